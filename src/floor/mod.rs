@@ -1,0 +1,17 @@
+//! What every room stands on: errors, the interrupt flag, progress events, plain values and options.
+//!
+//! Nothing here knows a script engine, a connection or a terminal.
+
+mod error;
+pub mod interrupt;
+mod nearest;
+mod options;
+pub mod progress;
+mod quantity;
+mod value;
+
+pub use error::{Area, Code, Error, Finding, Report, Result};
+pub use nearest::{did_you_mean, nearest};
+pub use options::Options;
+pub use quantity::{duration, format_size, size};
+pub use value::{Map, Value};

@@ -1,0 +1,9 @@
+//! The rooms of vmscript, outermost last. `tests/rooms.rs` holds the arrows between them.
+
+pub mod api;
+pub mod cli;
+pub mod floor;
+pub mod libvirt;
+pub mod schema;
+pub mod script;
+pub mod seed;
