@@ -1,8 +1,119 @@
-//! The command line.
+//! The command line: arguments, what is printed, exit codes.
 
+mod arguments;
+mod bars;
+mod logs;
+
+use crate::floor::{Error, interrupt, progress};
+use crate::script::{Ended, Session, Settings, render};
+use arguments::{Arguments, Color, Command};
+use clap::Parser;
+use std::io::{IsTerminal, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Printing fails only when nobody reads any more.
+            drop(error.print());
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
+    logs::init(&arguments);
+    // A second Ctrl-C while the first is being honoured (storage is being undone, say) changes nothing.
+    if let Err(error) = ctrlc::set_handler(interrupt::trigger) {
+        tracing::warn!(%error, "Ctrl-C will end the program at once");
+    }
+    let terminal = std::io::stderr().is_terminal();
+    if terminal && !arguments.no_progress && !arguments.quiet {
+        progress::set_sink(bars::sink());
+    }
+    let color = match arguments.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    };
+    ExitCode::from(run(arguments, color))
+}
+
+fn run(arguments: Arguments, color: bool) -> u8 {
+    let settings = |args: &[String]| Settings {
+        uri: arguments.connect.clone(),
+        args: args.to_vec(),
+        print: Some(Arc::new(print)),
+    };
+    match (arguments.eval.as_deref(), arguments.command) {
+        (Some(code), command) => {
+            let args = match command {
+                None => Vec::new(),
+                Some(Command::Script(args)) => args,
+                Some(Command::Check { .. }) => return usage("`-e` and `check` do not go together"),
+            };
+            let mut session = Session::new(&settings(&args));
+            let result = session.run("<command line>", code);
+            end(result, &session, color)
+        }
+        (None, Some(Command::Check { files })) => {
+            let mut code = 0;
+            for file in files {
+                let mut session = Session::new(&settings(&[]));
+                let result = session.check_file(&file).map(|()| Ended::Normally);
+                code = code.max(end(result, &session, color));
+            }
+            code
+        }
+        (None, Some(Command::Script(words))) => {
+            let Some((script, args)) = words.split_first() else { return usage("no script is given") };
+            let mut session = Session::new(&settings(args));
+            let result = if script == "-" {
+                let mut text = String::new();
+                if let Err(cause) = std::io::stdin().read_to_string(&mut text) {
+                    return fail(&Error::io(Path::new("standard input"), "read", &cause));
+                }
+                session.run("<stdin>", &text)
+            } else {
+                session.run_file(Path::new(script))
+            };
+            end(result, &session, color)
+        }
+        (None, None) => usage("no script is given"),
+    }
+}
+
+/// Shows how a run ended; gives the exit code.
+fn end(result: Result<Ended, crate::script::Failure>, session: &Session, color: bool) -> u8 {
+    match result {
+        Ok(Ended::Normally) => 0,
+        Ok(Ended::Exit(code)) => code,
+        Err((diagnostics, code)) => {
+            let texts: Vec<_> = diagnostics.iter().map(|shown| render(shown, session.sources(), color)).collect();
+            bars::suspend(|| eprint!("{}", texts.join("\n")));
+            code
+        }
+    }
+}
+
+fn fail(error: &Error) -> u8 {
+    eprintln!("error: {error}");
+    error.exit_code()
+}
+
+fn usage(message: &str) -> u8 {
+    eprintln!("error: {message}\n  = hint: `vmscript FILE` runs a script, `vmscript --help` tells the rest");
+    1
+}
+
+/// Prints a line of a script; when nobody reads any more, the run ends quietly as other programs do.
+fn print(text: &str) {
+    let written = bars::suspend(|| {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{text}").and_then(|()| out.flush())
+    });
+    if written.is_err() {
+        interrupt::trigger();
+    }
 }

@@ -8,12 +8,15 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     for candidate in candidates {
         let distance = strsim::damerau_levenshtein(&lower, &candidate.to_lowercase());
         let limit = (name.chars().count().max(candidate.chars().count()) / 3).clamp(1, 3);
-        if distance <= limit && best.is_none_or(|(least, _)| distance < least) {
-            best = Some((distance, candidate));
+        // Of two equally near, the one that begins alike is meant: `stat` is `state` rather than `start`.
+        let rank = 2 * distance + usize::from(!candidate.starts_with(&lower));
+        if distance <= limit && candidate != name && best.is_none_or(|(least, _)| rank < least) {
+            best = Some((rank, candidate));
         }
         // An abbreviation (`prio`) or an over-long form (`timeout_seconds`).
         let long = lower.len().min(candidate.len()) >= 3;
         if long
+            && candidate != name
             && (candidate.starts_with(&lower) || lower.starts_with(candidate))
             && shortened.is_none_or(|known| candidate.len() < known.len())
         {

@@ -1,1 +1,38 @@
-//! The libvirt room.
+//! Typed handles on what a libvirt host holds, and their verbs. The only room that knows the `virt` crate.
+//!
+//! A handle is cheap to clone and safe to use from several threads. Errors are [`crate::floor::Error`] with libvirt's
+//! own words as their cause; nothing here prints, and nothing knows that scripts exist.
+
+mod address;
+mod agent;
+mod autopsy;
+mod cause;
+mod define;
+mod domain;
+mod ffi;
+mod host;
+mod lookup;
+mod network;
+mod object;
+mod pool;
+mod provision;
+mod retry;
+mod state;
+mod transfer;
+mod undo;
+mod volume;
+mod wait_ip;
+mod wiring;
+mod words;
+
+pub use address::{Address, Family, Interface, Source, is_reachable};
+pub use domain::{Domain, DomainInfo, Mode};
+pub use host::Host;
+pub use network::{Lease, Network};
+pub use pool::{Pool, PoolInfo};
+pub use provision::{Content, Provision, Provisioned, Storage};
+pub use state::State;
+pub use transfer::Transfer;
+pub use undo::Undo;
+pub use volume::{Volume, VolumeInfo};
+pub use wait_ip::{Found, WaitIp};

@@ -1,1 +1,21 @@
-//! The schema room.
+//! libvirt's documents: from values to checked XML and back, after the installed libvirt's own schemas.
+//!
+//! The schemas (RELAX NG) are compiled to a table, and one mapper works on that table for all kinds of documents.
+//! Nothing here knows a connection or a script engine.
+
+mod cache;
+mod definition;
+mod installed;
+mod kind;
+mod map;
+mod overlay;
+mod rng;
+mod table;
+mod tables;
+pub mod xml;
+mod xsd;
+
+pub use definition::Definition;
+pub use installed::set_schema_dir;
+pub use kind::Kind;
+pub use map::Extra;

@@ -1,0 +1,57 @@
+//! Script values as plain values and back.
+
+use crate::floor::{Error, Map, Result, Value};
+use rhai::Dynamic;
+
+/// A script value as a plain value. `path` says where it stands, for the error about a value that is not plain.
+pub fn value(dynamic: &Dynamic, path: &str) -> Result<Value> {
+    if dynamic.is_unit() {
+        return Ok(Value::Unit);
+    }
+    if let Ok(flag) = dynamic.as_bool() {
+        return Ok(flag.into());
+    }
+    if let Ok(number) = dynamic.as_int() {
+        return Ok(number.into());
+    }
+    if let Ok(number) = dynamic.as_float() {
+        return Ok(Value::Float(number));
+    }
+    if let Ok(text) = dynamic.as_immutable_string_ref() {
+        return Ok(text.as_str().into());
+    }
+    if let Ok(letter) = dynamic.as_char() {
+        return Ok(letter.to_string().into());
+    }
+    if let Ok(list) = dynamic.as_array_ref() {
+        return list
+            .iter()
+            .enumerate()
+            .map(|(at, item)| value(item, &format!("{path}[{at}]")))
+            .collect::<Result<_>>()
+            .map(Value::List);
+    }
+    if let Ok(map) = dynamic.as_map_ref() {
+        let mut plain = Map::with_capacity(map.len());
+        for (key, item) in map.iter() {
+            let path = if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
+            plain.insert(key.to_string(), value(item, &path)?);
+        }
+        return Ok(plain.into());
+    }
+    let place = if path.is_empty() { String::new() } else { format!(" at `{path}`") };
+    Err(Error::argument(format!("a value of type {} cannot be used here{place}", dynamic.type_name())))
+}
+
+/// A plain value as a script value.
+pub fn dynamic(value: Value) -> Dynamic {
+    match value {
+        Value::Unit => Dynamic::UNIT,
+        Value::Bool(flag) => flag.into(),
+        Value::Int(number) => number.into(),
+        Value::Float(number) => number.into(),
+        Value::String(text) => text.into(),
+        Value::List(items) => items.into_iter().map(dynamic).collect::<rhai::Array>().into(),
+        Value::Map(map) => map.into_iter().map(|(key, item)| (key.into(), dynamic(item))).collect::<rhai::Map>().into(),
+    }
+}

@@ -1,0 +1,374 @@
+//! Domains: their state, their life, their addresses.
+
+use super::provision::wait;
+use super::records::record;
+use super::{RhaiResultOf, dynamic, value};
+use crate::floor::Error;
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Map, Module};
+
+pub(super) fn module() -> Module {
+    exported_module!(functions)
+}
+
+#[export_module]
+mod functions {
+    use crate::libvirt::{Host, Mode, Source};
+    use crate::schema::{Definition, Kind};
+
+    /// A virtual machine on a host.
+    pub type Domain = crate::libvirt::Domain;
+
+    /// Its name.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// print(vm.name);
+    /// ```
+    #[rhai_fn(get = "name", pure)]
+    pub fn name(vm: &mut Domain) -> String {
+        vm.name().to_string()
+    }
+
+    /// Its UUID.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// assert_eq(vm.uuid.len(), 36);
+    /// ```
+    #[rhai_fn(get = "uuid", pure, return_raw)]
+    pub fn uuid(vm: &mut Domain) -> RhaiResultOf<String> {
+        Ok(vm.uuid()?)
+    }
+
+    /// Whether it is running.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// if vm.is_active { print("up"); }
+    /// ```
+    #[rhai_fn(get = "is_active", pure, return_raw)]
+    pub fn is_active(vm: &mut Domain) -> RhaiResultOf<bool> {
+        Ok(vm.is_active()?)
+    }
+
+    /// Whether its definition stays when it stops.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// assert(vm.is_persistent);
+    /// ```
+    #[rhai_fn(get = "is_persistent", pure, return_raw)]
+    pub fn is_persistent(vm: &mut Domain) -> RhaiResultOf<bool> {
+        Ok(vm.is_persistent()?)
+    }
+
+    /// Whether the host starts it at boot.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// print(vm.autostart);
+    /// ```
+    #[rhai_fn(get = "autostart", pure, return_raw)]
+    pub fn autostart(vm: &mut Domain) -> RhaiResultOf<bool> {
+        Ok(vm.autostart()?)
+    }
+
+    /// Sets whether the host starts it at boot.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// vm.autostart = true;
+    /// assert(vm.autostart);
+    /// ```
+    #[rhai_fn(set = "autostart", pure, return_raw)]
+    pub fn set_autostart(vm: &mut Domain, autostart: bool) -> RhaiResultOf<()> {
+        Ok(vm.set_autostart(autostart)?)
+    }
+
+    /// Its XML as the host has it now.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// print(vm.xml);
+    /// ```
+    #[rhai_fn(get = "xml", pure, return_raw)]
+    pub fn xml(vm: &mut Domain) -> RhaiResultOf<String> {
+        Ok(vm.xml()?)
+    }
+
+    /// Its definition: what stays when it stops.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// print(vm.definition.name);
+    /// ```
+    #[rhai_fn(get = "definition", pure, return_raw)]
+    pub fn definition(vm: &mut Domain) -> RhaiResultOf<Definition> {
+        Ok(Definition::from_xml(Kind::Domain, &vm.inactive_xml()?)?)
+    }
+
+    /// The host it is on.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// print(vm.host.uri);
+    /// ```
+    #[rhai_fn(get = "host", pure)]
+    pub fn host(vm: &mut Domain) -> Host {
+        vm.host().clone()
+    }
+
+    /// What it is and its name.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// print(vm);
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn to_string(vm: &mut Domain) -> String {
+        format!("domain {}", vm.name())
+    }
+
+    /// Its number while it runs, else `()`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// print(vm.id);
+    /// ```
+    #[rhai_fn(get = "id", pure, return_raw)]
+    pub fn id(vm: &mut Domain) -> RhaiResultOf<Dynamic> {
+        Ok(vm.id().map_or(Dynamic::UNIT, |id| i64::from(id).into()))
+    }
+
+    /// Its state, in the words of `virsh domstate`: `running`, `idle`, `paused`, `in shutdown`, `shut off`, `crashed`
+    /// or `pmsuspended`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// assert_eq(vm.state, "running");
+    /// ```
+    #[rhai_fn(get = "state", pure, return_raw)]
+    pub fn state(vm: &mut Domain) -> RhaiResultOf<String> {
+        Ok(vm.state()?.word().into())
+    }
+
+    /// Why it is in its state, in the words of `virsh domstate --reason`: `booted`, `destroyed`, `crashed`, ...
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// print(`${vm.state} (${vm.reason})`);
+    /// ```
+    #[rhai_fn(get = "reason", pure, return_raw)]
+    pub fn reason(vm: &mut Domain) -> RhaiResultOf<String> {
+        Ok(vm.state()?.reason().into())
+    }
+
+    /// Memory in bytes, vCPUs and CPU time in seconds: `#{ memory, max_memory, vcpus, cpu_time }`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// print(vm.info.vcpus);
+    /// ```
+    #[rhai_fn(get = "info", pure, return_raw)]
+    pub fn info(vm: &mut Domain) -> RhaiResultOf<Map> {
+        Ok(record(vm.info()?))
+    }
+
+    /// Starts it.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("idle");
+    /// vm.start();
+    /// assert_eq(vm.state, "running");
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn start(vm: &mut Domain) -> RhaiResultOf<()> {
+        Ok(vm.start()?)
+    }
+
+    /// Asks the guest to shut down, and returns at once. A guest may ignore it: see `destroy`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// vm.shutdown();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn shutdown(vm: &mut Domain) -> RhaiResultOf<()> {
+        Ok(vm.shutdown(Mode::Any)?)
+    }
+
+    /// Stops it at once, as pulling the plug does. Its definition and its storage stay.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// vm.destroy();
+    /// assert_eq(vm.state, "shut off");
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn destroy(vm: &mut Domain) -> RhaiResultOf<()> {
+        Ok(vm.destroy(false)?)
+    }
+
+    /// Asks the guest to reboot, and returns at once.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// vm.reboot();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn reboot(vm: &mut Domain) -> RhaiResultOf<()> {
+        Ok(vm.reboot(Mode::Any)?)
+    }
+
+    /// Pauses it: its memory stays, its CPUs stop.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// vm.suspend();
+    /// assert_eq(vm.state, "paused");
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn suspend(vm: &mut Domain) -> RhaiResultOf<()> {
+        Ok(vm.suspend()?)
+    }
+
+    /// Lets it run on after `suspend`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// vm.suspend();
+    /// vm.resume();
+    /// assert_eq(vm.state, "running");
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn resume(vm: &mut Domain) -> RhaiResultOf<()> {
+        Ok(vm.resume()?)
+    }
+
+    /// Removes its definition with everything libvirt keeps for it: UEFI variables, TPM state, managed save, snapshot and
+    /// checkpoint metadata. Its disks stay. A running domain runs on until it stops.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("idle");
+    /// vm.undefine();
+    /// assert_eq(connect().find_domain("nobody"), ());
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn undefine(vm: &mut Domain) -> RhaiResultOf<()> {
+        Ok(vm.undefine()?)
+    }
+
+    /// The addresses of its interfaces as one source knows them: `lease`, `agent`, `arp`, or `any` for all of them.
+    ///
+    /// Gives `[#{ name, hwaddr, addrs: [#{ type, addr, prefix }] }]`. For `any`, a source that fails counts as silent.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// for nic in vm.interface_addresses("lease") {
+    ///     for address in nic.addrs { print(`${nic.hwaddr} ${address.addr}/${address.prefix}`); }
+    /// }
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn interface_addresses(vm: &mut Domain, source: &str) -> RhaiResultOf<Array> {
+        let sources = Source::from_word(source).ok_or_else(|| {
+            Error::argument(format!("no source `{source}`")).hint("sources are `lease`, `agent`, `arp` and `any`")
+        })?;
+        Ok(vm.interface_addresses(sources)?.into_iter().map(|nic| dynamic(nic.into())).collect())
+    }
+
+    /// The addresses of its interfaces as any source knows them.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// print(vm.interface_addresses());
+    /// ```
+    #[rhai_fn(name = "interface_addresses", pure, return_raw)]
+    pub fn any_addresses(vm: &mut Domain) -> RhaiResultOf<Array> {
+        interface_addresses(vm, "any")
+    }
+
+    /// Waits until the domain has an address, and gives `#{ addr, prefix, type, hwaddr, source, elapsed }`.
+    ///
+    /// An address counts only if it belongs to one of the domain's interfaces, and is neither loopback nor link-local. The
+    /// wait fails at once when the guest stops.
+    ///
+    /// Options:
+    /// * `timeout`: seconds or text such as `"5m"`, default 300 seconds.
+    /// * `source`: `lease`, `agent`, `arp` or `any`, the default.
+    /// * `interface`: the MAC or the target device of the interface that is asked; default is the first to have one.
+    /// * `family`: `ipv4` or `ipv6`, default either.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// let found = vm.wait_for_ip(#{ timeout: "10s", source: "lease" });
+    /// print(found.addr);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn wait_for_ip(vm: &mut Domain, options: Map) -> RhaiResultOf<Map> {
+        let (mut wait, interface) = wait(value(&options.into(), "")?)?;
+        wait.mac = interface.map(|name| vm.mac_of(&name)).transpose()?;
+        Ok(record(vm.wait_for_ip(&wait)?))
+    }
+
+    /// Waits up to 300 seconds until the domain has an address from any source.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// print(vm.wait_for_ip().addr);
+    /// ```
+    #[rhai_fn(name = "wait_for_ip", pure, return_raw)]
+    pub fn wait_for_any_ip(vm: &mut Domain) -> RhaiResultOf<Map> {
+        wait_for_ip(vm, Map::new())
+    }
+}

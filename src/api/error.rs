@@ -1,0 +1,150 @@
+//! Errors as scripts catch them.
+
+use crate::floor;
+use rhai::plugin::*;
+use rhai::{Dynamic, EvalAltResult, Module};
+
+pub(super) fn module() -> Module {
+    exported_module!(error)
+}
+
+impl From<floor::Error> for Box<EvalAltResult> {
+    /// Rhai fills in the position of the call.
+    fn from(error: floor::Error) -> Self {
+        EvalAltResult::ErrorRuntime(Dynamic::from(error), Position::NONE).into()
+    }
+}
+
+#[export_module]
+mod error {
+    /// What a failed function throws; `catch (err)` gives it.
+    pub type Error = crate::floor::Error;
+
+    /// What went wrong, in a word that stays the same: `not-found`, `already-exists`, `timeout`, ...
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// try {
+    ///     connect().domain("nobody");
+    /// } catch (err) {
+    ///     assert_eq(err.code, "not-found");
+    /// }
+    /// ```
+    #[rhai_fn(get = "code", pure)]
+    pub fn code(error: &mut Error) -> String {
+        error.code.name().into()
+    }
+
+    /// What went wrong, as a sentence.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// try {
+    ///     connect().domain("nobody");
+    /// } catch (err) {
+    ///     assert_eq(err.message, "there is no domain `nobody`");
+    /// }
+    /// ```
+    #[rhai_fn(get = "message", pure)]
+    pub fn message(error: &mut Error) -> String {
+        error.message.clone()
+    }
+
+    /// What to do about it: a list of sentences, often empty.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// try {
+    ///     connect().domain("nobody");
+    /// } catch (err) {
+    ///     for hint in err.hints { print(hint); }
+    /// }
+    /// ```
+    #[rhai_fn(get = "hints", pure)]
+    pub fn hints(error: &mut Error) -> rhai::Array {
+        error.hints.iter().map(|hint| hint.clone().into()).collect()
+    }
+
+    /// Further facts, such as what each source answered while waiting: a list of sentences, often empty.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// try {
+    ///     connect().domain("nobody");
+    /// } catch (err) {
+    ///     assert_eq(err.notes, []);
+    /// }
+    /// ```
+    #[rhai_fn(get = "notes", pure)]
+    pub fn notes(error: &mut Error) -> rhai::Array {
+        error.notes.iter().map(|note| note.clone().into()).collect()
+    }
+
+    /// The object that the error is about, such as `domain web`, or `()`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// try {
+    ///     connect().domain("nobody");
+    /// } catch (err) {
+    ///     assert_eq(err.object, "domain nobody");
+    /// }
+    /// ```
+    #[rhai_fn(get = "object", pure)]
+    pub fn object(error: &mut Error) -> Dynamic {
+        error.object.clone().map_or(Dynamic::UNIT, Into::into)
+    }
+
+    /// libvirt's or the system's own words, or `()`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// try {
+    ///     connect("test:///no/such/file.xml");
+    /// } catch (err) {
+    ///     print(err.cause);
+    /// }
+    /// ```
+    #[rhai_fn(get = "cause", pure)]
+    pub fn cause(error: &mut Error) -> Dynamic {
+        error.cause.clone().map_or(Dynamic::UNIT, Into::into)
+    }
+
+    /// The whole error as one line.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// try {
+    ///     connect().domain("nobody");
+    /// } catch (err) {
+    ///     print(err.to_string());
+    /// }
+    /// ```
+    #[rhai_fn(name = "to_string", pure)]
+    pub fn to_string(error: &mut Error) -> String {
+        error.to_string()
+    }
+
+    /// The whole error as one line, for `debug`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// try {
+    ///     connect().domain("nobody");
+    /// } catch (err) {
+    ///     debug(err);
+    /// }
+    /// ```
+    #[rhai_fn(name = "to_debug", pure)]
+    pub fn to_debug(error: &mut Error) -> String {
+        format!("Error({}: {error})", error.code.name())
+    }
+}

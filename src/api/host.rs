@@ -1,0 +1,392 @@
+//! Hosts: connecting, looking up, listing, defining.
+
+use super::{Context, RhaiResultOf, list, value};
+use crate::floor::Options;
+use crate::schema::Kind;
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Map, Module};
+
+pub(super) fn module() -> Module {
+    exported_module!(functions)
+}
+
+#[export_module]
+mod functions {
+    use super::super::definition::definition as checked;
+    use super::super::provision::options as provision_options;
+    use crate::libvirt::{Domain, Network, Pool, Volume};
+
+    /// A connection to a hypervisor. Copies share the connection; it is closed with the last of them.
+    pub type Host = crate::libvirt::Host;
+
+    /// Connects to the default host: `--connect`, `VMSCRIPT_CONNECT`, `LIBVIRT_DEFAULT_URI`, libvirt's own default.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect();
+    /// print(host.uri);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn connect(call: NativeCallContext) -> RhaiResultOf<Host> {
+        Ok(Host::connect(Context::of(&call).uri.as_deref())?)
+    }
+
+    /// Connects to the host of a URI such as `qemu:///system` or `qemu+ssh://root@hv1/system`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect("test:///default");
+    /// print(host.hostname);
+    /// ```
+    #[rhai_fn(name = "connect", return_raw)]
+    pub fn connect_uri(uri: &str) -> RhaiResultOf<Host> {
+        Ok(Host::connect(Some(uri))?)
+    }
+
+    /// Connects to the host of a URI with options; `()` as the URI means the default host.
+    ///
+    /// Options:
+    /// * `read_only`: whether the connection can look but not touch, default `false`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect((), #{ read_only: true });
+    /// try {
+    ///     host.domain("web").destroy();
+    /// } catch (err) {
+    ///     assert_eq(err.code, "permission-denied");
+    /// }
+    /// ```
+    #[rhai_fn(name = "connect", return_raw)]
+    pub fn connect_with(call: NativeCallContext, uri: Dynamic, options: Map) -> RhaiResultOf<Host> {
+        let uri = value(&uri, "")?.as_str().map(str::to_string).or(Context::of(&call).uri);
+        let options = Options::from_value("connect", value(&options.into(), "")?, &["read_only"])?;
+        let connect = if options.bool("read_only")? == Some(true) { Host::connect_read_only } else { Host::connect };
+        Ok(connect(uri.as_deref())?)
+    }
+
+    /// The URI that libvirt made of the one given.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// print(connect().uri);
+    /// ```
+    #[rhai_fn(get = "uri", pure, return_raw)]
+    pub fn uri(host: &mut Host) -> RhaiResultOf<String> {
+        Ok(host.uri().to_string())
+    }
+
+    /// The name that the host gives itself.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// print(connect().hostname);
+    /// ```
+    #[rhai_fn(get = "hostname", pure, return_raw)]
+    pub fn hostname(host: &mut Host) -> RhaiResultOf<String> {
+        Ok(host.hostname()?)
+    }
+
+    /// The version of the hypervisor, such as `7.2.22`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// print(connect().version);
+    /// ```
+    #[rhai_fn(get = "version", pure, return_raw)]
+    pub fn version(host: &mut Host) -> RhaiResultOf<String> {
+        Ok(host.version()?)
+    }
+
+    /// The version of libvirt on the host, such as `9.0.0`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// print(connect().lib_version);
+    /// ```
+    #[rhai_fn(get = "lib_version", pure, return_raw)]
+    pub fn lib_version(host: &mut Host) -> RhaiResultOf<String> {
+        Ok(host.lib_version()?)
+    }
+
+    /// Whether the connection still works.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert(connect().is_alive);
+    /// ```
+    #[rhai_fn(get = "is_alive", pure, return_raw)]
+    pub fn is_alive(host: &mut Host) -> RhaiResultOf<bool> {
+        Ok(host.is_alive())
+    }
+
+    /// All domains of the host, running or not, sorted by name. One call, whatever their number.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// for vm in connect().domains() { print(vm.name); }
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn domains(host: &mut Host) -> RhaiResultOf<Array> {
+        Ok(list(host.domains()?))
+    }
+
+    /// The domain of this name; an error if there is none.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// assert_eq(vm.name, "web");
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn domain(host: &mut Host, name: &str) -> RhaiResultOf<Domain> {
+        Ok(host.domain(name)?)
+    }
+
+    /// The domain of this name, or `()`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(connect().find_domain("nobody"), ());
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn find_domain(host: &mut Host, name: &str) -> RhaiResultOf<Dynamic> {
+        Ok(host.find_domain(name)?.map_or(Dynamic::UNIT, Dynamic::from))
+    }
+
+    /// Defines a domain that stays: a definition, a map or XML. An error if one of this name is there already.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().define_domain(#{ type: "test", name: "db", memory: "1 GiB", os: #{ type: "hvm" } });
+    /// vm.start();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn define_domain(host: &mut Host, definition: Dynamic) -> RhaiResultOf<Domain> {
+        Ok(host.define_domain(&checked(Kind::Domain, &definition)?.xml())?)
+    }
+
+    /// Creates a domain that is running and is gone when it stops: a definition, a map or XML.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().create_domain(#{ type: "test", name: "db", memory: "1 GiB", os: #{ type: "hvm" } });
+    /// assert(vm.is_active);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn create_domain(host: &mut Host, definition: Dynamic) -> RhaiResultOf<Domain> {
+        Ok(host.create_domain(&checked(Kind::Domain, &definition)?.xml())?)
+    }
+
+    /// All networks of the host, running or not, sorted by name. One call, whatever their number.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// for net in connect().networks() { print(net.name); }
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn networks(host: &mut Host) -> RhaiResultOf<Array> {
+        Ok(list(host.networks()?))
+    }
+
+    /// The network of this name; an error if there is none.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let net = connect().network("default");
+    /// assert_eq(net.name, "default");
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn network(host: &mut Host, name: &str) -> RhaiResultOf<Network> {
+        Ok(host.network(name)?)
+    }
+
+    /// The network of this name, or `()`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(connect().find_network("nobody"), ());
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn find_network(host: &mut Host, name: &str) -> RhaiResultOf<Dynamic> {
+        Ok(host.find_network(name)?.map_or(Dynamic::UNIT, Dynamic::from))
+    }
+
+    /// Defines a network that stays: a definition, a map or XML. An error if one of this name is there already.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let net = connect().define_network(#{ name: "lab", ips: [ #{ address: "10.17.3.1", prefix: 24 } ] });
+    /// net.start();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn define_network(host: &mut Host, definition: Dynamic) -> RhaiResultOf<Network> {
+        Ok(host.define_network(&checked(Kind::Network, &definition)?.xml())?)
+    }
+
+    /// Creates a network that is running and is gone when it stops: a definition, a map or XML.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let net = connect().create_network(#{ name: "lab", ips: [ #{ address: "10.17.3.1", prefix: 24 } ] });
+    /// assert(net.is_active);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn create_network(host: &mut Host, definition: Dynamic) -> RhaiResultOf<Network> {
+        Ok(host.create_network(&checked(Kind::Network, &definition)?.xml())?)
+    }
+
+    /// All pools of the host, running or not, sorted by name. One call, whatever their number.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// for pool in connect().pools() { print(pool.name); }
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn pools(host: &mut Host) -> RhaiResultOf<Array> {
+        Ok(list(host.pools()?))
+    }
+
+    /// The pool of this name; an error if there is none.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// assert_eq(pool.name, "default");
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn pool(host: &mut Host, name: &str) -> RhaiResultOf<Pool> {
+        Ok(host.pool(name)?)
+    }
+
+    /// The pool of this name, or `()`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(connect().find_pool("nobody"), ());
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn find_pool(host: &mut Host, name: &str) -> RhaiResultOf<Dynamic> {
+        Ok(host.find_pool(name)?.map_or(Dynamic::UNIT, Dynamic::from))
+    }
+
+    /// Defines a pool that stays: a definition, a map or XML. An error if one of this name is there already.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().define_pool(#{ type: "dir", name: "data", target: #{ path: "/srv/data" } });
+    /// pool.start();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn define_pool(host: &mut Host, definition: Dynamic) -> RhaiResultOf<Pool> {
+        Ok(host.define_pool(&checked(Kind::Pool, &definition)?.xml())?)
+    }
+
+    /// Creates a pool that is running and is gone when it stops: a definition, a map or XML.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().create_pool(#{ type: "dir", name: "data", target: #{ path: "/srv/data" } });
+    /// assert(pool.is_active);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn create_pool(host: &mut Host, definition: Dynamic) -> RhaiResultOf<Pool> {
+        Ok(host.create_pool(&checked(Kind::Pool, &definition)?.xml())?)
+    }
+
+    /// The volume at this path; an error if no pool of the host has it.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect();
+    /// let volume = host.pool("default").volume("web.qcow2");
+    /// assert_eq(host.volume_by_path(volume.path).name, "web.qcow2");
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn volume_by_path(host: &mut Host, path: &str) -> RhaiResultOf<Volume> {
+        Ok(host.volume_by_path(path)?)
+    }
+
+    /// Makes a domain with its storage, starts it and waits as its interfaces ask; see the three-parameter form.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().provision(#{ type: "test", name: "db", memory: "1 GiB", os: #{ type: "hvm" } });
+    /// assert_eq(vm.state, "running");
+    /// ```
+    #[rhai_fn(name = "provision", pure, return_raw)]
+    pub fn provision_plain(host: &mut Host, definition: Dynamic) -> RhaiResultOf<Domain> {
+        provision(host, definition, Map::new())
+    }
+
+    /// Makes a domain with its storage, starts it and waits as its interfaces ask. A failure undoes all of it.
+    ///
+    /// An interface asks with `wait_for_ip: true`, `"2m"` or `#{ timeout: 300, source: "any" }`; sources are `lease`,
+    /// `agent`, `arp` and `any`, the default. The wait is the last step, and only here: reading, listing and deleting
+    /// never wait. The address is not stored in the definition.
+    ///
+    /// Options:
+    /// * `storage`: volumes to make first, a list of `#{ pool, volume, from }`: `pool` is a name (default `"default"`),
+    ///   `volume` a definition or a map, `from` a file to upload or a seed. A seed needs no `volume` but a `name`.
+    /// * `start`: whether to start it, default `true`.
+    /// * `wait`: whether to wait as the interfaces ask, default `true`.
+    /// * `autostart`: whether the host starts it at boot, default `false`.
+    /// * `keep`: leave everything in place when a wait fails, for a look at the guest; default `false`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().provision(
+    ///     #{
+    ///         type: "test", name: "db", memory: "1 GiB", os: #{ type: "hvm" },
+    ///         devices: #{ interfaces: [
+    ///             #{ type: "network", source: #{ network: "default" }, wait_for_ip: #{ timeout: "30s" } },
+    ///         ] },
+    ///     },
+    ///     #{ storage: [ #{ pool: "default", volume: #{ name: "db.raw", capacity: "1 GiB", target: #{ format: "raw" } } } ] },
+    /// );
+    /// print(vm.wait_for_ip().addr);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn provision(host: &mut Host, definition: Dynamic, options: Map) -> RhaiResultOf<Domain> {
+        let definition = checked(Kind::Domain, &definition)?;
+        Ok(host.provision(&definition.xml(), &provision_options(&definition, &options)?)?.domain)
+    }
+
+    /// The host's URI.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// print(connect());
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn to_string(host: &mut Host) -> String {
+        format!("host {}", host.uri())
+    }
+}

@@ -1,0 +1,331 @@
+//! Storage pools: their state and their volumes.
+
+use super::records::record;
+use super::{RhaiResultOf, list};
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Map, Module};
+
+pub(super) fn module() -> Module {
+    exported_module!(functions)
+}
+
+#[export_module]
+mod functions {
+    use super::super::definition::definition as checked;
+    use super::super::provision::sized_volume;
+    use crate::libvirt::{Content, Host, Volume};
+    use crate::schema::{Definition, Kind};
+    use crate::seed::Seed;
+
+    /// A storage pool on a host.
+    pub type Pool = crate::libvirt::Pool;
+
+    /// Its name.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// print(pool.name);
+    /// ```
+    #[rhai_fn(get = "name", pure)]
+    pub fn name(pool: &mut Pool) -> String {
+        pool.name().to_string()
+    }
+
+    /// Its UUID.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// assert_eq(pool.uuid.len(), 36);
+    /// ```
+    #[rhai_fn(get = "uuid", pure, return_raw)]
+    pub fn uuid(pool: &mut Pool) -> RhaiResultOf<String> {
+        Ok(pool.uuid()?)
+    }
+
+    /// Whether it is started.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// if pool.is_active { print("up"); }
+    /// ```
+    #[rhai_fn(get = "is_active", pure, return_raw)]
+    pub fn is_active(pool: &mut Pool) -> RhaiResultOf<bool> {
+        Ok(pool.is_active()?)
+    }
+
+    /// Whether its definition stays when it stops.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// assert(pool.is_persistent);
+    /// ```
+    #[rhai_fn(get = "is_persistent", pure, return_raw)]
+    pub fn is_persistent(pool: &mut Pool) -> RhaiResultOf<bool> {
+        Ok(pool.is_persistent()?)
+    }
+
+    /// Whether the host starts it at boot.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// print(pool.autostart);
+    /// ```
+    #[rhai_fn(get = "autostart", pure, return_raw)]
+    pub fn autostart(pool: &mut Pool) -> RhaiResultOf<bool> {
+        Ok(pool.autostart()?)
+    }
+
+    /// Sets whether the host starts it at boot.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// pool.autostart = true;
+    /// assert(pool.autostart);
+    /// ```
+    #[rhai_fn(set = "autostart", pure, return_raw)]
+    pub fn set_autostart(pool: &mut Pool, autostart: bool) -> RhaiResultOf<()> {
+        Ok(pool.set_autostart(autostart)?)
+    }
+
+    /// Its XML as the host has it now.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// print(pool.xml);
+    /// ```
+    #[rhai_fn(get = "xml", pure, return_raw)]
+    pub fn xml(pool: &mut Pool) -> RhaiResultOf<String> {
+        Ok(pool.xml()?)
+    }
+
+    /// Its definition: what stays when it stops.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// print(pool.definition.name);
+    /// ```
+    #[rhai_fn(get = "definition", pure, return_raw)]
+    pub fn definition(pool: &mut Pool) -> RhaiResultOf<Definition> {
+        Ok(Definition::from_xml(Kind::Pool, &pool.xml()?)?)
+    }
+
+    /// The host it is on.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// print(pool.host.uri);
+    /// ```
+    #[rhai_fn(get = "host", pure)]
+    pub fn host(pool: &mut Pool) -> Host {
+        pool.host().clone()
+    }
+
+    /// What it is and its name.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// print(pool);
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn to_string(pool: &mut Pool) -> String {
+        format!("pool {}", pool.name())
+    }
+
+    /// Its state, in the words of `virsh pool-info`: `running`, `inactive`, `building`, `degraded` or `inaccessible`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// assert_eq(pool.state, "running");
+    /// ```
+    #[rhai_fn(get = "state", pure, return_raw)]
+    pub fn state(pool: &mut Pool) -> RhaiResultOf<String> {
+        Ok(pool.info()?.state.into())
+    }
+
+    /// How many bytes it holds: `#{ capacity, allocation, available }`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// print(pool.info.available);
+    /// ```
+    #[rhai_fn(get = "info", pure, return_raw)]
+    pub fn info(pool: &mut Pool) -> RhaiResultOf<Map> {
+        Ok(record(pool.info()?))
+    }
+
+    /// Starts it.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// pool.destroy();
+    /// pool.start();
+    /// assert(pool.is_active);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn start(pool: &mut Pool) -> RhaiResultOf<()> {
+        Ok(pool.start()?)
+    }
+
+    /// Stops it. Its definition and its volumes stay.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// pool.destroy();
+    /// assert(!pool.is_active);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn destroy(pool: &mut Pool) -> RhaiResultOf<()> {
+        Ok(pool.destroy()?)
+    }
+
+    /// Removes its definition. Its volumes stay. Stop it first with `destroy`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// pool.destroy();
+    /// pool.undefine();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn undefine(pool: &mut Pool) -> RhaiResultOf<()> {
+        Ok(pool.undefine()?)
+    }
+
+    /// Makes what it stands on: the folder, the file system, the volume group.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().define_pool(#{ type: "dir", name: "data", target: #{ path: "/srv/data" } });
+    /// pool.build();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn build(pool: &mut Pool) -> RhaiResultOf<()> {
+        Ok(pool.build()?)
+    }
+
+    /// Looks for volumes that others made.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// pool.refresh();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn refresh(pool: &mut Pool) -> RhaiResultOf<()> {
+        Ok(pool.refresh()?)
+    }
+
+    /// Deletes what it stands on, which must be empty. Stop it first with `destroy`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// pool.destroy();
+    /// pool.delete();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn delete(pool: &mut Pool) -> RhaiResultOf<()> {
+        Ok(pool.delete()?)
+    }
+
+    /// All its volumes, sorted by name. One call, whatever their number.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// for volume in pool.volumes() { print(volume.path); }
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn volumes(pool: &mut Pool) -> RhaiResultOf<Array> {
+        Ok(list(pool.volumes()?))
+    }
+
+    /// The volume of this name; an error if there is none.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// print(pool.volume("web.qcow2").path);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn volume(pool: &mut Pool, name: &str) -> RhaiResultOf<Volume> {
+        Ok(pool.volume(name)?)
+    }
+
+    /// The volume of this name, or `()`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// assert_eq(pool.find_volume("nothing"), ());
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn find_volume(pool: &mut Pool, name: &str) -> RhaiResultOf<Dynamic> {
+        Ok(pool.find_volume(name)?.map_or(Dynamic::UNIT, Dynamic::from))
+    }
+
+    /// Creates a volume: a definition, a map or XML. An error if one of this name is there already.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// let volume = pool.create_volume(#{ name: "data.raw", capacity: "1 GiB", target: #{ format: "raw" } });
+    /// assert_eq(volume.info.capacity, 1073741824);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn create_volume(pool: &mut Pool, definition: Dynamic) -> RhaiResultOf<Volume> {
+        Ok(pool.create_volume(&checked(Kind::Volume, &definition)?.xml())?)
+    }
+
+    /// Creates a volume of this name that holds the seed as an ISO image. A failure leaves no volume.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let seed = cloud_init(#{ user_data: #{ hostname: "web" } });
+    /// let volume = connect().pool("default").upload_seed("web-seed.iso", seed);
+    /// print(volume.path);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn upload_seed(pool: &mut Pool, name: &str, seed: Seed) -> RhaiResultOf<Volume> {
+        let iso = seed.iso()?;
+        let xml = sized_volume(name, iso.len() as u64)?.xml();
+        Ok(pool.create_filled_volume(&xml, &Content::Bytes(iso))?)
+    }
+}

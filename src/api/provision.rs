@@ -1,0 +1,129 @@
+//! The options of `provision` and of waiting, from script maps.
+
+use super::{definition, value};
+use crate::floor::{Error, Map as Plain, Options, Result, Value};
+use crate::libvirt::{Content, Family, Provision, Source, Storage, WaitIp};
+use crate::schema::{Definition, Kind};
+use crate::seed::Seed;
+use rhai::{Dynamic, Map};
+use std::path::PathBuf;
+
+const OPTIONS: &[&str] = &["autostart", "keep", "start", "storage", "wait"];
+const STORAGE: &[&str] = &["from", "name", "pool", "volume"];
+const SOURCES: &[&str] = &["any", "lease", "agent", "arp"];
+
+/// The options of `provision`; the definition's own wishes (`wait_for_ip`) are among them.
+pub(super) fn options(definition: &Definition, given: &Map) -> Result<Provision> {
+    // Volumes may be definitions and seeds, which are no plain values.
+    let mut plain = given.clone();
+    let storage = plain.remove("storage").unwrap_or_default();
+    let options = Options::from_value("provision", value(&plain.into(), "")?, OPTIONS)?;
+    let wishes = definition.extras().iter().filter(|extra| extra.key == "wait_for_ip");
+    let mut waits = Vec::new();
+    if options.bool("wait")?.unwrap_or(true) && options.bool("start")?.unwrap_or(true) {
+        for wish in wishes {
+            if let Some(one) = wish_of(&wish.value)? {
+                waits.push((index(&wish.path), one));
+            }
+        }
+    }
+    Ok(Provision {
+        storage: volumes(&storage)?,
+        start: options.bool("start")?.unwrap_or(true),
+        autostart: options.bool("autostart")?.unwrap_or(false),
+        wait: waits,
+        keep: options.bool("keep")?.unwrap_or(false),
+    })
+}
+
+/// The options of `wait_for_ip`; the interface is left as it was written.
+pub(super) fn wait(given: Value) -> Result<(WaitIp, Option<String>)> {
+    let options = Options::from_value("wait_for_ip", given, &["family", "interface", "source", "timeout"])?;
+    let standard = WaitIp::default();
+    let source = options.one_of("source", SOURCES)?.and_then(Source::from_word);
+    let family = options.one_of("family", &["ipv4", "ipv6"])?.and_then(Family::from_word);
+    let wait = WaitIp {
+        timeout: options.duration("timeout")?.unwrap_or(standard.timeout),
+        sources: source.map_or(standard.sources, <[Source]>::to_vec),
+        mac: None,
+        family,
+    };
+    Ok((wait, options.str("interface")?.map(str::to_string)))
+}
+
+/// What an interface wishes: `true`, a timeout, or a map.
+fn wish_of(wish: &Value) -> Result<Option<WaitIp>> {
+    match wish {
+        Value::Bool(false) | Value::Unit => Ok(None),
+        Value::Bool(true) => Ok(Some(WaitIp::default())),
+        map @ Value::Map(_) => match wait(map.clone())? {
+            (_, Some(_)) => Err(Error::argument("`interface` has no place in an interface's own `wait_for_ip`")),
+            (wait, None) => Ok(Some(wait)),
+        },
+        time => Ok(Some(WaitIp { timeout: crate::floor::duration(time)?, ..WaitIp::default() })),
+    }
+}
+
+/// The place of an interface among the domain's: 2 for `devices.interfaces[2]`.
+fn index(path: &str) -> usize {
+    path.rsplit_once('[').and_then(|(_, rest)| rest.trim_end_matches(']').parse().ok()).unwrap_or(0)
+}
+
+fn volumes(given: &Dynamic) -> Result<Vec<Storage>> {
+    if given.is_unit() {
+        return Ok(Vec::new());
+    }
+    let wrong = || {
+        Error::argument("`storage` must be a list of maps").hint("such as `[#{ pool: \"default\", volume: #{ ... } }]`")
+    };
+    let list = given.as_array_ref().map_err(|_| wrong())?;
+    list.iter().map(|item| volume(&*item.as_map_ref().map_err(|_| wrong())?)).collect()
+}
+
+fn volume(item: &Map) -> Result<Storage> {
+    let mut plain = item.clone();
+    let (volume, from) = (plain.remove("volume"), plain.remove("from"));
+    let options = Options::from_value("storage", value(&plain.into(), "")?, STORAGE)?;
+    let pool = options.str("pool")?.unwrap_or("default").to_string();
+    let (content, size) = match &from {
+        None => (Content::None, None),
+        Some(from) => content(from)?,
+    };
+    let definition = match (volume, options.str("name")?) {
+        (Some(volume), None) => definition::definition(Kind::Volume, &volume)?,
+        (None, Some(name)) => {
+            let size = size.ok_or_else(|| {
+                Error::argument(format!("storage `{name}` has a name only"))
+                    .hint("give it `volume: #{ ... }`, or `from`")
+            })?;
+            sized_volume(name, size)?
+        }
+        (Some(_), Some(_)) => return Err(Error::argument("storage takes `volume` or `name`, not both")),
+        (None, None) => return Err(Error::argument("storage needs `volume`").hint("or `name` and `from`")),
+    };
+    Ok(Storage { pool, xml: definition.xml(), content })
+}
+
+/// A raw volume of this size.
+pub(super) fn sized_volume(name: &str, size: u64) -> Result<Definition> {
+    let size = i64::try_from(size).unwrap_or(i64::MAX);
+    let target = Value::Map(Plain::from([("format".to_string(), "raw".into())]));
+    let fields = [("name", name.into()), ("capacity", size.into()), ("target", target)];
+    let fields = fields.map(|(key, value): (&str, Value)| (key.to_string(), value));
+    Definition::from_value(Kind::Volume, &Value::Map(Plain::from(fields)))
+}
+
+/// What goes into a volume, and how large it is.
+fn content(from: &Dynamic) -> Result<(Content, Option<u64>)> {
+    if let Some(seed) = from.read_lock::<Seed>() {
+        let bytes = seed.iso()?;
+        let size = bytes.len() as u64;
+        return Ok((Content::Bytes(bytes), Some(size)));
+    }
+    let Ok(path) = from.as_immutable_string_ref() else {
+        return Err(Error::argument("`from` must be the path of a file or a seed"));
+    };
+    let path = PathBuf::from(path.as_str());
+    let size = std::fs::metadata(&path).map_err(|cause| Error::io(&path, "read", &cause))?.len();
+    Ok((Content::File(path), Some(size)))
+}

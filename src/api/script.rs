@@ -1,0 +1,160 @@
+//! What scripts need beside libvirt: assertions, time, the environment, the end of the run.
+
+use crate::floor::{Area, Code, Error, duration, interrupt};
+use rhai::plugin::*;
+use rhai::{Dynamic, EvalAltResult, Module};
+
+pub(super) fn module() -> Module {
+    exported_module!(functions)
+}
+
+/// A failed assertion.
+fn failed(message: String) -> Error {
+    Error::new(Code::Failed, Area::Script, message)
+}
+
+#[export_module]
+mod functions {
+    use super::super::{RhaiResultOf, value};
+
+    /// Fails unless the condition holds.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert(1 + 1 == 2);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn assert(condition: bool) -> RhaiResultOf<()> {
+        if condition { Ok(()) } else { Err(failed("assertion failed".into()).into()) }
+    }
+
+    /// Fails with the message unless the condition holds.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert(args.len() < 2, "usage: provision.rhai [IMAGE]");
+    /// ```
+    #[rhai_fn(name = "assert", return_raw)]
+    pub fn assert_message(condition: bool, message: &str) -> RhaiResultOf<()> {
+        if condition { Ok(()) } else { Err(failed(message.into()).into()) }
+    }
+
+    /// Fails unless the two values are equal, and shows both.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq([1, 2].len(), 2);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn assert_eq(call: NativeCallContext, left: Dynamic, right: Dynamic) -> RhaiResultOf<()> {
+        let shown = |value: &Dynamic| {
+            if value.is_string() { format!("{:?}", value.to_string()) } else { value.to_string() }
+        };
+        let message = format!("assertion failed: {} is not equal to {}", shown(&left), shown(&right));
+        // Values of different types have no `==`; they are not equal.
+        let equal = call.call_native_fn::<bool>("==", (left, right)).unwrap_or(false);
+        if equal { Ok(()) } else { Err(failed(message).into()) }
+    }
+
+    /// The value of an environment variable, or `()` if it is not set.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let home = env("HOME");
+    /// let image = env("IMAGE") ?? "debian-13.qcow2";
+    /// ```
+    pub fn env(name: &str) -> Dynamic {
+        // An empty name, `=` or a NUL is no variable; the system library would panic on setting, not on reading.
+        std::env::var_os(name).map_or(Dynamic::UNIT, |value| value.to_string_lossy().into_owned().into())
+    }
+
+    /// Ends the run with this exit code. It cannot be caught.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// if connect().domains().is_empty() { exit(3); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn exit(code: i64) -> RhaiResultOf<()> {
+        Err(EvalAltResult::ErrorTerminated(code.into(), Position::NONE).into())
+    }
+
+    /// Ends the run well. It cannot be caught.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// exit();
+    /// ```
+    #[rhai_fn(name = "exit", return_raw)]
+    pub fn exit_well() -> RhaiResultOf<()> {
+        exit(0)
+    }
+
+    /// Sleeps for so many seconds. Ctrl-C ends it.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// sleep(0);
+    /// ```
+    // Rhai's own `sleep` takes numbers, so these two must exist exactly as it has them.
+    #[rhai_fn(return_raw)]
+    pub fn sleep(seconds: i64) -> RhaiResultOf<()> {
+        Ok(interrupt::sleep(duration(&seconds.into())?)?)
+    }
+
+    /// Sleeps for so many seconds. Ctrl-C ends it.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// sleep(0.01);
+    /// ```
+    #[rhai_fn(name = "sleep", return_raw)]
+    pub fn sleep_fraction(seconds: f64) -> RhaiResultOf<()> {
+        Ok(interrupt::sleep(duration(&crate::floor::Value::Float(seconds))?)?)
+    }
+
+    /// Sleeps for a time such as `"500ms"` or `"1m30s"`. Ctrl-C ends it.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// sleep("10ms");
+    /// ```
+    #[rhai_fn(name = "sleep", return_raw)]
+    pub fn sleep_text(time: &str) -> RhaiResultOf<()> {
+        Ok(interrupt::sleep(duration(&time.into())?)?)
+    }
+
+    /// A duration such as `"1m30s"` or `90` as seconds.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(parse_duration("1m30s"), 90.0);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn parse_duration(time: Dynamic) -> RhaiResultOf<f64> {
+        Ok(duration(&value(&time, "")?)?.as_secs_f64())
+    }
+
+    /// A size such as `"20 GiB"` as bytes. Units are libvirt's: `KiB` and `K` are 1024 bytes, `KB` is 1000.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(parse_size("2 GiB"), 2147483648);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn parse_size(size: Dynamic) -> RhaiResultOf<i64> {
+        let bytes = crate::floor::size(&value(&size, "")?)?;
+        i64::try_from(bytes).map_err(|_| Error::argument(format!("{bytes} bytes do not fit an integer")).into())
+    }
+}

@@ -1,0 +1,87 @@
+//! What can be written on the command line.
+
+#![allow(clippy::doc_markdown, reason = "the doc comments are the help text of the terminal")]
+
+use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// A Rhai scripting host for libvirt.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vmscript",
+    version,
+    override_usage = "vmscript [OPTIONS] FILE [ARG]...\n       vmscript [OPTIONS] -e CODE [ARG]...\n       vmscript [OPTIONS] - [ARG]...\n       vmscript check FILE...",
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "Options after FILE belong to the script, which sees them as `args`.\n\n\
+        Exit codes: 0 done, 1 script or usage error, 2 a definition was refused, 3 no connection,\n\
+        4 a domain, network or host operation failed, 5 a storage operation failed, 130 interrupted,\n\
+        n from `exit(n)`."
+)]
+pub(super) struct Arguments {
+    /// The host that `connect()` connects to [default: VMSCRIPT_CONNECT, LIBVIRT_DEFAULT_URI, qemu:///system]
+    #[arg(short, long, value_name = "URI", env = "VMSCRIPT_CONNECT", hide_env = true)]
+    pub(super) connect: Option<String>,
+
+    /// Run this code instead of a file
+    #[arg(short, value_name = "CODE")]
+    pub(super) eval: Option<String>,
+
+    /// How much to log on standard error
+    #[arg(long, value_name = "LEVEL", env = "VMSCRIPT_LOG", default_value = "warn", hide_possible_values = false)]
+    pub(super) log_level: Level,
+
+    /// How to write the log
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) log_format: Format,
+
+    /// When to use colours; `NO_COLOR` is honoured
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Color,
+
+    /// Show no progress bars
+    #[arg(long)]
+    pub(super) no_progress: bool,
+
+    /// Show only what the script prints, and errors
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check scripts without running them: syntax, names of functions, numbers of arguments
+    Check {
+        /// The scripts
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Anything else is a script with its arguments.
+    #[command(external_subcommand)]
+    Script(Vec<String>),
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Color {
+    Auto,
+    Always,
+    Never,
+}

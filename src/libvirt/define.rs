@@ -1,0 +1,131 @@
+//! Making objects from XML, validated by libvirt; what is there already is never redefined.
+
+use super::cause::{Explain, flag_refused};
+use super::object::{Kind, Object};
+use super::retry::while_busy;
+use super::wiring::Wiring;
+use super::{Content, Domain, Host, Network, Pool, Undo, Volume, ffi};
+use crate::floor::{Code, Error, Result};
+use crate::schema::xml;
+use virt::error::Error as VirtError;
+use virt::storage_vol::StorageVol;
+use virt::sys;
+
+impl Host {
+    /// Defines a domain, which stays when it stops.
+    pub fn define_domain(&self, xml: &str) -> Result<Domain> {
+        let object = self.absent(Kind::Domain, xml)?;
+        let raw = validated(
+            || self.raw().define_domain_xml_flags(xml, sys::VIR_DOMAIN_DEFINE_VALIDATE),
+            || self.raw().define_domain_xml(xml),
+        );
+        Domain::new(self, raw.explain("define", &object)?)
+    }
+
+    /// Starts a transient domain, which is gone when it stops.
+    pub fn create_domain(&self, xml: &str) -> Result<Domain> {
+        let object = self.absent(Kind::Domain, xml)?;
+        let before = Wiring::read(xml)?.leases(self);
+        let raw = validated(
+            || self.raw().create_domain_xml(xml, sys::VIR_DOMAIN_START_VALIDATE),
+            || self.raw().create_domain_xml(xml, sys::VIR_DOMAIN_NONE),
+        );
+        let domain = Domain::new(self, raw.explain("create", &object)?)?;
+        self.remember(domain.uuid()?, before);
+        Ok(domain)
+    }
+
+    /// Defines a network.
+    pub fn define_network(&self, xml: &str) -> Result<Network> {
+        let object = self.absent(Kind::Network, xml)?;
+        let raw = validated(|| ffi::define_network_validated(self.raw(), xml), || self.raw().define_network_xml(xml));
+        Network::new(self, raw.explain("define", &object)?)
+    }
+
+    /// Starts a transient network.
+    pub fn create_network(&self, xml: &str) -> Result<Network> {
+        let object = self.absent(Kind::Network, xml)?;
+        let raw = validated(|| ffi::create_network_validated(self.raw(), xml), || self.raw().create_network_xml(xml));
+        Network::new(self, raw.explain("create", &object)?)
+    }
+
+    /// Defines a pool.
+    pub fn define_pool(&self, xml: &str) -> Result<Pool> {
+        let object = self.absent(Kind::Pool, xml)?;
+        let raw = validated(
+            || self.raw().define_storage_pool_xml(xml, sys::VIR_STORAGE_POOL_DEFINE_VALIDATE),
+            || self.raw().define_storage_pool_xml(xml, 0),
+        );
+        Pool::new(self, raw.explain("define", &object)?)
+    }
+
+    /// Starts a transient pool.
+    pub fn create_pool(&self, xml: &str) -> Result<Pool> {
+        let object = self.absent(Kind::Pool, xml)?;
+        let raw = self.raw().create_storage_pool_xml(xml, sys::VIR_STORAGE_POOL_CREATE_NORMAL);
+        Pool::new(self, raw.explain("create", &object)?)
+    }
+
+    /// What a definition names, unless it is there already: libvirt would quietly redefine it.
+    fn absent(&self, kind: Kind, xml: &str) -> Result<Object> {
+        let object = Object::new(kind, &name_of(kind, xml)?);
+        let there = match kind {
+            Kind::Domain => self.find_domain(&object.name)?.is_some(),
+            Kind::Network => self.find_network(&object.name)?.is_some(),
+            _ => self.find_pool(&object.name)?.is_some(),
+        };
+        if there { Err(already(&object)) } else { Ok(object) }
+    }
+}
+
+impl Pool {
+    /// Creates a volume. A pool that is busy for a moment is waited for.
+    pub fn create_volume(&self, xml: &str) -> Result<Volume> {
+        let object = Object::new(Kind::Volume, &name_of(Kind::Volume, xml)?);
+        if self.find_volume(&object.name)?.is_some() {
+            return Err(already(&object));
+        }
+        // libvirt's schema for volumes demands more than libvirt itself, such as a `target`: it is not asked.
+        let raw = while_busy(|| StorageVol::create_xml(self.raw(), xml, 0).explain("create", &object))?;
+        Volume::new(self.host(), raw)
+    }
+
+    /// Creates a volume and fills it. A failure leaves no volume.
+    pub fn create_filled_volume(&self, xml: &str, content: &Content) -> Result<Volume> {
+        let volume = self.create_volume(xml)?;
+        let filled = match content {
+            Content::None => Ok(()),
+            Content::File(path) => volume.upload(path).map(drop),
+            Content::Bytes(data) => volume.upload_bytes(data).map(drop),
+        };
+        filled.map(|()| volume.clone()).map_err(|error| {
+            let mut undo = Undo::default();
+            undo.push(format!("delete {}", volume.object()), move || volume.delete());
+            undo.roll_back(error)
+        })
+    }
+}
+
+pub(super) fn already(object: &Object) -> Error {
+    Error::new(Code::AlreadyExists, object.kind.area(), format!("there is a {object} already"))
+        .about(object.plain())
+        .hint(format!("`{}` gets hold of it", object.expression()))
+}
+
+/// Calls the form that validates, and the plain one where a driver does not know the flag.
+fn validated<T>(
+    strict: impl Fn() -> Result<T, VirtError>,
+    plain: impl Fn() -> Result<T, VirtError>,
+) -> Result<T, VirtError> {
+    match strict() {
+        Err(error) if flag_refused(&error) => plain(),
+        done => done,
+    }
+}
+
+/// The name in a definition.
+pub(super) fn name_of(kind: Kind, xml: &str) -> Result<String> {
+    xml::parse(xml)?.find_text("name").ok_or_else(|| {
+        Error::new(Code::InvalidDefinition, kind.area(), "the definition has no name").hint("give it the field `name`")
+    })
+}

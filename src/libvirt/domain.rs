@@ -1,0 +1,244 @@
+//! Domains: what they are and their life.
+
+use super::address::{Interface, Source, merge};
+use super::cause::{Explain, flag_refused};
+use super::object::{Kind, Object};
+use super::wiring::{Channel, Wiring};
+use super::{Host, State, ffi};
+use crate::floor::{Area, Code, Error, Result};
+use virt::sys;
+
+/// A domain on a host: a virtual machine and its definition.
+#[derive(Debug, Clone)]
+pub struct Domain {
+    host: Host,
+    raw: virt::domain::Domain,
+    object: Object,
+}
+
+/// A domain's sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DomainInfo {
+    /// The most memory it may have, in bytes.
+    pub max_memory: u64,
+    /// The memory it has, in bytes.
+    pub memory: u64,
+    /// Its virtual processors.
+    pub vcpus: u32,
+    /// The processor time it has used, in nanoseconds.
+    pub cpu_time: u64,
+}
+
+/// How a guest is asked to shut down or reboot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// As the hypervisor thinks best.
+    #[default]
+    Any,
+    /// The power button.
+    Acpi,
+    /// The guest agent.
+    Agent,
+}
+
+impl Mode {
+    /// The mode of a word: `any`, `acpi` or `agent`.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "acpi" => Some(Self::Acpi),
+            "agent" => Some(Self::Agent),
+            "any" => Some(Self::Any),
+            _ => None,
+        }
+    }
+}
+
+impl Domain {
+    pub(super) fn new(host: &Host, raw: virt::domain::Domain) -> Result<Self> {
+        let name = raw.name().explain("ask for a domain's name on", host.object())?;
+        Ok(Self { host: host.clone(), raw, object: Object::new(Kind::Domain, &name) })
+    }
+
+    /// The host it is on.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.object.name
+    }
+
+    /// Its UUID.
+    pub fn uuid(&self) -> Result<String> {
+        self.raw.uuid_string().explain("ask for the UUID of", &self.object)
+    }
+
+    /// Its number while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.raw.id()
+    }
+
+    /// Its state and how it came to it.
+    pub fn state(&self) -> Result<State> {
+        let (number, reason) = ffi::domain_state(&self.raw).explain("ask for the state of", &self.object)?;
+        Ok(State::new(number, reason))
+    }
+
+    /// Whether it runs, be it paused.
+    pub fn is_active(&self) -> Result<bool> {
+        self.raw.is_active().explain("ask for the state of", &self.object)
+    }
+
+    /// Whether it stays when it stops.
+    pub fn is_persistent(&self) -> Result<bool> {
+        self.raw.is_persistent().explain("ask for the state of", &self.object)
+    }
+
+    /// Whether it starts with the host.
+    pub fn autostart(&self) -> Result<bool> {
+        self.raw.autostart().explain("ask for the autostart of", &self.object)
+    }
+
+    /// Sets whether it starts with the host.
+    pub fn set_autostart(&self, on: bool) -> Result<()> {
+        self.raw.set_autostart(on).explain("set the autostart of", &self.object)
+    }
+
+    /// Its sizes.
+    pub fn info(&self) -> Result<DomainInfo> {
+        let info = self.raw.info().explain("ask for the sizes of", &self.object)?;
+        Ok(DomainInfo {
+            max_memory: info.max_mem.saturating_mul(1024),
+            memory: info.memory.saturating_mul(1024),
+            vcpus: info.nr_virt_cpu,
+            cpu_time: info.cpu_time,
+        })
+    }
+
+    /// Its XML: the running domain's if it runs, else the definition's.
+    pub fn xml(&self) -> Result<String> {
+        self.raw.xml_desc(0).explain("read the XML of", &self.object)
+    }
+
+    /// The XML that its next start will use.
+    pub fn inactive_xml(&self) -> Result<String> {
+        self.raw.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE).explain("read the XML of", &self.object)
+    }
+
+    /// Starts it.
+    pub fn start(&self) -> Result<()> {
+        // A lease that is there already says nothing about this start.
+        let before = Wiring::read(&self.inactive_xml()?)?.leases(&self.host);
+        self.host.remember(self.uuid()?, before);
+        self.raw.create().explain("start", &self.object)
+    }
+
+    /// Asks the guest to shut down, and does not wait for it.
+    pub fn shutdown(&self, mode: Mode) -> Result<()> {
+        let flags = match mode {
+            Mode::Any => sys::VIR_DOMAIN_SHUTDOWN_DEFAULT,
+            Mode::Acpi => sys::VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN,
+            Mode::Agent => sys::VIR_DOMAIN_SHUTDOWN_GUEST_AGENT,
+        };
+        self.raw.shutdown_flags(flags).explain("shut down", &self.object)
+    }
+
+    /// Asks the guest to reboot, and does not wait for it.
+    pub fn reboot(&self, mode: Mode) -> Result<()> {
+        let flags = match mode {
+            Mode::Any => sys::VIR_DOMAIN_REBOOT_DEFAULT,
+            Mode::Acpi => sys::VIR_DOMAIN_REBOOT_ACPI_POWER_BTN,
+            Mode::Agent => sys::VIR_DOMAIN_REBOOT_GUEST_AGENT,
+        };
+        self.raw.reboot(flags).explain("reboot", &self.object)
+    }
+
+    /// Stops it at once; gracefully means that QEMU may still flush its caches, and that a hanging QEMU is not killed.
+    pub fn destroy(&self, graceful: bool) -> Result<()> {
+        let flags = if graceful { sys::VIR_DOMAIN_DESTROY_GRACEFUL } else { sys::VIR_DOMAIN_DESTROY_DEFAULT };
+        self.raw.destroy_flags(flags).explain("destroy", &self.object)
+    }
+
+    /// Freezes its processors.
+    pub fn suspend(&self) -> Result<()> {
+        self.raw.suspend().explain("suspend", &self.object)
+    }
+
+    /// Lets its processors run again.
+    pub fn resume(&self) -> Result<()> {
+        self.raw.resume().explain("resume", &self.object)
+    }
+
+    /// Removes its definition and all that libvirt keeps for it: UEFI variables, TPM state, managed save, and the
+    /// records of snapshots and checkpoints. Disks stay.
+    pub fn undefine(&self) -> Result<()> {
+        // Older drivers know fewer flags, and refuse the call for one that they do not know.
+        const BASE: u32 = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
+        const NVRAM: u32 = BASE | sys::VIR_DOMAIN_UNDEFINE_NVRAM;
+        const CHECKPOINTS: u32 = NVRAM | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
+        const ALL: u32 = CHECKPOINTS | sys::VIR_DOMAIN_UNDEFINE_TPM;
+        for flags in [ALL, CHECKPOINTS, NVRAM, BASE] {
+            match self.raw.undefine_flags(flags) {
+                Err(error) if flag_refused(&error) => {}
+                done => return done.explain("undefine", &self.object),
+            }
+        }
+        self.raw.undefine().explain("undefine", &self.object)
+    }
+
+    /// Stops and undefines it, and is content if it is gone already.
+    pub(super) fn purge(&self) -> Result<()> {
+        let gone = |error: &Error| error.code == Code::NotFound;
+        match self.is_active() {
+            Ok(true) => match self.destroy(false) {
+                // It may stop by itself at this very moment.
+                Err(error) if !gone(&error) && self.is_active().unwrap_or(false) => return Err(error),
+                _ => {}
+            },
+            Err(error) if gone(&error) => return Ok(()),
+            other => drop(other?),
+        }
+        match self.undefine() {
+            Err(error) if gone(&error) || self.host.find_domain(self.name())?.is_none() => Ok(()),
+            done => done,
+        }
+    }
+
+    /// Its interfaces with their addresses, as these sources know them. With one source its failure is the answer;
+    /// with several, a failing source counts as knowing nothing, unless all of them fail.
+    pub fn interface_addresses(&self, sources: &[Source]) -> Result<Vec<Interface>> {
+        let mut found = Vec::new();
+        let mut failed = None;
+        let mut answered = false;
+        for &source in sources {
+            match self.ask(source) {
+                Ok(interfaces) => {
+                    answered = true;
+                    found.extend(interfaces);
+                }
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        match failed {
+            Some(error) if !answered => Err(error),
+            _ => Ok(merge(found)),
+        }
+    }
+
+    /// What one source knows. A missing agent is noticed before it is asked, since libvirt may wait for it for long.
+    pub(super) fn ask(&self, source: Source) -> Result<Vec<Interface>> {
+        if source == Source::Agent && Wiring::read(&self.xml()?)?.agent == Channel::Disconnected {
+            let message = format!("cannot ask the agent of {}: the guest agent is not connected", self.object);
+            return Err(Error::new(Code::AgentUnavailable, Area::Domain, message)
+                .about(self.object.plain())
+                .hint("is `qemu-guest-agent` installed and running in the guest? it needs a moment after the start"));
+        }
+        ffi::interface_addresses(&self.raw, source)
+            .explain(&format!("ask for the {} addresses of", source.word()), &self.object)
+    }
+
+    pub(super) fn object(&self) -> &Object {
+        &self.object
+    }
+}

@@ -1,0 +1,98 @@
+//! A connection to a host.
+
+use super::cause::{Explain, connect_error};
+use super::object::{Kind, Object};
+use super::wiring::Before;
+use crate::floor::{Error, Result};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use virt::connect::Connect;
+use virt::error::Error as VirtError;
+
+/// A connection to a libvirt host. Clones share it; it closes with the last one.
+#[derive(Debug, Clone)]
+pub struct Host(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    connect: Connect,
+    uri: String,
+    object: Object,
+    /// The leases that were there before a domain was started, by the domain's UUID.
+    before: Mutex<HashMap<String, Before>>,
+}
+
+impl Host {
+    /// Connects to a URI, or to libvirt's own default.
+    pub fn connect(uri: Option<&str>) -> Result<Self> {
+        Self::open(uri, Connect::open)
+    }
+
+    /// Connects so that one can look but not touch.
+    pub fn connect_read_only(uri: Option<&str>) -> Result<Self> {
+        Self::open(uri, Connect::open_read_only)
+    }
+
+    fn open(uri: Option<&str>, open: fn(Option<&str>) -> Result<Connect, VirtError>) -> Result<Self> {
+        static QUIET: Once = Once::new();
+        // Else libvirt prints every error to standard error by itself.
+        QUIET.call_once(virt::error::clear_error_callback);
+        if uri.is_some_and(|uri| uri.contains('\0')) {
+            return Err(Error::argument("a URI cannot hold a NUL byte"));
+        }
+        let connect = open(uri).map_err(|error| connect_error(uri, &error))?;
+        let name = uri.unwrap_or("default");
+        let uri = connect.uri().explain("ask for the URI of", &Object::new(Kind::Host, name))?;
+        tracing::debug!(uri, "connected");
+        let object = Object::new(Kind::Host, &uri);
+        Ok(Self(Arc::new(Inner { connect, uri, object, before: Mutex::default() })))
+    }
+
+    /// The URI that libvirt says this is.
+    pub fn uri(&self) -> &str {
+        &self.0.uri
+    }
+
+    /// The host's name.
+    pub fn hostname(&self) -> Result<String> {
+        self.raw().hostname().explain("ask for the name of", &self.0.object)
+    }
+
+    /// The hypervisor's version, such as `7.2.22`.
+    pub fn version(&self) -> Result<String> {
+        self.raw().hyp_version().map(dotted).explain("ask for the version of", &self.0.object)
+    }
+
+    /// The version of libvirt on the host, such as `9.0.0`.
+    pub fn lib_version(&self) -> Result<String> {
+        self.raw().lib_version().map(dotted).explain("ask for the libvirt version of", &self.0.object)
+    }
+
+    /// Whether the connection still stands.
+    pub fn is_alive(&self) -> bool {
+        self.raw().is_alive().unwrap_or(false)
+    }
+
+    pub(super) fn raw(&self) -> &Connect {
+        &self.0.connect
+    }
+
+    pub(super) fn object(&self) -> &Object {
+        &self.0.object
+    }
+
+    /// Remembers the leases from before a start.
+    pub(super) fn remember(&self, uuid: String, before: Before) {
+        self.0.before.lock().unwrap_or_else(PoisonError::into_inner).insert(uuid, before);
+    }
+
+    /// The leases from before a domain's last start in this process.
+    pub(super) fn before(&self, uuid: &str) -> Before {
+        self.0.before.lock().unwrap_or_else(PoisonError::into_inner).get(uuid).cloned().unwrap_or_default()
+    }
+}
+
+/// libvirt's versions are one number: 9001002 is 9.1.2.
+fn dotted(version: u32) -> String {
+    format!("{}.{}.{}", version / 1_000_000, version / 1000 % 1000, version % 1000)
+}

@@ -1,0 +1,108 @@
+//! Networks and their DHCP leases.
+
+use super::address::Family;
+use super::cause::Explain;
+use super::object::{Kind, Object};
+use super::{Host, ffi};
+use crate::floor::Result;
+
+/// A network on a host.
+#[derive(Debug, Clone)]
+pub struct Network {
+    host: Host,
+    raw: virt::network::Network,
+    object: Object,
+}
+
+/// An address that a network's DHCP server gave away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The MAC address in lower case; empty for some IPv6 clients.
+    pub mac: String,
+    /// IPv4 or IPv6.
+    pub family: Family,
+    /// The address as text.
+    pub addr: String,
+    /// How many bits of it name the subnet.
+    pub prefix: u32,
+    /// The name that the guest told.
+    pub hostname: Option<String>,
+    /// The client id, or the DUID for IPv6.
+    pub client_id: Option<String>,
+    /// When it ends, in seconds since 1970; 0 for never.
+    pub expiry: i64,
+    /// The host's device.
+    pub interface: String,
+}
+
+impl Network {
+    pub(super) fn new(host: &Host, raw: virt::network::Network) -> Result<Self> {
+        let name = raw.name().explain("ask for a network's name on", host.object())?;
+        Ok(Self { host: host.clone(), raw, object: Object::new(Kind::Network, &name) })
+    }
+
+    /// The host it is on.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.object.name
+    }
+
+    /// Its UUID.
+    pub fn uuid(&self) -> Result<String> {
+        self.raw.uuid_string().explain("ask for the UUID of", &self.object)
+    }
+
+    /// The host's bridge device, if it has one.
+    pub fn bridge(&self) -> Option<String> {
+        self.raw.bridge_name().ok()
+    }
+
+    /// Whether it is started.
+    pub fn is_active(&self) -> Result<bool> {
+        self.raw.is_active().explain("ask for the state of", &self.object)
+    }
+
+    /// Whether it stays when it is destroyed.
+    pub fn is_persistent(&self) -> Result<bool> {
+        self.raw.is_persistent().explain("ask for the state of", &self.object)
+    }
+
+    /// Whether it starts with the host.
+    pub fn autostart(&self) -> Result<bool> {
+        self.raw.autostart().explain("ask for the autostart of", &self.object)
+    }
+
+    /// Sets whether it starts with the host.
+    pub fn set_autostart(&self, on: bool) -> Result<()> {
+        self.raw.set_autostart(on).explain("set the autostart of", &self.object)
+    }
+
+    /// Starts it.
+    pub fn start(&self) -> Result<()> {
+        self.raw.create().explain("start", &self.object)
+    }
+
+    /// Stops it.
+    pub fn destroy(&self) -> Result<()> {
+        self.raw.destroy().explain("destroy", &self.object)
+    }
+
+    /// Removes its definition.
+    pub fn undefine(&self) -> Result<()> {
+        self.raw.undefine().explain("undefine", &self.object)
+    }
+
+    /// Its XML.
+    pub fn xml(&self) -> Result<String> {
+        self.raw.xml_desc(0).explain("read the XML of", &self.object)
+    }
+
+    /// The addresses that its DHCP server gave away and that have not run out.
+    pub fn dhcp_leases(&self) -> Result<Vec<Lease>> {
+        ffi::dhcp_leases(&self.raw).explain("list the leases of", &self.object)
+    }
+}

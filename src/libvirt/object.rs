@@ -1,0 +1,70 @@
+//! What an error is about: the kind and the name of an object, and how messages and scripts write them.
+
+use crate::floor::Area;
+use std::fmt;
+use std::sync::Arc;
+
+/// The kinds of objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Host,
+    Domain,
+    Network,
+    Pool,
+    Volume,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Domain => "domain",
+            Self::Network => "network",
+            Self::Pool => "pool",
+            Self::Volume => "volume",
+        }
+    }
+
+    /// The part of the work that fails when such an object does.
+    pub(super) fn area(self) -> Area {
+        match self {
+            Self::Host => Area::Host,
+            Self::Domain => Area::Domain,
+            Self::Network => Area::Network,
+            Self::Pool | Self::Volume => Area::Storage,
+        }
+    }
+}
+
+/// An object's kind and name. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Object {
+    pub(super) kind: Kind,
+    pub(super) name: Arc<str>,
+}
+
+impl Object {
+    pub(super) fn new(kind: Kind, name: &str) -> Self {
+        Self { kind, name: name.into() }
+    }
+
+    /// How a script gets hold of it, such as `host.domain("web")`.
+    pub(super) fn expression(&self) -> String {
+        match self.kind {
+            Kind::Host => "host".to_string(),
+            Kind::Volume => format!("pool.volume(\"{}\")", self.name),
+            kind => format!("host.{}(\"{}\")", kind.word(), self.name),
+        }
+    }
+
+    /// What [`crate::floor::Error::about`] takes, such as `domain web`.
+    pub(super) fn plain(&self) -> String {
+        format!("{} {}", self.kind.word(), self.name)
+    }
+}
+
+impl fmt::Display for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} `{}`", self.kind.word(), self.name)
+    }
+}

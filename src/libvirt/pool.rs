@@ -1,0 +1,127 @@
+//! Storage pools.
+
+use super::Host;
+use super::cause::Explain;
+use super::object::{Kind, Object};
+use super::retry::while_busy;
+use crate::floor::Result;
+use virt::sys;
+
+/// A storage pool on a host.
+#[derive(Debug, Clone)]
+pub struct Pool {
+    host: Host,
+    raw: virt::storage_pool::StoragePool,
+    object: Object,
+}
+
+/// A pool's state and sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolInfo {
+    /// `inactive`, `building`, `running`, `degraded` or `inaccessible`.
+    pub state: &'static str,
+    /// All bytes.
+    pub capacity: u64,
+    /// The bytes in use.
+    pub allocation: u64,
+    /// The free bytes.
+    pub available: u64,
+}
+
+impl Pool {
+    pub(super) fn new(host: &Host, raw: virt::storage_pool::StoragePool) -> Result<Self> {
+        let name = raw.name().explain("ask for a pool's name on", host.object())?;
+        Ok(Self { host: host.clone(), raw, object: Object::new(Kind::Pool, &name) })
+    }
+
+    /// The host it is on.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.object.name
+    }
+
+    /// Its UUID.
+    pub fn uuid(&self) -> Result<String> {
+        self.raw.uuid_string().explain("ask for the UUID of", &self.object)
+    }
+
+    /// Its state and sizes.
+    pub fn info(&self) -> Result<PoolInfo> {
+        let info = self.raw.info().explain("ask for the state of", &self.object)?;
+        let state = match info.state {
+            sys::VIR_STORAGE_POOL_BUILDING => "building",
+            sys::VIR_STORAGE_POOL_RUNNING => "running",
+            sys::VIR_STORAGE_POOL_DEGRADED => "degraded",
+            sys::VIR_STORAGE_POOL_INACCESSIBLE => "inaccessible",
+            _ => "inactive",
+        };
+        Ok(PoolInfo { state, capacity: info.capacity, allocation: info.allocation, available: info.available })
+    }
+
+    /// Whether it is started.
+    pub fn is_active(&self) -> Result<bool> {
+        self.raw.is_active().explain("ask for the state of", &self.object)
+    }
+
+    /// Whether it stays when it is destroyed.
+    pub fn is_persistent(&self) -> Result<bool> {
+        self.raw.is_persistent().explain("ask for the state of", &self.object)
+    }
+
+    /// Whether it starts with the host.
+    pub fn autostart(&self) -> Result<bool> {
+        self.raw.autostart().explain("ask for the autostart of", &self.object)
+    }
+
+    /// Sets whether it starts with the host.
+    pub fn set_autostart(&self, on: bool) -> Result<()> {
+        self.raw.set_autostart(on).explain("set the autostart of", &self.object)
+    }
+
+    /// Makes what it stands on: the directory, the file system, the volume group.
+    pub fn build(&self) -> Result<()> {
+        self.raw.build(0).explain("build", &self.object)
+    }
+
+    /// Starts it.
+    pub fn start(&self) -> Result<()> {
+        self.raw.create(sys::VIR_STORAGE_POOL_CREATE_NORMAL).explain("start", &self.object)
+    }
+
+    /// Stops it; the volumes stay.
+    pub fn destroy(&self) -> Result<()> {
+        while_busy(|| self.raw.destroy().explain("destroy", &self.object))
+    }
+
+    /// Deletes what it stands on; it must be stopped and empty.
+    pub fn delete(&self) -> Result<()> {
+        while_busy(|| self.raw.delete(0).explain("delete", &self.object))
+    }
+
+    /// Removes its definition.
+    pub fn undefine(&self) -> Result<()> {
+        while_busy(|| self.raw.undefine().explain("undefine", &self.object))
+    }
+
+    /// Looks again at what is in it.
+    pub fn refresh(&self) -> Result<()> {
+        while_busy(|| self.raw.refresh(0).explain("refresh", &self.object))
+    }
+
+    /// Its XML.
+    pub fn xml(&self) -> Result<String> {
+        self.raw.xml_desc(0).explain("read the XML of", &self.object)
+    }
+
+    pub(super) fn raw(&self) -> &virt::storage_pool::StoragePool {
+        &self.raw
+    }
+
+    pub(super) fn object(&self) -> &Object {
+        &self.object
+    }
+}

@@ -1,0 +1,172 @@
+//! Moving data into and out of volumes, as a stream: constant memory, and holes are never sent.
+
+use super::Volume;
+use super::cause::Explain;
+use super::ffi::{self, Received};
+use super::object::Object;
+use crate::floor::progress::Progress;
+use crate::floor::{Error, Result, interrupt};
+use std::fs::{self, File};
+use std::io::{self, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use virt::error::Error as VirtError;
+use virt::stream::Stream;
+use virt::sys;
+
+/// The most data that fits into one message of libvirt's protocol.
+const CHUNK: usize = 262_120;
+
+/// How much a transfer moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transfer {
+    /// The bytes from beginning to end, holes included.
+    pub size: u64,
+    /// The bytes that went over the wire.
+    pub data: u64,
+}
+
+impl Volume {
+    /// Fills it with a file of this machine.
+    pub fn upload(&self, path: &Path) -> Result<Transfer> {
+        let unreadable = |error: io::Error| Error::io(path, "read", &error);
+        let mut file = File::open(path).map_err(unreadable)?;
+        let size = file.seek(SeekFrom::End(0)).map_err(unreadable)?;
+        let progress = Progress::begin(&format!("upload {}", self.name()), Some(size));
+        let stream =
+            self.stream(|stream| self.raw().upload(stream, 0, 0, sys::VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM))?;
+        let sent = send_file(&stream, &file, path, size, self.object(), &progress);
+        self.finish(stream, "upload to", sent)
+    }
+
+    /// Fills it with data in memory.
+    pub fn upload_bytes(&self, data: &[u8]) -> Result<Transfer> {
+        let size = data.len() as u64;
+        let progress = Progress::begin(&format!("upload {}", self.name()), Some(size));
+        let stream = self.stream(|stream| self.raw().upload(stream, 0, size, 0))?;
+        let mut done = 0;
+        let sent = data.chunks(CHUNK).try_for_each(|chunk| {
+            interrupt::check()?;
+            send(&stream, chunk, self.object())?;
+            done += chunk.len() as u64;
+            progress.at(done);
+            Ok(())
+        });
+        self.finish(stream, "upload to", sent.map(|()| Transfer { size, data: size }))
+    }
+
+    /// Writes it to a file of this machine, which appears when it is complete.
+    pub fn download(&self, path: &Path) -> Result<Transfer> {
+        let unwritable = |error: io::Error| Error::io(path, "write", &error);
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        let size = self.raw().info_flags(sys::VIR_STORAGE_VOL_GET_PHYSICAL).ok().map(|info| info.allocation);
+        let progress = Progress::begin(&format!("download {}", self.name()), size);
+        let stream =
+            self.stream(|stream| self.raw().download(stream, 0, 0, sys::VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM))?;
+        let file = File::create(&part).map_err(unwritable)?;
+        let received = receive_file(&stream, &file, path, self.object(), &progress);
+        let done = self.finish(stream, "download", received);
+        match done.and_then(|moved| fs::rename(&part, path).map(|()| moved).map_err(unwritable)) {
+            Ok(moved) => Ok(moved),
+            Err(error) => Err(match fs::remove_file(&part) {
+                Ok(()) => error,
+                Err(_) => error.note(format!("`{}` is left behind", part.display())),
+            }),
+        }
+    }
+
+    fn stream(&self, open: impl FnOnce(&Stream) -> Result<(), VirtError>) -> Result<Stream> {
+        let stream = Stream::new(self.host().raw(), 0).explain("open a stream for", self.object())?;
+        open(&stream).explain("transfer data of", self.object())?;
+        Ok(stream)
+    }
+
+    /// Ends a transfer: only now libvirt says whether all has arrived.
+    fn finish(&self, stream: Stream, doing: &str, moved: Result<Transfer>) -> Result<Transfer> {
+        match moved {
+            Ok(moved) => stream.finish().explain(doing, self.object()).map(|()| moved),
+            Err(error) => {
+                // The error at hand says more than whatever the abortion may meet.
+                drop(stream.abort());
+                Err(error)
+            }
+        }
+    }
+}
+
+fn send_file(
+    stream: &Stream,
+    file: &File,
+    path: &Path,
+    size: u64,
+    object: &Object,
+    progress: &Progress,
+) -> Result<Transfer> {
+    let mut buffer = vec![0; CHUNK];
+    let (mut at, mut data) = (0, 0);
+    while at < size {
+        let (start, end) = piece(file, at, size).map_err(|error| Error::io(path, "read", &error))?;
+        if start > at {
+            ffi::send_hole(stream, start - at).explain("upload to", object)?;
+            at = start;
+            progress.at(at);
+        }
+        while at < end {
+            interrupt::check()?;
+            let want = usize::try_from(end - at).map_or(CHUNK, |left| left.min(CHUNK));
+            let got = file.read_at(&mut buffer[..want], at).map_err(|error| Error::io(path, "read", &error))?;
+            if got == 0 {
+                let cut = io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read");
+                return Err(Error::io(path, "read", &cut));
+            }
+            send(stream, &buffer[..got], object)?;
+            at += got as u64;
+            data += got as u64;
+            progress.at(at);
+        }
+    }
+    Ok(Transfer { size, data })
+}
+
+/// The next piece of data below `size`; empty and at `size` if only a hole is left.
+fn piece(file: &File, at: u64, size: u64) -> io::Result<(u64, u64)> {
+    match ffi::next_data(file, at) {
+        Ok(Some((start, end))) => Ok((start.min(size), end.min(size))),
+        Ok(None) => Ok((size, size)),
+        // Devices and some file systems know no holes.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok((at, size)),
+        Err(error) => Err(error),
+    }
+}
+
+fn send(stream: &Stream, mut data: &[u8], object: &Object) -> Result<()> {
+    while !data.is_empty() {
+        let sent = stream.send(data).explain("upload to", object)?;
+        data = &data[usize::try_from(sent).unwrap_or_default().min(data.len())..];
+    }
+    Ok(())
+}
+
+fn receive_file(stream: &Stream, file: &File, path: &Path, object: &Object, progress: &Progress) -> Result<Transfer> {
+    let unwritable = |error: io::Error| Error::io(path, "write", &error);
+    let mut buffer = vec![0; CHUNK];
+    let (mut at, mut data) = (0, 0);
+    loop {
+        interrupt::check()?;
+        match ffi::receive(stream, &mut buffer).explain("download", object)? {
+            Received::Data(0) => break,
+            Received::Data(got) => {
+                file.write_all_at(&buffer[..got], at).map_err(unwritable)?;
+                at += got as u64;
+                data += got as u64;
+            }
+            Received::Hole(length) => at += length,
+        }
+        progress.at(at);
+    }
+    // A hole at the end is not written by anything else.
+    file.set_len(at).map_err(unwritable)?;
+    Ok(Transfer { size: at, data })
+}

@@ -1,0 +1,53 @@
+//! Where libvirt's schema files are.
+
+use crate::floor::{Area, Code, Error, Result};
+use std::env;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+static CHOSEN: OnceLock<PathBuf> = OnceLock::new();
+
+/// Says where the schemas are, before any definition is made. Only the first call counts.
+pub fn set_schema_dir(directory: PathBuf) {
+    drop(CHOSEN.set(directory));
+}
+
+/// The directory of the installed libvirt's schemas: the chosen one (`VMSCRIPT_SCHEMA_DIR` counts too), the one that
+/// belongs to the loaded libvirt, or one of the usual places.
+pub(crate) fn directory() -> Result<PathBuf> {
+    let named = env::var_os("VMSCRIPT_SCHEMA_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(chosen) = CHOSEN.get().cloned().or(named) {
+        // Falling back to another directory would hide that this choice is wrong.
+        return if holds_schemas(&chosen) { Ok(chosen) } else { Err(missing(&chosen)) };
+    }
+    let shares = beside_library().into_iter().chain(data_directories());
+    shares.map(|share| share.join("libvirt/schemas")).find(|directory| holds_schemas(directory)).ok_or_else(|| {
+        Error::new(Code::NotFound, Area::Script, "libvirt's schemas are not installed")
+            .hint("install libvirt's client library (Debian: `libvirt0`), or name the directory with `--schema-dir`")
+    })
+}
+
+fn missing(directory: &Path) -> Error {
+    Error::new(Code::NotFound, Area::Script, format!("no libvirt schemas in `{}`", directory.display()))
+        .hint("a directory of schemas holds `domain.rng`")
+}
+
+fn holds_schemas(directory: &Path) -> bool {
+    directory.join("domain.rng").is_file()
+}
+
+/// The `share` directories of the prefix that the loaded libvirt lives in, nearest first.
+fn beside_library() -> Vec<PathBuf> {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let library = maps.lines().find_map(|line| {
+        let path = &line[line.find('/')?..];
+        path.rsplit('/').next()?.starts_with("libvirt.so").then(|| PathBuf::from(path))
+    });
+    library.map(|path| path.ancestors().skip(1).map(|prefix| prefix.join("share")).collect()).unwrap_or_default()
+}
+
+fn data_directories() -> Vec<PathBuf> {
+    let named = env::var_os("XDG_DATA_DIRS").unwrap_or_default();
+    let usual = ["/usr/share", "/usr/local/share", "/opt/homebrew/share", "/opt/local/share"];
+    env::split_paths(&named).filter(|path| path.is_absolute()).chain(usual.into_iter().map(PathBuf::from)).collect()
+}

@@ -1,0 +1,229 @@
+//! Rhai's errors in the words of this program, with a hint where one is known.
+
+use super::locate::Locator;
+use super::reference::script_type;
+use super::session::Failure;
+use super::{Diagnostic, Place, Reference, Session, Sources};
+use crate::api;
+use crate::floor::{self, Finding, did_you_mean, nearest};
+use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
+
+/// A script that does not parse.
+pub(super) fn parse_error(source: &str, error: &ParseError, sources: &Sources) -> Diagnostic {
+    let text = sources.get(source).unwrap_or_default();
+    let shown = match error.err_type() {
+        ParseErrorType::VariableUndefined(name) => {
+            let shown = Diagnostic::error(format!("no variable `{name}`"));
+            with(shown, did_you_mean(name, declared(&text)))
+        }
+        ParseErrorType::ModuleUndefined(name) => {
+            let shown = Diagnostic::error(format!("no module `{name}`"));
+            shown.hint(format!("import it first: `import \"std/...\" as {name};`"))
+        }
+        ParseErrorType::Reserved(word) => {
+            let shown = Diagnostic::error(format!("`{word}` is a reserved word"));
+            shown.hint(format!("as a key of a map it must be quoted: `\"{word}\": ...`"))
+        }
+        ParseErrorType::MismatchedType(expected, found) => {
+            Diagnostic::error(format!("expected {expected}, found {found}"))
+        }
+        other => Diagnostic::error(lower(&other.to_string())),
+    };
+    let lines = text.lines().count();
+    shown.at(place(source, error.position()).filter(|place| place.line <= lines).or_else(|| end(source, &text)))
+}
+
+/// A run that ended with an error.
+pub(super) fn run_error(source: &str, error: EvalAltResult, session: &Session) -> Failure {
+    let (mut source, mut error, mut trace) = (source.to_string(), error, Vec::new());
+    loop {
+        error = match error {
+            EvalAltResult::ErrorInFunctionCall(name, defined_in, inner, position) => {
+                let name = if name.starts_with("anon$") { "closure".to_string() } else { name };
+                trace.extend(place(&source, position).map(|place| (name, place)));
+                if !defined_in.is_empty() {
+                    source = defined_in;
+                }
+                *inner
+            }
+            EvalAltResult::ErrorInModule(path, inner, position) => {
+                trace.extend(place(&source, position).map(|place| (format!("import {path:?}"), place)));
+                source = path;
+                *inner
+            }
+            other => break error_at(&source, other, session, trace),
+        };
+    }
+}
+
+fn error_at(source: &str, error: EvalAltResult, session: &Session, mut trace: Vec<(String, Place)>) -> Failure {
+    trace.reverse();
+    let position = error.position();
+    let (mut shown, code) = match error {
+        EvalAltResult::ErrorParsing(kind, position) => {
+            (vec![parse_error(source, &ParseError(Box::new(kind), position), &session.sources)], 1)
+        }
+        EvalAltResult::ErrorTerminated(token, _) if token.is::<api::Stopped>() => {
+            (vec![Diagnostic::error("interrupted")], 130)
+        }
+        EvalAltResult::ErrorRuntime(thrown, _) => thrown_value(&thrown, source, position, &session.sources),
+        other => (vec![rhai_error(other)], 1),
+    };
+    for one in &mut shown {
+        one.place = one.place.take().or_else(|| place(source, position));
+        one.trace.clone_from(&trace);
+    }
+    (shown, code)
+}
+
+/// What `throw` or a native function threw.
+fn thrown_value(thrown: &Dynamic, source: &str, call: Position, sources: &Sources) -> (Vec<Diagnostic>, u8) {
+    if let Some(error) = thrown.read_lock::<floor::Error>() {
+        let shown = if error.findings.is_empty() {
+            vec![Diagnostic::from_error(&error)]
+        } else {
+            findings(&error.findings, source, call, sources)
+        };
+        return (shown, error.exit_code());
+    }
+    let message = if thrown.is_unit() { "an error was thrown".to_string() } else { thrown.to_string() };
+    (vec![Diagnostic::error(message)], 1)
+}
+
+/// A diagnostic for each mistake of a refused definition, at the key or value that is wrong, in the script's order.
+fn findings(found: &[Finding], source: &str, call: Position, sources: &Sources) -> Vec<Diagnostic> {
+    let locator = sources.get(source).and_then(|text| Locator::new(&text));
+    let one = |finding: &Finding| {
+        let shown = with(Diagnostic::error(&finding.message), finding.hint.clone());
+        let position = locator.as_ref().and_then(|locator| locator.find(call, &finding.path, finding.on_key));
+        match position {
+            Some(position) if !finding.path.is_empty() => shown.at(place(source, position)),
+            _ if finding.path.is_empty() => shown,
+            _ => shown.note(format!("at `{}` of this definition", finding.path)),
+        }
+    };
+    let mut shown: Vec<Diagnostic> = found.iter().map(one).collect();
+    shown.sort_by_key(|one| one.place.as_ref().map(|place| (place.line, place.column)));
+    shown
+}
+
+fn rhai_error(error: EvalAltResult) -> Diagnostic {
+    match error {
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => unknown_function(&signature),
+        EvalAltResult::ErrorDotExpr(text, _) => unknown_property(&text),
+        EvalAltResult::ErrorVariableNotFound(name, _) => Diagnostic::error(format!("no variable `{name}`")),
+        EvalAltResult::ErrorModuleNotFound(path, _) => {
+            let shown = Diagnostic::error(format!("no module `{path}`"));
+            let known = super::stdlib::MODULES.iter().map(|(name, _)| *name);
+            let hint = did_you_mean(&path, known)
+                .unwrap_or_else(|| "paths are relative to the importing script; `std/...` is built in".into());
+            shown.hint(hint)
+        }
+        EvalAltResult::ErrorMismatchDataType(expected, found, _) => {
+            Diagnostic::error(format!("expected {}, found {}", script_type(&expected), script_type(&found)))
+        }
+        EvalAltResult::ErrorStackOverflow(_) => {
+            Diagnostic::error("too many nested calls").hint("a function that calls itself must end sometime")
+        }
+        mut other => {
+            other.clear_position();
+            Diagnostic::error(lower(&other.to_string()))
+        }
+    }
+}
+
+/// `name (Type, Type)`: no such function, or none for these types.
+fn unknown_function(signature: &str) -> Diagnostic {
+    let (name, types) = signature.split_once(" (").unwrap_or((signature, ""));
+    let types: Vec<_> =
+        types.trim_end_matches(')').split(", ").filter(|kind| !kind.is_empty()).map(script_type).collect();
+    let reference = Reference::new();
+    let same: Vec<_> = reference.named(name).map(|(_, function)| function).collect();
+    if let Some(getter) = same.iter().find(|f| f.getter && types.first() == f.receiver.as_ref() && types.len() == 1) {
+        let message = format!("`{name}` is a property of {}, not a method", types[0]);
+        return Diagnostic::error(message).hint(format!("read it without parentheses: `.{}`", getter.name));
+    }
+    let of_type: Vec<_> =
+        same.iter().filter(|f| f.receiver.is_some() && f.receiver.as_ref() == types.first()).copied().collect();
+    let same = if of_type.is_empty() { same } else { of_type };
+    if !same.is_empty() {
+        let shown = Diagnostic::error(format!("`{name}` does not take ({})", types.join(", ")));
+        return same
+            .iter()
+            .filter(|f| !f.getter && !f.setter)
+            .fold(shown, |shown, f| shown.hint(format!("it is `{}`", f.signature())));
+    }
+    let message = match (name.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_'), types.as_slice()) {
+        (false, [left, right]) => format!("`{name}` is not defined between {left} and {right}"),
+        (_, []) => format!("no function `{name}`"),
+        _ => format!("no function `{name}` for ({})", types.join(", ")),
+    };
+    // What fits the receiver is meant more likely than what merely sounds alike.
+    let fitting = reference.functions().filter(|(_, f)| f.receiver.is_some() && f.receiver.as_ref() == types.first());
+    let near = nearest(name, fitting.map(|(_, f)| f.name.as_str()))
+        .or_else(|| nearest(name, reference.functions().map(|(_, f)| f.name.as_str())));
+    with(Diagnostic::error(message), near.map(|near| format!("did you mean `{near}`?")))
+}
+
+/// `Unknown property 'x' - a getter is not registered for type 'T'` and its like.
+fn unknown_property(text: &str) -> Diagnostic {
+    let mut quoted = text.split('\'').skip(1).step_by(2);
+    let (Some(name), Some(kind)) = (quoted.next(), quoted.next()) else {
+        return Diagnostic::error(lower(text));
+    };
+    let kind = script_type(kind);
+    let reference = Reference::new();
+    let of_kind = |f: &super::Function| f.receiver.as_deref() == Some(kind.as_str());
+    let same: Vec<_> = reference.named(name).map(|(_, f)| f).filter(|f| of_kind(f)).collect();
+    if text.starts_with("No writable") && same.iter().any(|f| f.getter) {
+        return Diagnostic::error(format!("property `{name}` of {kind} can only be read"));
+    }
+    if same.iter().any(|f| !f.getter && !f.setter) {
+        return Diagnostic::error(format!("`{name}` is a method of {kind}")).hint(format!("call it: `.{name}()`"));
+    }
+    let shown = Diagnostic::error(format!("{kind} has no property `{name}`"));
+    if kind == "()" {
+        return shown.hint("the value before the dot is absent: test it with `== ()`, or read with `?.` and `??`");
+    }
+    let near = nearest(name, reference.functions().filter(|(_, f)| of_kind(f)).map(|(_, f)| f.name.as_str()));
+    with(shown, near.map(|near| format!("did you mean `{near}`?")))
+}
+
+/// The names that a script declares, for suggestions.
+fn declared(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+    let mut before = "";
+    let names =
+        words.filter(move |word| matches!(std::mem::replace(&mut before, word), "let" | "const" | "for" | "as"));
+    names.chain(["args"])
+}
+
+fn with(shown: Diagnostic, hint: Option<String>) -> Diagnostic {
+    match hint {
+        Some(hint) => shown.hint(hint),
+        None => shown,
+    }
+}
+
+fn place(source: &str, position: Position) -> Option<Place> {
+    Some(Place { source: source.to_string(), line: position.line()?, column: position.position().unwrap_or(1) })
+}
+
+/// The end of a text: where a script that stops too early went wrong.
+fn end(source: &str, text: &str) -> Option<Place> {
+    let line = text.lines().count();
+    let column = text.lines().next_back()?.chars().count() + 1;
+    Some(Place { source: source.to_string(), line, column })
+}
+
+/// Rhai's messages as this program writes: lower case, no full stop.
+fn lower(text: &str) -> String {
+    let text = text.trim().trim_end_matches('.');
+    let mut letters = text.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if first.is_uppercase() && !second.is_uppercase() => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => text.to_string(),
+    }
+}

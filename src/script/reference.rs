@@ -1,0 +1,232 @@
+//! The reference: what every function is called, takes, gives and does, read from Rhai's own metadata.
+//!
+//! It feeds `help`, did-you-mean, the book's pages, the editor definitions and the test that runs each example.
+
+use super::help;
+use crate::api;
+use rhai::{Engine, Module};
+use serde::Deserialize;
+
+/// Everything that scripts can call.
+#[derive(Debug, Clone)]
+pub struct Reference {
+    /// A page for each type or group, sorted by title.
+    pub pages: Vec<Page>,
+}
+
+/// The functions of one type or group.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The type's name, or the group's.
+    pub title: String,
+    /// What the type is.
+    pub text: String,
+    /// Its functions and properties, sorted by name.
+    pub functions: Vec<Function>,
+}
+
+/// A function or a property.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// The name that scripts use.
+    pub name: String,
+    /// Whether it is read as `x.name`.
+    pub getter: bool,
+    /// Whether it is set as `x.name = ...`.
+    pub setter: bool,
+    /// The type it is called on as a method, if it is one.
+    pub receiver: Option<String>,
+    /// The parameters, without the receiver.
+    pub parameters: Vec<Parameter>,
+    /// The type of the result.
+    pub returns: String,
+    /// The first paragraph of the docs.
+    pub summary: String,
+    /// The rest of the docs, without the examples.
+    pub details: String,
+    /// Scripts that show it at work.
+    pub examples: Vec<Example>,
+}
+
+/// A parameter.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Its type, as scripts see it.
+    pub kind: String,
+}
+
+/// An example of the docs.
+#[derive(Debug, Clone)]
+pub struct Example {
+    /// The script.
+    pub code: String,
+    /// Whether it needs a real host: libvirt's test driver cannot do it.
+    pub live: bool,
+}
+
+impl Reference {
+    /// Reads the metadata of the API. Costs a few milliseconds: nothing that a good run needs.
+    pub fn new() -> Self {
+        let mut pages: Vec<Page> = api::modules().into_iter().map(|(title, module)| page(title, module)).collect();
+        pages.push(page("Help", help::module()));
+        pages.sort_by(|a, b| a.title.cmp(&b.title));
+        Self { pages }
+    }
+
+    /// All functions with their pages.
+    pub fn functions(&self) -> impl Iterator<Item = (&Page, &Function)> {
+        self.pages.iter().flat_map(|page| page.functions.iter().map(move |function| (page, function)))
+    }
+
+    /// The functions of this name.
+    pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a Page, &'a Function)> {
+        self.functions().filter(move |(_, function)| function.name == name)
+    }
+}
+
+impl Default for Reference {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Function {
+    /// How it is written: `vm.start(options: map) -> ()`, `vm.name -> string`.
+    pub fn signature(&self) -> String {
+        let parameters =
+            self.parameters.iter().map(|p| format!("{}: {}", p.name, p.kind)).collect::<Vec<_>>().join(", ");
+        let receiver = self.receiver.as_ref().map(|name| format!("{name}.")).unwrap_or_default();
+        let name = &self.name;
+        if self.getter {
+            format!("{receiver}{name}: {}", self.returns)
+        } else if self.setter {
+            format!("{receiver}{name} = {}", self.parameters.first().map_or("any", |p| p.kind.as_str()))
+        } else if self.returns == "()" {
+            format!("{receiver}{name}({parameters})")
+        } else {
+            format!("{receiver}{name}({parameters}) -> {}", self.returns)
+        }
+    }
+}
+
+/// A type as scripts know it.
+pub(super) fn script_type(name: &str) -> String {
+    let name = name.trim().trim_start_matches("&mut ").trim_start_matches('&');
+    let name = name
+        .strip_prefix("Result<")
+        .and_then(|rest| rest.split_once(", Box<EvalAltResult>>").map(|(inner, _)| inner))
+        .unwrap_or(name);
+    match name {
+        "i64" | "INT" => "int",
+        "f64" | "FLOAT" => "float",
+        "str" | "String" | "ImmutableString" | "string" | "str | ImmutableString | String" => "string",
+        "Array" | "array" => "list",
+        "Map" => "map",
+        "Dynamic" | "?" | "" => "any",
+        "FnPtr" | "Fn" => "function",
+        "Blob" => "blob",
+        other => other,
+    }
+    .to_string()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    #[serde(default)]
+    custom_types: Vec<CustomType>,
+    #[serde(default)]
+    functions: Vec<Native>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CustomType {
+    #[serde(default)]
+    doc_comments: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Native {
+    name: String,
+    #[serde(default)]
+    params: Vec<NativeParameter>,
+    #[serde(default)]
+    return_type: String,
+    #[serde(default)]
+    doc_comments: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct NativeParameter {
+    #[serde(default)]
+    name: String,
+    #[serde(default, rename = "type")]
+    kind: String,
+}
+
+fn page(title: &str, module: Module) -> Page {
+    let mut engine = Engine::new_raw();
+    engine.register_global_module(module.into());
+    let json = engine.gen_fn_metadata_to_json(false).expect("metadata is plain data");
+    let metadata: Metadata = serde_json::from_str(&json).expect("the metadata has Rhai's own form");
+    let mut functions: Vec<Function> = metadata.functions.into_iter().map(function).collect();
+    // The metadata come in no certain order: overloads are told apart by their signatures.
+    functions.sort_by_cached_key(|function| (function.name.clone(), function.parameters.len(), function.signature()));
+    let text = metadata.custom_types.iter().map(|kind| plain(&kind.doc_comments)).collect::<Vec<_>>().join("\n");
+    Page { title: title.to_string(), text, functions }
+}
+
+fn function(native: Native) -> Function {
+    let (name, getter, setter) = match native.name.split_once('$') {
+        Some(("get", name)) => (name, true, false),
+        Some(("set", name)) => (name, false, true),
+        _ => (native.name.as_str(), false, false),
+    };
+    let mut parameters = native.params.into_iter().peekable();
+    let receiver = parameters.next_if(|first| first.kind.starts_with("&mut ")).map(|first| script_type(&first.kind));
+    let parameters = parameters.map(|p| Parameter { name: p.name, kind: script_type(&p.kind) }).collect();
+    let (prose, examples) = split(&plain(&native.doc_comments));
+    let (summary, details) = prose.split_once("\n\n").unwrap_or((&prose, ""));
+    Function {
+        name: name.to_string(),
+        getter,
+        setter,
+        receiver,
+        parameters,
+        returns: script_type(&native.return_type),
+        summary: summary.replace('\n', " ").trim().to_string(),
+        details: details.trim().to_string(),
+        examples,
+    }
+}
+
+/// Doc comments without their slashes.
+fn plain(comments: &[String]) -> String {
+    let lines = comments.iter().flat_map(|block| block.lines());
+    lines
+        .map(|line| line.trim_start().trim_start_matches("///").strip_prefix(' ').unwrap_or(""))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Prose and examples of a doc comment.
+pub(super) fn split(text: &str) -> (String, Vec<Example>) {
+    let (mut prose, mut examples, mut block) = (Vec::new(), Vec::new(), None::<Example>);
+    for line in text.lines() {
+        match (&mut block, line.trim_start().strip_prefix("```")) {
+            (Some(_), Some(_)) => examples.extend(block.take()),
+            (Some(example), None) => {
+                example.code.push_str(line);
+                example.code.push('\n');
+            }
+            (None, Some(tags)) => block = Some(Example { code: String::new(), live: tags.contains("live") }),
+            (None, None) if line.starts_with("# Example") => {}
+            (None, None) => prose.push(line),
+        }
+    }
+    (prose.join("\n").trim().to_string(), examples)
+}

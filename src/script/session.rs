@@ -1,0 +1,151 @@
+//! A session: one engine, one scope, the scripts that run in it.
+
+use super::sources::{Sources, prepare};
+use super::{Diagnostic, explain, help};
+use crate::api;
+use crate::floor::interrupt;
+use rhai::packages::{Package, StandardPackage};
+use rhai::{AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Takes a line that a script printed.
+pub type Print = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// What a session is told from outside.
+#[derive(Clone, Default)]
+pub struct Settings {
+    /// The URI that `connect()` uses; without it libvirt's own default.
+    pub uri: Option<String>,
+    /// What the script sees as `args`.
+    pub args: Vec<String>,
+    /// Where `print` writes a line; without it nothing is printed.
+    pub print: Option<Print>,
+}
+
+/// How a run ended without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The script came to its end.
+    Normally,
+    /// `exit(n)`.
+    Exit(u8),
+}
+
+/// Why a run ended: what to show, and the exit code.
+pub type Failure = (Vec<Diagnostic>, u8);
+
+/// A Rhai engine with everything that scripts of vmscript see.
+pub struct Session {
+    pub(super) engine: Engine,
+    pub(super) scope: Scope<'static>,
+    pub(super) sources: Sources,
+}
+
+impl Session {
+    /// Makes a session. Connects to nothing.
+    pub fn new(settings: &Settings) -> Self {
+        let sources = Sources::default();
+        let mut engine = engine();
+        engine.set_module_resolver(sources.clone());
+        engine.set_default_tag(Dynamic::from(api::Context { uri: settings.uri.clone() }));
+        if let Some(print) = settings.print.clone() {
+            let debug = print.clone();
+            engine.on_print(move |text| print(text));
+            engine.on_debug(move |text, _, _| debug(text));
+        } else {
+            engine.on_print(|_| ());
+            engine.on_debug(|_, _, _| ());
+        }
+        let args: rhai::Array = settings.args.iter().map(|arg| arg.clone().into()).collect();
+        let mut scope = Scope::new();
+        scope.push_constant("args", args.clone());
+        // The scope above satisfies the parser; inside functions, which see no scope, this finds it.
+        #[allow(deprecated, reason = "marked so because it may change; the version of rhai is pinned")]
+        engine.on_var(move |name, _, _| Ok((name == "args").then(|| args.clone().into())));
+        Self { engine, scope, sources }
+    }
+
+    /// The texts of the scripts that ran.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// Runs a script from a file.
+    pub fn run_file(&mut self, path: &Path) -> Result<Ended, Failure> {
+        let text = read(path)?;
+        self.run(&path.display().to_string(), &text)
+    }
+
+    /// Runs a script; `name` is shown in errors, and imports are relative to it.
+    pub fn run(&mut self, name: &str, text: &str) -> Result<Ended, Failure> {
+        let tree = self.parse(name, text)?;
+        match self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &tree) {
+            Ok(_) => Ok(Ended::Normally),
+            Err(error) => self.ended(name, *error),
+        }
+    }
+
+    /// Parses a script and keeps its text.
+    pub(super) fn parse(&self, name: &str, text: &str) -> Result<AST, Failure> {
+        self.sources.insert(name, text);
+        match self.engine.compile_with_scope(&self.scope, prepare(text)) {
+            Ok(mut tree) => {
+                tree.set_source(name);
+                Ok(tree)
+            }
+            Err(error) => Err((vec![explain::parse_error(name, &error, &self.sources)], 1)),
+        }
+    }
+
+    fn ended(&self, name: &str, error: EvalAltResult) -> Result<Ended, Failure> {
+        match error.unwrap_inner() {
+            EvalAltResult::ErrorTerminated(token, _) if token.is_int() => {
+                let code = token.as_int().unwrap_or(1);
+                Ok(Ended::Exit(u8::try_from(code.rem_euclid(256)).unwrap_or(1)))
+            }
+            EvalAltResult::Exit(..) => Ok(Ended::Normally),
+            _ => Err(explain::run_error(name, error, self)),
+        }
+    }
+}
+
+/// Reads a script; a failure names the file and looks for a similar name beside it.
+pub(super) fn read(path: &Path) -> Result<String, Failure> {
+    let fail = |error: crate::floor::Error| (vec![Diagnostic::from_error(&error)], 1);
+    let bytes = std::fs::read(path).map_err(|cause| {
+        let error = crate::floor::Error::io(path, "read script", &cause);
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return fail(error) };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let names: Vec<String> = std::fs::read_dir(folder)
+            .map(|entries| entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+            .unwrap_or_default();
+        let names = names
+            .iter()
+            .map(String::as_str)
+            .filter(|name| Path::new(name).extension().is_some_and(|kind| kind == "rhai"));
+        fail(match crate::floor::did_you_mean(name, names) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        })
+    })?;
+    String::from_utf8(bytes).map_err(|_| {
+        fail(crate::floor::Error::argument(format!("`{}` is not a script: it is not UTF-8 text", path.display())))
+    })
+}
+
+/// An engine with Rhai's standard library, the API and `help`, with limits that do not depend on the build.
+pub(super) fn engine() -> Engine {
+    let mut engine = Engine::new_raw();
+    engine.register_global_module(StandardPackage::new().as_shared_module());
+    for (_, module) in api::modules() {
+        engine.register_global_module(module.into());
+    }
+    engine.register_global_module(help::module().into());
+    engine.set_strict_variables(true);
+    engine.set_optimization_level(OptimizationLevel::Simple);
+    engine.set_max_call_levels(128);
+    engine.set_max_expr_depths(256, 256);
+    engine.on_progress(|_| interrupt::wanted().then(|| Dynamic::from(api::Stopped)));
+    engine
+}

@@ -1,0 +1,87 @@
+//! The texts of all scripts of a run, by name, and the resolver that finds imported ones.
+
+use super::stdlib;
+use rhai::{AST, Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The texts of all scripts that took part in a run. Cheap to clone; all clones share one state.
+#[derive(Clone, Default)]
+pub struct Sources {
+    texts: Arc<RwLock<BTreeMap<String, Arc<str>>>>,
+    modules: Arc<RwLock<BTreeMap<String, Shared<Module>>>>,
+}
+
+impl Sources {
+    /// Keeps the text of a script.
+    pub fn insert(&self, name: &str, text: &str) {
+        self.texts.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_string(), text.into());
+    }
+
+    /// The text of a script.
+    pub fn get(&self, name: &str) -> Option<Arc<str>> {
+        self.texts.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Parses the script that `path` means in an `import` of the script `importer`.
+    pub(super) fn parse(
+        &self,
+        engine: &Engine,
+        importer: Option<&str>,
+        path: &str,
+        position: Position,
+    ) -> Result<(String, AST), Box<EvalAltResult>> {
+        let (name, text) = load(importer, path).ok_or_else(|| {
+            // Rhai's own error: `explain` adds what is there instead.
+            Box::new(EvalAltResult::ErrorModuleNotFound(path.to_string(), position))
+        })?;
+        self.insert(&name, &text);
+        let mut tree = engine
+            .compile(prepare(&text))
+            .map_err(|error| EvalAltResult::ErrorInModule(name.clone(), Box::new(error.into()), position))?;
+        tree.set_source(name.as_str());
+        Ok((name, tree))
+    }
+}
+
+/// The text as Rhai shall see it: a first line `#!...` becomes a comment.
+pub(super) fn prepare(text: &str) -> String {
+    match text.strip_prefix("#!") {
+        // With a blank: `///` and `//!` would begin a doc comment.
+        Some(rest) => format!("// {rest}"),
+        None => text.to_string(),
+    }
+}
+
+fn load(importer: Option<&str>, path: &str) -> Option<(String, String)> {
+    if path.starts_with("std/") {
+        return stdlib::text(path).map(|text| (path.to_string(), text.to_string()));
+    }
+    let mut file: PathBuf = importer.map(Path::new).and_then(Path::parent).unwrap_or(Path::new("")).join(path);
+    if file.extension().is_none() {
+        file.set_extension("rhai");
+    }
+    let text = std::fs::read_to_string(&file).ok()?;
+    Some((file.display().to_string(), text))
+}
+
+impl ModuleResolver for Sources {
+    fn resolve(
+        &self,
+        engine: &Engine,
+        source: Option<&str>,
+        path: &str,
+        position: Position,
+    ) -> Result<Shared<Module>, Box<EvalAltResult>> {
+        let (name, tree) = self.parse(engine, source, path, position)?;
+        if let Some(known) = self.modules.read().unwrap_or_else(PoisonError::into_inner).get(&name) {
+            return Ok(known.clone());
+        }
+        let module = Module::eval_ast_as_new(Scope::new(), &tree, engine)
+            .map_err(|error| EvalAltResult::ErrorInModule(name.clone(), error, position))?;
+        let module = Shared::new(module);
+        self.modules.write().unwrap_or_else(PoisonError::into_inner).insert(name, module.clone());
+        Ok(module)
+    }
+}

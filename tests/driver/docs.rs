@@ -1,0 +1,153 @@
+//! What is written down is run: doc examples, the book, README, examples; and what is generated is current.
+
+use super::support::{Host, root, same_as_committed, text};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use vmscript::script::{Function, Page, Reference};
+
+#[test]
+fn every_function_has_a_summary_typed_parameters_and_an_example() {
+    let reference = Reference::new();
+    let mut wrong = Vec::new();
+    for (page, function) in reference.functions() {
+        let mut miss = |what: &str| wrong.push(format!("{}: `{}` {what}", page.title, function.signature()));
+        if function.summary.is_empty() || !function.summary.ends_with(['.', '`', ':', ')']) {
+            miss("has no summary that is a sentence");
+        }
+        if function.parameters.iter().any(|p| p.name.is_empty() || p.name == "_" || p.kind.is_empty()) {
+            miss("has a parameter without name or type");
+        }
+        if function.examples.is_empty() {
+            miss("has no example");
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_example_of_the_reference_runs() {
+    let mut wrong = Vec::new();
+    for (page, function) in Reference::new().functions() {
+        for example in function.examples.iter().filter(|example| !example.live) {
+            failure(&example.code, &format!("{} `{}`", page.title, function.name), &mut wrong);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_script_of_the_book_and_the_readme_runs() {
+    let mut pages: Vec<PathBuf> = std::fs::read_dir(root().join("book/src"))
+        .expect("the book is there")
+        .map(|entry| entry.expect("an entry is readable").path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "md"))
+        .collect();
+    pages.push(root().join("README.md"));
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for page in pages {
+        let page_text = std::fs::read_to_string(&page).expect("a page is text");
+        for script in blocks(&page_text, "rhai") {
+            failure(&script, &page.display().to_string(), &mut wrong);
+            count += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(count >= 3, "only {count} scripts were found");
+}
+
+#[test]
+fn every_example_and_every_stdlib_module_passes_the_check() {
+    for folder in ["examples", "stdlib"] {
+        for entry in std::fs::read_dir(root().join(folder)).expect("the folder is there") {
+            let file = entry.expect("an entry is readable").path();
+            if file.extension().is_none_or(|kind| kind != "rhai") {
+                continue;
+            }
+            let output = Host::new().command([Path::new("check"), &file]).output().expect("the program starts");
+            assert!(output.status.success(), "{}: {}", file.display(), text(&output.stderr));
+        }
+    }
+}
+
+#[test]
+fn the_reference_pages_are_current() {
+    let reference = Reference::new();
+    let folder = root().join("book/src/reference");
+    let mut wrong = Vec::new();
+    let mut index = String::from("# Reference\n\nGenerated from the program; `help(\"name\")` shows the same.\n\n");
+    for page in &reference.pages {
+        let file = format!("{}.md", page.title.to_lowercase());
+        let _ = writeln!(index, "- [{}]({file}): {}", page.title, first_sentence(page));
+        same_as_committed(&folder.join(file), &markdown(page), &mut wrong);
+    }
+    same_as_committed(&folder.join("index.md"), &index, &mut wrong);
+    same_as_committed(&folder.join("vmscript.d.rhai"), &definitions(&reference), &mut wrong);
+    assert!(wrong.is_empty(), "these are stale; UPDATE=1 rewrites them: {wrong:#?}");
+}
+
+/// Runs a script on a host of its own; tells what went wrong, if something did.
+fn failure(script: &str, name: &str, wrong: &mut Vec<String>) {
+    let output = Host::new().run(script);
+    if !output.status.success() && !script.contains("exit(") {
+        wrong.push(format!("{name}:\n{script}{}", text(&output.stderr)));
+    }
+}
+
+/// The fenced blocks of a language.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let (mut found, mut open) = (Vec::new(), None::<String>);
+    for line in page.lines() {
+        match (&mut open, line.strip_prefix("```")) {
+            (Some(_), Some(_)) => found.extend(open.take().filter(|block| !block.is_empty())),
+            (Some(block), None) => *block = format!("{block}{line}\n"),
+            (None, Some(tag)) => open = Some(String::new()).filter(|_| tag == language),
+            (None, None) => {}
+        }
+    }
+    found
+}
+
+fn first_sentence(page: &Page) -> String {
+    let names: Vec<_> = page.functions.iter().map(|f| format!("`{}`", f.name)).collect();
+    let first = page.text.lines().next().unwrap_or_default();
+    if first.is_empty() { names.join(", ") } else { first.to_string() }
+}
+
+fn markdown(page: &Page) -> String {
+    let mut text = format!("# {}\n", page.title);
+    if !page.text.is_empty() {
+        let _ = write!(text, "\n{}\n", page.text.trim());
+    }
+    for function in &page.functions {
+        let _ = write!(text, "\n## `{}`\n\n{}\n", function.signature(), function.summary);
+        if !function.details.is_empty() {
+            let _ = write!(text, "\n{}\n", function.details);
+        }
+        for example in &function.examples {
+            let _ = write!(text, "\n```rhai\n{}```\n", example.code);
+        }
+    }
+    text
+}
+
+/// The functions as an editor's language server reads them.
+fn definitions(reference: &Reference) -> String {
+    let mut text = String::from("module static;\n");
+    for (_, function) in reference.functions() {
+        let _ = write!(text, "\n/// {}\n{};\n", function.summary, definition(function));
+    }
+    text
+}
+
+fn definition(function: &Function) -> String {
+    let mut parameters: Vec<_> = function.receiver.iter().map(|kind| format!("self: {kind}")).collect();
+    parameters.extend(function.parameters.iter().map(|p| format!("{}: {}", p.name, p.kind)));
+    let kind = if function.getter {
+        "get "
+    } else if function.setter {
+        "set "
+    } else {
+        ""
+    };
+    format!("fn {kind}{}({}) -> {}", function.name, parameters.join(", "), function.returns)
+}

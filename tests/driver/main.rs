@@ -1,0 +1,6 @@
+//! The driver tier: the real program on libvirt's test driver.
+
+mod cli;
+mod docs;
+mod errors;
+mod support;

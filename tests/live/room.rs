@@ -1,0 +1,284 @@
+//! The libvirt room on the lab's host.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+use vmscript::floor::{Code, Result};
+use vmscript::libvirt::{Content, Domain, Host, Pool, Provision, Provisioned, Source, Storage, WaitIp};
+
+/// Without DHCP: no guest ever gets an address. (The lab's own network, `lab`, has DHCP.)
+const SILENT: &str = "<network><name>silent</name><bridge name='virbr2' stp='off' delay='0'/>
+  <ip address='192.168.151.1' netmask='255.255.255.0'/></network>";
+const POOL: &str = "<pool type='dir'><name>live</name><target><path>/var/lib/libvirt/live</path></target></pool>";
+/// libvirt's folder of UEFI variables, looked at as a pool.
+const NVRAM: &str =
+    "<pool type='dir'><name>nvram</name><target><path>/var/lib/libvirt/qemu/nvram</path></target></pool>";
+
+struct Lab {
+    host: Host,
+    pool: Pool,
+    nvram: Pool,
+    images: PathBuf,
+}
+
+fn lab() -> &'static Lab {
+    static LAB: OnceLock<Lab> = OnceLock::new();
+    LAB.get_or_init(|| {
+        let uri = std::env::var("VMSCRIPT_LAB_URI").expect("VMSCRIPT_LAB_URI names the lab's libvirtd");
+        let images =
+            std::env::var("VMSCRIPT_LAB_IMAGES").expect("VMSCRIPT_LAB_IMAGES names the folder of images").into();
+        let host = Host::connect(Some(&uri)).expect("the lab's libvirtd answers");
+        host.create_network(SILENT).expect("a network without DHCP starts");
+        let pool = host.define_pool(POOL).expect("the tests' pool is defined");
+        pool.build().expect("the tests' pool is built");
+        pool.start().expect("the tests' pool starts");
+        let nvram = host.create_pool(NVRAM).expect("the folder of UEFI variables can be looked at");
+        Lab { host, pool, nvram, images }
+    })
+}
+
+struct Guest {
+    name: &'static str,
+    mac: &'static str,
+    network: &'static str,
+    uefi: bool,
+}
+
+impl Guest {
+    fn disk(&self) -> String {
+        format!("{}.qcow2", self.name)
+    }
+
+    fn xml(&self) -> String {
+        let (os, memory) = if self.uefi {
+            (
+                "<os firmware='efi'><type arch='x86_64' machine='q35'>hvm</type><firmware>
+              <feature enabled='no' name='secure-boot'/></firmware><boot dev='hd'/></os>",
+                192,
+            )
+        } else {
+            ("<os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/></os>", 128)
+        };
+        format!(
+            "<domain type='qemu'><name>{}</name><memory unit='MiB'>{memory}</memory><vcpu>1</vcpu>{os}
+             <features><acpi/><apic/><tcg><tb-cache unit='MiB'>32</tb-cache></tcg></features><devices>
+             <disk type='file' device='disk'><driver name='qemu' type='qcow2'/>
+               <source file='/var/lib/libvirt/live/{}'/><target dev='vda' bus='virtio'/></disk>
+             <interface type='network'><mac address='{}'/><source network='{}'/><model type='virtio'/></interface>
+             <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+             </devices></domain>",
+            self.name,
+            self.disk(),
+            self.mac,
+            self.network,
+        )
+    }
+
+    fn storage(&self) -> Vec<Storage> {
+        let file = lab().images.join("tiny.qcow2");
+        let size = fs::metadata(&file).expect("the image is there").len();
+        let xml = format!("<volume><name>{}</name><capacity>{size}</capacity></volume>", self.disk());
+        vec![Storage { pool: "live".into(), xml, content: Content::File(file) }]
+    }
+
+    fn provision(&self, wait: Option<WaitIp>) -> Result<Provisioned> {
+        let wait = wait.into_iter().map(|wait| (0, wait)).collect();
+        lab().host.provision(&self.xml(), &Provision { storage: self.storage(), wait, ..Provision::default() })
+    }
+
+    fn remove(&self, domain: &Domain) {
+        domain.destroy(false).expect("destroyed");
+        domain.undefine().expect("undefined");
+        lab().pool.volume(&self.disk()).expect("there").delete().expect("deleted");
+        self.assert_gone();
+    }
+
+    fn assert_gone(&self) {
+        assert!(lab().host.find_domain(self.name).expect("asked").is_none(), "the domain is gone");
+        assert!(lab().pool.find_volume(&self.disk()).expect("asked").is_none(), "the disk is gone");
+        lab().nvram.refresh().expect("refreshed");
+        let left: Vec<_> = lab().nvram.volumes().expect("listed").iter().map(|one| one.name().to_string()).collect();
+        assert!(!left.iter().any(|name| name.starts_with(self.name)), "UEFI variables are gone: {left:?}");
+    }
+}
+
+fn wait(seconds: u64, sources: &[Source]) -> WaitIp {
+    WaitIp { timeout: Duration::from_secs(seconds), sources: sources.to_vec(), ..WaitIp::default() }
+}
+
+#[test]
+fn a_lease_is_found_at_once_and_the_agent_agrees() {
+    let guest = Guest { name: "lease", mac: "52:54:00:1a:00:01", network: "lab", uefi: false };
+    // Looks for the lease by itself, far more often than the wait does.
+    let watcher = thread::spawn(|| {
+        let network = lab().host.network("lab").expect("there");
+        loop {
+            let leases = network.dhcp_leases().expect("listed");
+            if leases.iter().any(|lease| lease.mac == "52:54:00:1a:00:01") {
+                return Instant::now();
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let made = guest.provision(Some(wait(120, &[Source::Lease]))).expect("provisioned");
+    let returned = Instant::now();
+    let lag = returned.saturating_duration_since(watcher.join().expect("the watcher saw it"));
+    println!("lease to return: {lag:?}, after {:?}", made.addresses[0].elapsed);
+    assert!(lag < Duration::from_millis(500), "{lag:?}");
+    assert!(made.addresses[0].addr.starts_with("192.168.150."), "{:?}", made.addresses);
+
+    let found = made.domain.wait_for_ip(&wait(120, &[Source::Agent])).expect("the agent answers");
+    println!("agent after {:?}", found.elapsed);
+    assert_eq!((found.source, &found.addr), (Source::Agent, &made.addresses[0].addr));
+    let all = made.domain.interface_addresses(Source::ALL).expect("answered");
+    let nic = all.iter().find(|one| one.hwaddr.as_deref() == Some(guest.mac)).expect("its interface");
+    assert_eq!(nic.addrs.iter().filter(|one| one.addr == found.addr).count(), 1, "joined: {nic:?}");
+    assert!(all.iter().any(|one| one.addrs.iter().any(|one| one.addr == "127.0.0.1")), "the agent's loopback: {all:?}");
+
+    // An earlier lease of this MAC address says nothing about the next start.
+    made.domain.destroy(false).expect("destroyed");
+    thread::sleep(Duration::from_secs(1));
+    made.domain.start().expect("started again");
+    let again = made.domain.wait_for_ip(&wait(120, &[Source::Lease])).expect("found again");
+    println!("second start: {:?}", again.elapsed);
+    assert!(again.elapsed > Duration::from_secs(1), "a stale lease was taken for an answer: {again:?}");
+    assert_eq!(again.addr, found.addr);
+    guest.remove(&made.domain);
+}
+
+#[test]
+fn a_timeout_leaves_nothing_and_explains_itself() {
+    for (guest, seconds) in [
+        (Guest { name: "mute", mac: "52:54:00:1a:00:02", network: "silent", uefi: false }, 10),
+        (Guest { name: "mute-uefi", mac: "52:54:00:1a:00:03", network: "silent", uefi: true }, 3),
+    ] {
+        let error = guest.provision(Some(wait(seconds, Source::ALL))).expect_err("no address ever");
+        println!("{error:#?}");
+        assert_eq!((error.code, error.exit_code()), (Code::Timeout, 4));
+        assert!(error.notes.iter().any(|note| note == "network `silent` has no DHCP"), "{error:?}");
+        assert!(error.notes.iter().any(|note| note == "state: running (booted)"), "{error:?}");
+        assert!(error.notes.iter().all(|note| !note.starts_with("cannot undo")), "{error:?}");
+        guest.assert_gone();
+    }
+}
+
+#[test]
+fn uefi_variables_go_with_the_domain() {
+    let guest = Guest { name: "efi", mac: "52:54:00:1a:00:06", network: "silent", uefi: true };
+    let made = guest.provision(None).expect("provisioned");
+    lab().nvram.refresh().expect("refreshed");
+    let there = lab().nvram.volumes().expect("listed").iter().any(|one| one.name().starts_with("efi"));
+    assert!(there, "libvirt made UEFI variables for the guest");
+    guest.remove(&made.domain);
+}
+
+#[test]
+fn a_guest_that_dies_ends_the_wait_within_a_second() {
+    let guest = Guest { name: "dies", mac: "52:54:00:1a:00:04", network: "silent", uefi: false };
+    let killer = thread::spawn(|| {
+        loop {
+            if let Ok(Some(domain)) = lab().host.find_domain("dies")
+                && domain.is_active().expect("known")
+            {
+                thread::sleep(Duration::from_secs(1));
+                domain.destroy(false).expect("destroyed");
+                return Instant::now();
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let error = guest.provision(Some(wait(120, Source::ALL))).expect_err("killed");
+    let lag = killer.join().expect("the killer is done").elapsed();
+    println!("killed to undone: {lag:?}");
+    assert_eq!(error.code, Code::GuestStopped, "{error}");
+    assert!(error.message.contains("shut off (destroyed)"), "{error}");
+    assert!(lag < Duration::from_secs(1), "{lag:?}");
+    guest.assert_gone();
+}
+
+#[test]
+fn a_sparse_file_moves_only_its_data() {
+    const SIZE: u64 = 1 << 30;
+    const PIECE: u64 = 1 << 20;
+    let dir = tempfile::TempDir::new().expect("a temporary directory");
+    let (up, down) = (dir.path().join("up"), dir.path().join("down"));
+    let file = File::create(&up).expect("created");
+    file.set_len(SIZE).expect("sized");
+    let pattern: Vec<u8> = (0..PIECE).map(|byte| u8::try_from(byte % 251).expect("below 251")).collect();
+    let places = [0, 300 << 20, SIZE - (100 << 20)];
+    for place in places {
+        file.write_all_at(&pattern, place).expect("written");
+    }
+    file.sync_all().expect("synced");
+    let volume = lab()
+        .pool
+        .create_volume(
+            "<volume><name>sparse.raw</name><capacity unit='GiB'>1</capacity><allocation>0</allocation></volume>",
+        )
+        .expect("created");
+    let sent = volume.upload(&up).expect("uploaded");
+    println!("up {sent:?}");
+    assert_eq!(sent.size, SIZE);
+    assert!(sent.data <= 4 * PIECE, "{sent:?}");
+    let info = volume.info().expect("known");
+    assert_eq!(info.capacity, SIZE);
+    assert!(info.allocation <= 8 * PIECE, "{info:?}");
+    let received = volume.download(&down).expect("downloaded");
+    println!("down {received:?}");
+    assert_eq!(received.size, SIZE);
+    assert!(received.data <= 8 * PIECE, "{received:?}");
+    let copy = File::open(&down).expect("there");
+    assert_eq!(copy.metadata().expect("known").len(), SIZE);
+    let mut read = vec![0; pattern.len()];
+    for place in places {
+        copy.read_exact_at(&mut read, place).expect("read");
+        assert!(read == pattern, "the data at {place} is the same");
+    }
+    copy.read_exact_at(&mut read, 200 << 20).expect("read");
+    assert!(read.iter().all(|byte| *byte == 0), "the hole is a hole");
+    volume.delete().expect("deleted");
+}
+
+#[test]
+fn a_pool_that_scans_itself_is_waited_for() {
+    // libvirt scans a pool by itself after each upload and refuses other work meanwhile.
+    for round in 0..20 {
+        let name = format!("busy{round}");
+        let xml = format!("<volume><name>{name}</name><capacity>4096</capacity></volume>");
+        let volume = lab().pool.create_filled_volume(&xml, &Content::Bytes(vec![7; 4096])).expect("created");
+        lab().pool.refresh().expect("refreshed");
+        volume.resize(8192, false).expect("resized");
+        assert_eq!(volume.info().expect("known").capacity, 8192);
+        volume.delete().expect("deleted");
+    }
+}
+
+#[test]
+fn what_keeps_a_domain_from_starting_is_said_with_the_next_command() {
+    let host = &lab().host;
+    let asleep = "<network><name>asleep</name><bridge name='virbr7'/></network>";
+    let network = host.define_network(asleep).expect("defined");
+    let guest = Guest { name: "unready", mac: "52:54:00:1a:00:05", network: "asleep", uefi: false };
+    let domain = host.define_domain(&guest.xml()).expect("defined");
+    let error = domain.start().expect_err("the disk is missing or the network is asleep");
+    println!("{error:#?}");
+    lab()
+        .pool
+        .create_volume("<volume><name>unready.qcow2</name><capacity>1048576</capacity></volume>")
+        .expect("created");
+    let error = domain.start().expect_err("the network is asleep");
+    println!("{error:#?}");
+    assert_eq!(error.message, "cannot start domain `unready`: network `asleep` is not active");
+    assert_eq!(error.hints, ["start it with `host.network(\"asleep\").start()`"]);
+    network.undefine().expect("undefined");
+    domain.undefine().expect("undefined");
+    lab().pool.volume("unready.qcow2").expect("there").delete().expect("deleted");
+    let kvm = guest.xml().replace("type='qemu'", "type='kvm'");
+    let error = host.define_domain(&kvm).expect_err("no KVM in the lab");
+    println!("{error:#?}");
+    assert!(error.hints[0].contains("type: \"qemu\""), "{error:?}");
+    assert_eq!(domain.state().expect_err("gone").code, Code::NotFound);
+}

@@ -1,0 +1,7 @@
+//! The schema room from outside: documents made from values, refused values, and hostile XML.
+//!
+//! libvirt's schemas must be installed; they come with its client library.
+
+mod errors;
+mod golden;
+mod hostile;
