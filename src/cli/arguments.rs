@@ -27,6 +27,10 @@ pub(super) struct Arguments {
     #[arg(short, value_name = "CODE")]
     pub(super) eval: Option<String>,
 
+    /// The folder of libvirt's schemas [default: VMSCRIPT_SCHEMA_DIR, that of the installed libvirt]
+    #[arg(long, value_name = "DIR")]
+    pub(super) schema_dir: Option<PathBuf>,
+
     /// How much to log on standard error
     #[arg(long, value_name = "LEVEL", env = "VMSCRIPT_LOG", default_value = "warn", hide_possible_values = false)]
     pub(super) log_level: Level,

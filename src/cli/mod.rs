@@ -5,6 +5,7 @@ mod bars;
 mod logs;
 
 use crate::floor::{Error, interrupt, progress};
+use crate::schema;
 use crate::script::{Ended, Session, Settings, render};
 use arguments::{Arguments, Color, Command};
 use clap::Parser;
@@ -24,6 +25,9 @@ pub fn main() -> ExitCode {
         }
     };
     logs::init(&arguments);
+    if let Some(folder) = &arguments.schema_dir {
+        schema::set_schema_dir(folder.clone());
+    }
     // A second Ctrl-C while the first is being honoured (storage is being undone, say) changes nothing.
     if let Err(error) = ctrlc::set_handler(interrupt::trigger) {
         tracing::warn!(%error, "Ctrl-C will end the program at once");

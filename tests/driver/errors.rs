@@ -2,10 +2,13 @@
 //!
 //! `tests/errors/*.rhai` are the scripts. A first line `// args: ...` replaces the command line, in which `FILE` is the
 //! script and `HOST` the test host. The file `.out` beside it holds what was printed, on standard output and standard
-//! error, and the exit code; `UPDATE=1` rewrites it.
+//! error, and the exit code; `UPDATE=1` rewrites it. A line `// signal: INT` asks for a Ctrl-C after the first printed line, whose
+//! first letter it costs.
 
 use super::support::{Host, root, same_as_committed, text};
+use std::io::Read;
 use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 #[test]
 fn wrong_scripts_show_exactly_the_expected_diagnostics() {
@@ -27,6 +30,16 @@ fn wrong_scripts_show_exactly_the_expected_diagnostics() {
     assert!(wrong.is_empty(), "these differ (UPDATE=1 rewrites them): {wrong:#?}");
 }
 
+/// Runs a program that gets Ctrl-C when it has printed its first line.
+fn interrupted(mut command: Command) -> std::io::Result<Output> {
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut line = [0; 1];
+    child.stdout.as_mut().expect("piped").read_exact(&mut line)?;
+    let sent = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status()?;
+    assert!(sent.success());
+    child.wait_with_output()
+}
+
 fn run(script: &Path) -> String {
     let host = Host::new();
     let name = script.file_name().expect("a script has a name");
@@ -37,7 +50,9 @@ fn run(script: &Path) -> String {
         .split_whitespace()
         .map(|word| word.replace("FILE", &name.to_string_lossy()).replace("HOST", &host.uri()))
         .collect();
-    let output = host.command(args).output().expect("the program starts");
+    let output =
+        if source.contains("// signal: INT") { interrupted(host.command(args)) } else { host.command(args).output() };
+    let output = output.expect("the program starts");
     let code = output.status.code().map_or("none".to_string(), |code| code.to_string());
     let folder = host.folder().display().to_string();
     format!("{}{}exit code {code}\n", text(&output.stdout), text(&output.stderr)).replace(&folder, "DIR")
