@@ -9,6 +9,7 @@ use super::support::{Host, root, same_as_committed, text};
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 #[test]
 fn wrong_scripts_show_exactly_the_expected_diagnostics() {
@@ -35,6 +36,8 @@ fn interrupted(mut command: Command) -> std::io::Result<Output> {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut line = [0; 1];
     child.stdout.as_mut().expect("piped").read_exact(&mut line)?;
+    // The script must have come to its next call; there is no event to wait for.
+    std::thread::sleep(Duration::from_millis(300));
     let sent = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status()?;
     assert!(sent.success());
     child.wait_with_output()
