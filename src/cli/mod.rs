@@ -5,7 +5,6 @@ mod bars;
 mod logs;
 
 use crate::floor::{Error, interrupt, progress};
-use crate::schema;
 use crate::script::{Ended, Session, Settings, render};
 use arguments::{Arguments, Color, Command};
 use clap::Parser;
@@ -25,9 +24,6 @@ pub fn main() -> ExitCode {
         }
     };
     logs::init(&arguments);
-    if let Some(folder) = &arguments.schema_dir {
-        schema::set_schema_dir(folder.clone());
-    }
     // A second Ctrl-C while the first is being honoured (storage is being undone, say) changes nothing.
     if let Err(error) = ctrlc::set_handler(interrupt::trigger) {
         tracing::warn!(%error, "Ctrl-C will end the program at once");
@@ -48,6 +44,7 @@ fn run(arguments: Arguments, color: bool) -> u8 {
     let settings = |args: &[String]| Settings {
         uri: arguments.connect.clone(),
         args: args.to_vec(),
+        schema_dir: arguments.schema_dir.clone(),
         print: Some(Arc::new(print)),
     };
     match (arguments.eval.as_deref(), arguments.command) {

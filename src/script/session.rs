@@ -4,9 +4,10 @@ use super::sources::{Sources, prepare};
 use super::{Diagnostic, explain, help};
 use crate::api;
 use crate::floor::interrupt;
+use crate::schema;
 use rhai::packages::{Package, StandardPackage};
 use rhai::{AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Takes a line that a script printed.
@@ -17,6 +18,8 @@ pub type Print = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Settings {
     /// The URI that `connect()` uses; without it libvirt's own default.
     pub uri: Option<String>,
+    /// The folder of libvirt's schemas; without it they are looked for.
+    pub schema_dir: Option<PathBuf>,
     /// What the script sees as `args`.
     pub args: Vec<String>,
     /// Where `print` writes a line; without it nothing is printed.
@@ -45,6 +48,9 @@ pub struct Session {
 impl Session {
     /// Makes a session. Connects to nothing.
     pub fn new(settings: &Settings) -> Self {
+        if let Some(folder) = &settings.schema_dir {
+            schema::set_schema_dir(folder.clone());
+        }
         let sources = Sources::default();
         let mut engine = engine();
         engine.set_module_resolver(sources.clone());
