@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 use tempfile::TempDir;
 use vmscript::floor::Code;
-use vmscript::libvirt::{Content, Host, Mode, Provision, Source, Storage, WaitIp};
+use vmscript::libvirt::{Content, EventKind, Host, Mode, Provision, Source, Storage, WaitIp};
 
 const HOST: &str = "<node>
   <network>
@@ -86,6 +86,38 @@ fn a_domain_lives() {
     vm.undefine().expect("undefined");
     assert!(host.find_domain("web").expect("asked").is_none());
     assert_eq!(vm.state().expect_err("gone").code, Code::NotFound);
+}
+
+#[test]
+fn what_happens_is_told() {
+    let (_dir, host) = host();
+    let events = host.events(&[EventKind::Lifecycle, EventKind::Network, EventKind::PoolRefresh]).expect("subscribed");
+    let domain = host.define_domain(&domain("web")).expect("defined");
+    domain.start().expect("started");
+    domain.destroy(false).expect("destroyed");
+    host.pool("images").expect("there").refresh().expect("refreshed");
+    host.network("default").expect("there").destroy().expect("destroyed");
+    let mut seen = Vec::new();
+    while seen.len() < 5 {
+        let event = events.next(Duration::from_secs(5)).expect("not interrupted").expect("an event comes");
+        seen.push(format!(
+            "{} {} {}",
+            event.kind.word(),
+            event.name,
+            event.fields.get("event").map_or("", |e| e.as_str().unwrap_or(""))
+        ));
+    }
+    assert_eq!(
+        seen,
+        [
+            "lifecycle web defined",
+            "lifecycle web started",
+            "lifecycle web stopped",
+            "pool-refresh images ",
+            "network default stopped"
+        ]
+    );
+    assert_eq!(events.next(Duration::from_millis(50)).expect("not interrupted"), None);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A connection to a host.
 
 use super::cause::{Explain, connect_error};
+use super::events::{Event, Hub};
+use super::ffi;
 use super::object::{Kind, Object};
 use super::wiring::Before;
 use crate::floor::{Error, Result};
@@ -20,6 +22,14 @@ struct Inner {
     object: Object,
     /// The leases that were there before a domain was started, by the domain's UUID.
     before: Mutex<HashMap<String, Before>>,
+    hub: Hub,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.hub.end(&self.connect);
+        ffi::off_close(&self.connect);
+    }
 }
 
 impl Host {
@@ -34,9 +44,14 @@ impl Host {
     }
 
     fn open(uri: Option<&str>, open: fn(Option<&str>) -> Result<Connect, VirtError>) -> Result<Self> {
-        static QUIET: Once = Once::new();
-        // Else libvirt prints every error to standard error by itself.
-        QUIET.call_once(virt::error::clear_error_callback);
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            // Else libvirt prints every error to standard error by itself.
+            virt::error::clear_error_callback();
+            if let Err(error) = ffi::start_event_loop() {
+                tracing::warn!(error = error.message(), "no events");
+            }
+        });
         if uri.is_some_and(|uri| uri.contains('\0')) {
             return Err(Error::argument("a URI cannot hold a NUL byte"));
         }
@@ -45,7 +60,9 @@ impl Host {
         let uri = connect.uri().explain("ask for the URI of", &Object::new(Kind::Host, name))?;
         tracing::debug!(uri, "connected");
         let object = Object::new(Kind::Host, &uri);
-        Ok(Self(Arc::new(Inner { connect, uri, object, before: Mutex::default() })))
+        let hub = Hub::default();
+        watch(&connect, &uri, &hub);
+        Ok(Self(Arc::new(Inner { connect, uri, object, before: Mutex::default(), hub })))
     }
 
     /// The URI that libvirt says this is.
@@ -81,6 +98,10 @@ impl Host {
         &self.0.object
     }
 
+    pub(super) fn hub(&self) -> &Hub {
+        &self.0.hub
+    }
+
     /// Remembers the leases from before a start.
     pub(super) fn remember(&self, uuid: String, before: Before) {
         self.0.before.lock().unwrap_or_else(PoisonError::into_inner).insert(uuid, before);
@@ -89,6 +110,21 @@ impl Host {
     /// The leases from before a domain's last start in this process.
     pub(super) fn before(&self, uuid: &str) -> Before {
         self.0.before.lock().unwrap_or_else(PoisonError::into_inner).get(uuid).cloned().unwrap_or_default()
+    }
+}
+
+/// Has libvirt notice a host that went away, and tell. Drivers without a wire have no use for it and refuse.
+fn watch(connect: &Connect, uri: &str, hub: &Hub) {
+    const INTERVAL: i32 = 5;
+    const COUNT: u32 = 5;
+    let (hub, uri) = (hub.clone(), uri.to_string());
+    let sink = Box::new(move |raw: super::events::Raw| {
+        hub.publish(&Event::closed(&uri, raw.numbers.first().copied().unwrap_or_default()));
+    });
+    for refused in [connect.set_keep_alive(INTERVAL, COUNT).map(drop), ffi::on_close(connect, sink)] {
+        if let Err(error) = refused {
+            tracing::debug!(libvirt = error.message(), "the connection is not watched");
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod autopsy;
 mod cause;
 mod define;
 mod domain;
+mod events;
 mod ffi;
 mod host;
 mod lookup;
@@ -27,6 +28,7 @@ mod words;
 
 pub use address::{Address, Family, Interface, Source, is_reachable};
 pub use domain::{Domain, DomainInfo, Mode};
+pub use events::{Event, EventKind, Events};
 pub use host::Host;
 pub use network::{Lease, Network};
 pub use pool::{Pool, PoolInfo};
