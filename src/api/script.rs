@@ -1,8 +1,8 @@
 //! What scripts need beside libvirt: assertions, time, the environment, the end of the run.
 
-use crate::floor::{Area, Code, Error, duration, interrupt};
+use crate::floor::{Area, Code, Error, did_you_mean, duration, interrupt};
 use rhai::plugin::*;
-use rhai::{Dynamic, EvalAltResult, Module};
+use rhai::{Dynamic, EvalAltResult, Map, Module};
 
 pub(super) fn module() -> Module {
     exported_module!(functions)
@@ -16,6 +16,30 @@ fn failed(message: String) -> Error {
 #[export_module]
 mod functions {
     use super::super::{RhaiResultOf, value};
+
+    /// Options with defaults for the keys that are missing. A key without a default is refused with a suggestion.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let options = with_defaults(#{ timeout: "1m" }, #{ timeout: "5m", force: false });
+    /// assert_eq(options.timeout, "1m");
+    /// assert_eq(options.force, false);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn with_defaults(options: Map, defaults: Map) -> RhaiResultOf<Map> {
+        let mut all = defaults;
+        for (key, value) in options {
+            if !all.contains_key(&key) {
+                let known: Vec<_> = all.keys().map(ToString::to_string).collect();
+                let hint = did_you_mean(&key, known.iter().map(String::as_str));
+                let hint = hint.unwrap_or_else(|| format!("options: {}", known.join(", ")));
+                return Err(Error::argument(format!("no option `{key}`")).hint(hint).into());
+            }
+            all.insert(key, value);
+        }
+        Ok(all)
+    }
 
     /// Fails unless the condition holds.
     ///

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 #[command(
     name = "vmscript",
     version,
-    override_usage = "vmscript [OPTIONS] FILE [ARG]...\n       vmscript [OPTIONS] -e CODE [ARG]...\n       vmscript [OPTIONS] - [ARG]...\n       vmscript check FILE...",
+    override_usage = "vmscript [OPTIONS] FILE [ARG]...\n       vmscript [OPTIONS] -e CODE [ARG]...\n       vmscript [OPTIONS] - [ARG]...\n       vmscript [OPTIONS] MODULE RECIPE [ARG]...\n       vmscript check FILE...",
     disable_help_subcommand = true,
     max_term_width = 100,
     after_help = "Options after FILE belong to the script, which sees them as `args`.\n\n\
@@ -43,6 +43,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) color: Color,
 
+    /// A folder of further recipes, beside ~/.config/vmscript/recipes and ./recipes
+    #[arg(long, value_name = "DIR")]
+    pub(super) recipes: Vec<PathBuf>,
+
     /// Show no progress bars
     #[arg(long)]
     pub(super) no_progress: bool,
@@ -63,6 +67,8 @@ pub(super) enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// List the recipes: commands that come with the program or with you
+    Recipes,
     /// Anything else is a script with its arguments.
     #[command(external_subcommand)]
     Script(Vec<String>),

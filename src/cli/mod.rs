@@ -3,6 +3,9 @@
 mod arguments;
 mod bars;
 mod logs;
+mod output;
+mod recipe;
+mod run_recipe;
 
 use crate::floor::{Error, interrupt, progress};
 use crate::script::{Ended, Session, Settings, render};
@@ -52,7 +55,7 @@ fn run(arguments: Arguments, color: bool) -> u8 {
             let args = match command {
                 None => Vec::new(),
                 Some(Command::Script(args)) => args,
-                Some(Command::Check { .. }) => return usage("`-e` and `check` do not go together"),
+                Some(Command::Check { .. } | Command::Recipes) => return usage("`-e` runs code and nothing else"),
             };
             let mut session = Session::new(&settings(&args));
             let result = session.run("<command line>", code);
@@ -67,8 +70,12 @@ fn run(arguments: Arguments, color: bool) -> u8 {
             }
             code
         }
+        (None, Some(Command::Recipes)) => run_recipe::list(&settings(&[]), &arguments.recipes, color),
         (None, Some(Command::Script(words))) => {
             let Some((script, args)) = words.split_first() else { return usage("no script is given") };
+            if let Some(code) = run_recipe::run(&settings(&[]), &arguments.recipes, &words, color) {
+                return code;
+            }
             let mut session = Session::new(&settings(args));
             let result = if script == "-" {
                 let mut text = String::new();

@@ -5,6 +5,8 @@ mod diagnostic;
 mod explain;
 mod help;
 mod locate;
+mod recipe;
+mod recipes;
 mod reference;
 mod render;
 mod session;
@@ -12,6 +14,7 @@ mod sources;
 mod stdlib;
 
 pub use diagnostic::{Diagnostic, Label, Place, Severity};
+pub use recipe::{Field, Recipe};
 pub use reference::{Example, Function, Page, Parameter, Reference};
 pub use render::render;
 pub use session::{Ended, Failure, Print, Session, Settings};

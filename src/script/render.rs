@@ -26,11 +26,10 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, color: bool) -> String
     let mut groups = vec![first];
     for (name, place) in &diagnostic.trace {
         let title = Level::NOTE.secondary_title(format!("in `{name}`, called here"));
-        let mut group = Group::with_title(title);
-        if let Some(element) = excerpt(place, sources, AnnotationKind::Context) {
-            group = group.element(element);
-        }
-        groups.push(group);
+        // A call from code that nobody wrote, such as the one that runs a recipe, has no excerpt.
+        groups.extend(
+            excerpt(place, sources, AnnotationKind::Context).map(|shown| Group::with_title(title).element(shown)),
+        );
     }
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     compact(&renderer.render(&groups))

@@ -104,7 +104,7 @@ impl Session {
         }
     }
 
-    fn ended(&self, name: &str, error: EvalAltResult) -> Result<Ended, Failure> {
+    pub(super) fn ended(&self, name: &str, error: EvalAltResult) -> Result<Ended, Failure> {
         match error.unwrap_inner() {
             EvalAltResult::ErrorTerminated(token, _) if token.is_int() => {
                 let code = token.as_int().unwrap_or(1);

@@ -1,7 +1,8 @@
 //! The recipes that come with the program, by the path that `import` knows them by.
 
 /// Path and text of every module of the stdlib, sorted.
-pub(super) const MODULES: &[(&str, &str)] = &[("std/wait", include_str!("../../stdlib/wait.rhai"))];
+pub(super) const MODULES: &[(&str, &str)] =
+    &[("std/vm", include_str!("../../stdlib/vm.rhai")), ("std/wait", include_str!("../../stdlib/wait.rhai"))];
 
 /// The text of a module such as `std/wait`.
 pub(super) fn text(path: &str) -> Option<&'static str> {

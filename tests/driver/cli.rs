@@ -75,3 +75,48 @@ fn the_log_is_text_or_json_on_standard_error() {
     let lines: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert!(!lines.is_empty());
 }
+
+#[test]
+fn recipes_are_commands_with_help_options_and_output_formats() {
+    let host = Host::new();
+    let run = |args: &[&str]| host.command(args).output().expect("started");
+    let list = run(&["vm", "list"]);
+    assert_eq!(
+        text(&list.stdout),
+        "NAME  AUTOSTART  MEMORY_MIB  STATE     VCPUS\nidle  no         512         shut off  1\nweb   no         512         running   2\n",
+        "{}",
+        text(&list.stderr)
+    );
+    let json: serde_json::Value =
+        serde_json::from_slice(&run(&["vm", "list", "--active", "-o", "json"]).stdout).expect("JSON");
+    assert_eq!(json[0]["name"], "web");
+    assert_eq!(json.as_array().map(Vec::len), Some(1));
+    assert!(text(&run(&["vm", "list", "-o", "yaml"]).stdout).contains("name: idle"));
+    assert!(text(&run(&["vm", "stop", "--help"]).stdout).contains("--timeout <DURATION>"));
+    assert!(text(&run(&["recipes"]).stdout).contains("vm stop NAMES"));
+    let wrong = run(&["vm", "lst"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(text(&wrong.stderr).contains("'list'"), "{}", text(&wrong.stderr));
+    let other = Host::new();
+    assert!(run(&["vm", "list", "-c", &other.uri()]).status.success());
+    let missing = run(&["vm", "ip", "nobody"]);
+    assert_eq!(missing.status.code(), Some(4));
+    assert!(text(&missing.stderr).contains("there is no domain `nobody`"), "{}", text(&missing.stderr));
+}
+
+#[test]
+fn a_user_has_recipes_of_his_own() {
+    let host = Host::new();
+    std::fs::create_dir_all(host.folder().join("recipes")).expect("made");
+    std::fs::create_dir_all(host.folder().join("more")).expect("made");
+    let recipe = "/// Greets.\n///\n/// # Parameters\n/// - `name` (string): who\nfn hello(name) { `hello ${name}` }";
+    std::fs::write(host.folder().join("recipes/greet.rhai"), recipe).expect("written");
+    let twice = "/// Doubles.\n///\n/// # Parameters\n/// - `number` (int): what\nfn twice(number) { number * 2 }";
+    std::fs::write(host.folder().join("more/math.rhai"), twice).expect("written");
+    let run = |args: &[&str]| host.command(args).output().expect("started");
+    assert_eq!(text(&run(&["greet", "hello", "you"]).stdout), "hello you\n");
+    assert_eq!(text(&run(&["--recipes", "more", "math", "twice", "-21"]).stdout), "-42\n");
+    let wrong = run(&["--recipes", "more", "math", "twice", "x"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(text(&wrong.stderr).contains("invalid value 'x'"), "{}", text(&wrong.stderr));
+}

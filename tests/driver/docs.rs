@@ -3,7 +3,7 @@
 use super::support::{Host, root, same_as_committed, text};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use vmscript::script::{Function, Page, Reference};
+use vmscript::script::{Function, Page, Recipe, Reference, Session, Settings};
 
 #[test]
 fn every_function_has_a_summary_typed_parameters_and_an_example() {
@@ -33,6 +33,43 @@ fn every_example_of_the_reference_runs() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_recipe_is_documented_and_its_examples_run() {
+    let mut wrong = Vec::new();
+    let mut index =
+        String::from("# Recipes\n\nGenerated from the modules; `vmscript MODULE RECIPE --help` shows the same.\n\n");
+    let mut stale = Vec::new();
+    let session = Session::new(&Settings::default());
+    for (module, import) in session.recipe_modules(&[]) {
+        let recipes = session.recipes(&module, &import).unwrap_or_else(|_| panic!("{import} parses"));
+        assert!(!recipes.is_empty(), "{module} has no recipe");
+        for recipe in &recipes {
+            let name = recipe.signature();
+            if recipe.summary.is_empty() || recipe.parameters.iter().any(|field| field.text.is_empty()) {
+                wrong.push(format!("{name}: the summary or a parameter is not explained"));
+            }
+            if recipe.takes_options == recipe.options.is_empty() {
+                wrong.push(format!("{name}: its options are not explained, or it takes none"));
+            }
+            if recipe.examples.is_empty() {
+                wrong.push(format!("{name}: no example"));
+            }
+            for example in recipe.examples.iter().filter(|example| !example.live) {
+                failure(&example.code, &name, &mut wrong);
+            }
+        }
+        let _ = writeln!(index, "- [{module}]({module}.md)");
+        same_as_committed(
+            &root().join(format!("book/src/recipes/{module}.md")),
+            &recipe_page(&module, &recipes),
+            &mut stale,
+        );
+    }
+    same_as_committed(&root().join("book/src/recipes/index.md"), &index, &mut stale);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(stale.is_empty(), "these are stale; UPDATE=1 rewrites them: {stale:#?}");
 }
 
 #[test]
@@ -124,6 +161,34 @@ fn markdown(page: &Page) -> String {
             let _ = write!(text, "\n{}\n", function.details);
         }
         for example in &function.examples {
+            let _ = write!(text, "\n```rhai\n{}```\n", example.code);
+        }
+    }
+    text
+}
+
+fn recipe_page(module: &str, recipes: &[Recipe]) -> String {
+    let mut text = format!("# {module}\n");
+    for recipe in recipes {
+        let _ = write!(text, "\n## `{}`\n\n{}\n", recipe.signature(), recipe.summary);
+        if !recipe.details.is_empty() {
+            let _ = write!(text, "\n{}\n", recipe.details);
+        }
+        if recipe.is_command() {
+            let names = recipe.parameters.iter().map(|field| format!(" {}", field.name.to_uppercase()));
+            let command = format!("vmscript {module} {}{}", recipe.name.replace('_', "-"), names.collect::<String>());
+            let _ = write!(text, "\n```sh\n{command}\n```\n");
+        }
+        for (title, fields) in [("Parameters", &recipe.parameters), ("Options", &recipe.options)] {
+            if !fields.is_empty() {
+                let _ = write!(text, "\n{title}:\n\n");
+            }
+            for field in fields {
+                let default = field.default.as_ref().map(|value| format!(", default `{value}`")).unwrap_or_default();
+                let _ = writeln!(text, "- `{}` ({}{default}): {}", field.name, field.kind, field.text);
+            }
+        }
+        for example in &recipe.examples {
             let _ = write!(text, "\n```rhai\n{}```\n", example.code);
         }
     }

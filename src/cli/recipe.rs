@@ -1,0 +1,108 @@
+//! Recipes as commands: `vmscript <module> <function> [ARGS] [--options]`.
+
+use super::output::Output;
+use crate::floor::{Map, Value};
+use crate::script::{Field, Recipe};
+use clap::builder::PossibleValuesParser;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+/// A recipe that was asked for, with what it was given.
+pub(super) struct Call {
+    pub(super) recipe: Recipe,
+    pub(super) arguments: Vec<Value>,
+    pub(super) output: Output,
+    pub(super) connect: Option<String>,
+}
+
+/// Reads the words of a command, the module's name first.
+pub(super) fn parse(module: &str, recipes: &[Recipe], words: &[String]) -> Result<Call, clap::Error> {
+    let matches = command(module, recipes).try_get_matches_from(words)?;
+    let (name, given) = matches.subcommand().expect("clap demands a subcommand");
+    let recipe = recipes.iter().find(|recipe| recipe.name.replace('_', "-") == name).expect("clap knows the recipes");
+    let mut arguments = Vec::new();
+    for field in &recipe.parameters {
+        arguments.push(value(field, given));
+    }
+    if recipe.takes_options {
+        let mut options = Map::new();
+        for field in &recipe.options {
+            let value = value(field, given);
+            if !value.is_unit() {
+                options.insert(field.name.clone(), value);
+            }
+        }
+        arguments.push(options.into());
+    }
+    let output = given.get_one::<String>("output").and_then(|word| Output::from_word(word)).unwrap_or_default();
+    Ok(Call { recipe: recipe.clone(), arguments, output, connect: given.get_one::<String>("connect").cloned() })
+}
+
+/// The command of a module, with a subcommand for each recipe.
+pub(super) fn command(module: &str, recipes: &[Recipe]) -> Command {
+    let recipes = recipes.iter().filter(|recipe| recipe.is_command());
+    Command::new(module.to_string())
+        .bin_name(format!("vmscript {module}"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommands(recipes.map(subcommand))
+}
+
+fn subcommand(recipe: &Recipe) -> Command {
+    let parameters = recipe.parameters.iter().map(|field| {
+        let arg = typed(field).value_name(field.name.to_uppercase()).required(field.default.is_none());
+        // Many words, if it is the list that the recipe works on.
+        if field.kind == "list" { arg.num_args(1..).action(ArgAction::Append) } else { arg }
+    });
+    let options = recipe.options.iter().map(|field| {
+        let arg = typed(field).long(field.name.replace('_', "-")).value_name(field.kind.to_uppercase());
+        match field.kind.as_str() {
+            "flag" => arg.num_args(0..=1).default_missing_value("true").require_equals(true).value_name("BOOL"),
+            "list" => arg.action(ArgAction::Append).value_delimiter(','),
+            _ => arg,
+        }
+    });
+    Command::new(recipe.name.replace('_', "-"))
+        .about(recipe.summary.clone())
+        .long_about(format!("{}\n\n{}", recipe.summary, recipe.details).trim().to_string())
+        .args(parameters)
+        .args(options)
+        .arg(
+            Arg::new("output")
+                .short('o')
+                .long("output")
+                .value_name("FORMAT")
+                .value_parser(PossibleValuesParser::new(Output::WORDS))
+                .help("How to print the result [default: table]"),
+        )
+        .arg(Arg::new("connect").short('c').long("connect").value_name("URI").help("The host to work on"))
+}
+
+fn typed(field: &Field) -> Arg {
+    let help = match &field.default {
+        Some(default) => format!("{} [default: {}]", field.text, default.trim_matches('"')),
+        None => field.text.clone(),
+    };
+    let arg = Arg::new(field.name.clone()).help(help);
+    match field.kind.as_str() {
+        "int" => arg.value_parser(clap::value_parser!(i64)).allow_negative_numbers(true),
+        "float" => arg.value_parser(clap::value_parser!(f64)).allow_negative_numbers(true),
+        "flag" => arg.value_parser(clap::value_parser!(bool)),
+        _ => arg,
+    }
+}
+
+/// What was given for a field, or `()`.
+fn value(field: &Field, given: &ArgMatches) -> Value {
+    let name = field.name.as_str();
+    match field.kind.as_str() {
+        "int" => given.get_one::<i64>(name).copied().into(),
+        "float" => given.get_one::<f64>(name).map_or(Value::Unit, |number| Value::Float(*number)),
+        "flag" => given.get_one::<bool>(name).copied().into(),
+        "list" => match given.get_many::<String>(name) {
+            Some(words) => words.map(|word| word.as_str().into()).collect::<Vec<Value>>().into(),
+            None => Value::Unit,
+        },
+        _ => given.get_one::<String>(name).cloned().into(),
+    }
+}

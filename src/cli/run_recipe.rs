@@ -1,0 +1,77 @@
+//! Running a recipe as a command, and listing what there is.
+
+use super::output::Output;
+use super::{bars, end, recipe};
+use crate::floor::{Map, Value};
+use crate::script::{Failure, Session, Settings};
+use std::path::{Path, PathBuf};
+
+/// Runs the recipe that the words mean; nothing if their first names no module.
+pub(super) fn run(settings: &Settings, folders: &[PathBuf], words: &[String], color: bool) -> Option<u8> {
+    let module = words.first()?;
+    // A path is a script; looking for modules would cost time that a script does not need.
+    if module.contains(['/', '.']) || module == "-" {
+        return None;
+    }
+    let session = Session::new(settings);
+    let modules = session.recipe_modules(&all(folders));
+    let (_, import) = modules.iter().find(|(name, _)| name == module)?;
+    let recipes = match session.recipes(module, import) {
+        Ok(recipes) => recipes,
+        Err(failure) => return Some(end(Err(failure), &session, color)),
+    };
+    let call = match recipe::parse(module, &recipes, words) {
+        Ok(call) => call,
+        Err(error) => {
+            drop(error.print());
+            return Some(u8::from(error.use_stderr()));
+        }
+    };
+    let mut settings = settings.clone();
+    settings.uri = call.connect.or(settings.uri);
+    let mut session = Session::new(&settings);
+    Some(match session.call_recipe(&call.recipe, call.arguments) {
+        Ok(Ok(result)) => {
+            let text = call.output.text(&result);
+            bars::suspend(|| print!("{text}"));
+            0
+        }
+        Ok(Err(code)) => code,
+        Err(failure) => end(Err(failure), &session, color),
+    })
+}
+
+/// Lists the recipes.
+pub(super) fn list(settings: &Settings, folders: &[PathBuf], color: bool) -> u8 {
+    let session = Session::new(settings);
+    match table(&session, folders) {
+        Ok(rows) => {
+            print!("{}", Output::Table.text(&Value::List(rows)));
+            0
+        }
+        Err(failure) => end(Err(failure), &session, color),
+    }
+}
+
+fn table(session: &Session, folders: &[PathBuf]) -> Result<Vec<Value>, Failure> {
+    let mut rows = Vec::new();
+    for (module, import) in session.recipe_modules(&all(folders)) {
+        for recipe in session.recipes(&module, &import)?.into_iter().filter(crate::script::Recipe::is_command) {
+            let names = recipe.parameters.iter().map(|field| format!(" {}", field.name.to_uppercase()));
+            let command = format!("{module} {}{}", recipe.name.replace('_', "-"), names.collect::<String>());
+            let row = [("command", command), ("what it does", recipe.summary)];
+            rows.push(Value::Map(row.map(|(key, value)| (key.to_string(), value.into())).into_iter().collect::<Map>()));
+        }
+    }
+    Ok(rows)
+}
+
+/// The user's folders of recipes, then those of the command line.
+fn all(folders: &[PathBuf]) -> Vec<PathBuf> {
+    let config = std::env::var_os("XDG_CONFIG_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let config = config.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".config")));
+    let mut all: Vec<PathBuf> = config.map(|folder| folder.join("vmscript/recipes")).into_iter().collect();
+    all.push(PathBuf::from("recipes"));
+    all.extend(folders.iter().cloned());
+    all
+}

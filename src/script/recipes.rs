@@ -1,0 +1,60 @@
+//! Finding and calling recipes: those of the stdlib, and those of the user's folders.
+
+use super::recipe::{Recipe, read};
+use super::session::Failure;
+use super::{Session, stdlib};
+use crate::api;
+use crate::floor::Value;
+use rhai::{Dynamic, Position, Scope};
+use std::path::PathBuf;
+
+impl Session {
+    /// The names of the modules that hold recipes, with what `import` takes for them, sorted. A user's module hides the
+    /// stdlib's of the same name, and a later folder an earlier one.
+    pub fn recipe_modules(&self, folders: &[PathBuf]) -> Vec<(String, String)> {
+        let mut modules: std::collections::BTreeMap<String, String> = stdlib::MODULES
+            .iter()
+            .map(|(path, _)| (path.trim_start_matches("std/").to_string(), (*path).to_string()))
+            .collect();
+        for folder in folders {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            let files =
+                entries.map(|entry| entry.path()).filter(|file| file.extension().is_some_and(|kind| kind == "rhai"));
+            modules.extend(files.filter_map(|file| {
+                let name = file.file_stem()?.to_str()?.to_string();
+                Some((name, file.to_str()?.to_string()))
+            }));
+        }
+        modules.into_iter().collect()
+    }
+
+    /// The recipes of a module.
+    pub fn recipes(&self, module: &str, import: &str) -> Result<Vec<Recipe>, Failure> {
+        match self.sources.parse(&self.engine, None, import, Position::NONE) {
+            Ok((_, tree)) => Ok(read(module, import, &tree)),
+            Err(error) => Err(super::explain::run_error(import, *error, self)),
+        }
+    }
+
+    /// Calls a recipe. A result that is no plain value is given as its text.
+    pub fn call_recipe(&mut self, recipe: &Recipe, arguments: Vec<Value>) -> Result<Result<Value, u8>, Failure> {
+        let mut scope = Scope::new();
+        let names: Vec<String> = (0..arguments.len()).map(|index| format!("argument{index}")).collect();
+        for (name, argument) in names.iter().zip(arguments) {
+            scope.push_constant_dynamic(name.as_str(), api::dynamic(argument));
+        }
+        let code = format!("import {:?} as recipe; recipe::{}({})", recipe.import, recipe.name, names.join(", "));
+        // Its text is not kept: nobody wrote it, and nobody shall see it in an excerpt.
+        let tree = self
+            .engine
+            .compile_with_scope(&scope, code)
+            .map_err(|error| (vec![super::explain::parse_error(&recipe.import, &error, &self.sources)], 1))?;
+        match self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &tree) {
+            Ok(result) => Ok(Ok(api::value(&result, "").unwrap_or_else(|_| result.to_string().into()))),
+            Err(error) => match self.ended("", *error)? {
+                super::Ended::Exit(code) => Ok(Err(code)),
+                super::Ended::Normally => Ok(Ok(Value::Unit)),
+            },
+        }
+    }
+}
