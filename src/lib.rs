@@ -1,4 +1,4 @@
-//! The rooms of vmscript, outermost last. `tests/rooms.rs` holds the arrows between them.
+//! The rooms of vmscript, outermost last. `tests/house.rs` holds the arrows between them.
 
 pub mod api;
 pub mod cli;
