@@ -18,7 +18,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "cli",
         rooms: &["repl", "script", "api", "floor"],
-        crates: &["clap", "ctrlc", "indicatif", "serde_json", "serde_saphyr", "tracing_subscriber"],
+        crates: &["clap", "comfy_table", "ctrlc", "indicatif", "serde_json", "serde_saphyr", "tracing_subscriber"],
     },
     Room { name: "repl", rooms: &["script", "api", "schema", "floor"], crates: &["rhai", "rustyline"] },
     Room {
