@@ -1,4 +1,4 @@
-//! Domains: their state, their life, their addresses.
+//! Domains: their state and their addresses.
 
 use super::provision::wait;
 use super::records::record;
@@ -13,7 +13,7 @@ pub(super) fn module() -> Module {
 
 #[export_module]
 mod functions {
-    use crate::libvirt::{Host, Mode, Source};
+    use crate::libvirt::{Host, Source};
     use crate::schema::{Definition, Kind};
 
     /// A virtual machine on a host.
@@ -201,104 +201,6 @@ mod functions {
     #[rhai_fn(get = "info", pure, return_raw)]
     pub fn info(vm: &mut Domain) -> RhaiResultOf<Map> {
         Ok(record(vm.info()?))
-    }
-
-    /// Starts it.
-    ///
-    /// # Example
-    ///
-    /// ```rhai
-    /// let vm = connect().domain("idle");
-    /// vm.start();
-    /// assert_eq(vm.state, "running");
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn start(vm: &mut Domain) -> RhaiResultOf<()> {
-        Ok(vm.start()?)
-    }
-
-    /// Asks the guest to shut down, and returns at once. A guest may ignore it: see `destroy`.
-    ///
-    /// # Example
-    ///
-    /// ```rhai
-    /// let vm = connect().domain("web");
-    /// vm.shutdown();
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn shutdown(vm: &mut Domain) -> RhaiResultOf<()> {
-        Ok(vm.shutdown(Mode::Any)?)
-    }
-
-    /// Stops it at once, as pulling the plug does. Its definition and its storage stay.
-    ///
-    /// # Example
-    ///
-    /// ```rhai
-    /// let vm = connect().domain("web");
-    /// vm.destroy();
-    /// assert_eq(vm.state, "shut off");
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn destroy(vm: &mut Domain) -> RhaiResultOf<()> {
-        Ok(vm.destroy(false)?)
-    }
-
-    /// Asks the guest to reboot, and returns at once.
-    ///
-    /// # Example
-    ///
-    /// ```rhai
-    /// let vm = connect().domain("web");
-    /// vm.reboot();
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn reboot(vm: &mut Domain) -> RhaiResultOf<()> {
-        Ok(vm.reboot(Mode::Any)?)
-    }
-
-    /// Pauses it: its memory stays, its CPUs stop.
-    ///
-    /// # Example
-    ///
-    /// ```rhai
-    /// let vm = connect().domain("web");
-    /// vm.suspend();
-    /// assert_eq(vm.state, "paused");
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn suspend(vm: &mut Domain) -> RhaiResultOf<()> {
-        Ok(vm.suspend()?)
-    }
-
-    /// Lets it run on after `suspend`.
-    ///
-    /// # Example
-    ///
-    /// ```rhai
-    /// let vm = connect().domain("web");
-    /// vm.suspend();
-    /// vm.resume();
-    /// assert_eq(vm.state, "running");
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn resume(vm: &mut Domain) -> RhaiResultOf<()> {
-        Ok(vm.resume()?)
-    }
-
-    /// Removes its definition with everything libvirt keeps for it: UEFI variables, TPM state, managed save, snapshot and
-    /// checkpoint metadata. Its disks stay. A running domain runs on until it stops.
-    ///
-    /// # Example
-    ///
-    /// ```rhai
-    /// let vm = connect().domain("idle");
-    /// vm.undefine();
-    /// assert_eq(connect().find_domain("nobody"), ());
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn undefine(vm: &mut Domain) -> RhaiResultOf<()> {
-        Ok(vm.undefine()?)
     }
 
     /// The addresses of its interfaces as one source knows them: `lease`, `agent`, `arp`, or `any` for all of them.

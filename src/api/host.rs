@@ -1,13 +1,29 @@
 //! Hosts: connecting, looking up, listing, defining.
 
 use super::{Context, RhaiResultOf, list, value};
-use crate::floor::Options;
+use crate::floor::{Options, Result};
+use crate::libvirt::Filter;
 use crate::schema::Kind;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
 
 pub(super) fn module() -> Module {
     exported_module!(functions)
+}
+
+/// What a list is asked for; only domains have snapshots and saves.
+fn filter(what: &str, given: Map) -> Result<Filter> {
+    const KNOWN: &[&str] = &["active", "autostart", "name", "persistent", "managed_save", "snapshots"];
+    let known = if what == "domains" { KNOWN } else { &KNOWN[..4] };
+    let options = Options::from_value(what, value(&given.into(), "")?, known)?;
+    Ok(Filter {
+        active: options.bool("active")?,
+        persistent: options.bool("persistent")?,
+        autostart: options.bool("autostart")?,
+        snapshots: options.bool("snapshots")?,
+        managed_save: options.bool("managed_save")?,
+        name: options.str("name")?.map(str::to_string),
+    })
 }
 
 #[export_module]
@@ -140,6 +156,26 @@ mod functions {
         Ok(list(host.domains()?))
     }
 
+    /// The domains that fit, sorted by name. One call, whatever their number.
+    ///
+    /// Options:
+    /// * `active`: `true` for those that are started, `false` for the others.
+    /// * `persistent`: `true` for those that stay when they stop.
+    /// * `autostart`: `true` for those that start with the host.
+    /// * `name`: a name; `*` stands for any text and `?` for any letter.
+    /// * `snapshots`: `true` for those with a snapshot.
+    /// * `managed_save`: `true` for those with a managed save.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// for vm in connect().domains(#{ active: true, name: "we*" }) { assert_eq(vm.state, "running"); }
+    /// ```
+    #[rhai_fn(name = "domains", pure, return_raw)]
+    pub fn domains_where(host: &mut Host, options: Map) -> RhaiResultOf<Array> {
+        Ok(list(host.domains_where(&filter("domains", options)?)?))
+    }
+
     /// The domain of this name; an error if there is none.
     ///
     /// # Example
@@ -203,6 +239,24 @@ mod functions {
         Ok(list(host.networks()?))
     }
 
+    /// The networks that fit, sorted by name. One call, whatever their number.
+    ///
+    /// Options:
+    /// * `active`: `true` for those that are started, `false` for the others.
+    /// * `persistent`: `true` for those that stay when they stop.
+    /// * `autostart`: `true` for those that start with the host.
+    /// * `name`: a name; `*` stands for any text and `?` for any letter.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(connect().networks(#{ name: "def*" }).len(), 1);
+    /// ```
+    #[rhai_fn(name = "networks", pure, return_raw)]
+    pub fn networks_where(host: &mut Host, options: Map) -> RhaiResultOf<Array> {
+        Ok(list(host.networks_where(&filter("networks", options)?)?))
+    }
+
     /// The network of this name; an error if there is none.
     ///
     /// # Example
@@ -264,6 +318,24 @@ mod functions {
     #[rhai_fn(pure, return_raw)]
     pub fn pools(host: &mut Host) -> RhaiResultOf<Array> {
         Ok(list(host.pools()?))
+    }
+
+    /// The pools that fit, sorted by name. One call, whatever their number.
+    ///
+    /// Options:
+    /// * `active`: `true` for those that are started, `false` for the others.
+    /// * `persistent`: `true` for those that stay when they stop.
+    /// * `autostart`: `true` for those that start with the host.
+    /// * `name`: a name; `*` stands for any text and `?` for any letter.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// for pool in connect().pools(#{ active: true }) { print(pool.name); }
+    /// ```
+    #[rhai_fn(name = "pools", pure, return_raw)]
+    pub fn pools_where(host: &mut Host, options: Map) -> RhaiResultOf<Array> {
+        Ok(list(host.pools_where(&filter("pools", options)?)?))
     }
 
     /// The pool of this name; an error if there is none.

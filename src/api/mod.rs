@@ -8,6 +8,8 @@ mod definition;
 mod domain;
 mod error;
 mod host;
+mod host_info;
+mod life;
 mod network;
 mod pool;
 mod provision;
@@ -46,7 +48,9 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Definition", definition::module()),
         ("Domain", domain::module()),
         ("Error", error::module()),
+        ("Hardware", host_info::module()),
         ("Host", host::module()),
+        ("Lifecycle", life::module()),
         ("Network", network::module()),
         ("Pool", pool::module()),
         ("Script", script::module()),

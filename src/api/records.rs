@@ -1,7 +1,7 @@
 //! libvirt's records as script maps.
 
 use crate::floor::{Map, Value};
-use crate::libvirt::{Address, DomainInfo, Found, Interface, Lease, PoolInfo, VolumeInfo};
+use crate::libvirt::{Address, DomainInfo, Found, Interface, Lease, NodeInfo, PoolInfo, VolumeInfo};
 
 /// A record as a script map.
 pub(super) fn record(fields: impl Into<Value>) -> rhai::Map {
@@ -12,19 +12,29 @@ fn map<const N: usize>(fields: [(&str, Value); N]) -> Value {
     Value::Map(fields.into_iter().map(|(key, value)| (key.to_string(), value)).collect::<Map>())
 }
 
-/// A count as an integer; libvirt's are far below the limit.
-fn count(number: u64) -> Value {
-    i64::try_from(number).unwrap_or(i64::MAX).into()
-}
-
 impl From<DomainInfo> for Value {
     #[allow(clippy::cast_precision_loss, reason = "nanoseconds become seconds")]
     fn from(info: DomainInfo) -> Self {
         map([
-            ("memory", count(info.memory)),
-            ("max_memory", count(info.max_memory)),
-            ("vcpus", i64::from(info.vcpus).into()),
+            ("memory", info.memory.into()),
+            ("max_memory", info.max_memory.into()),
+            ("vcpus", info.vcpus.into()),
             ("cpu_time", Value::Float(info.cpu_time as f64 / 1e9)),
+        ])
+    }
+}
+
+impl From<NodeInfo> for Value {
+    fn from(info: NodeInfo) -> Self {
+        map([
+            ("model", info.model.into()),
+            ("memory", info.memory.into()),
+            ("cpus", info.cpus.into()),
+            ("mhz", info.mhz.into()),
+            ("nodes", info.nodes.into()),
+            ("sockets", info.sockets.into()),
+            ("cores", info.cores.into()),
+            ("threads", info.threads.into()),
         ])
     }
 }
@@ -32,16 +42,16 @@ impl From<DomainInfo> for Value {
 impl From<PoolInfo> for Value {
     fn from(info: PoolInfo) -> Self {
         map([
-            ("capacity", count(info.capacity)),
-            ("allocation", count(info.allocation)),
-            ("available", count(info.available)),
+            ("capacity", info.capacity.into()),
+            ("allocation", info.allocation.into()),
+            ("available", info.available.into()),
         ])
     }
 }
 
 impl From<VolumeInfo> for Value {
     fn from(info: VolumeInfo) -> Self {
-        map([("type", info.kind.into()), ("capacity", count(info.capacity)), ("allocation", count(info.allocation))])
+        map([("type", info.kind.into()), ("capacity", info.capacity.into()), ("allocation", info.allocation.into())])
     }
 }
 

@@ -1,7 +1,7 @@
-//! Domains: what they are and their life.
+//! Domains: what they are.
 
 use super::address::{Interface, Source, merge};
-use super::cause::{Explain, flag_refused};
+use super::cause::Explain;
 use super::object::{Kind, Object};
 use super::wiring::{Channel, Wiring};
 use super::{Host, State, ffi};
@@ -27,30 +27,6 @@ pub struct DomainInfo {
     pub vcpus: u32,
     /// The processor time it has used, in nanoseconds.
     pub cpu_time: u64,
-}
-
-/// How a guest is asked to shut down or reboot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    /// As the hypervisor thinks best.
-    #[default]
-    Any,
-    /// The power button.
-    Acpi,
-    /// The guest agent.
-    Agent,
-}
-
-impl Mode {
-    /// The mode of a word: `any`, `acpi` or `agent`.
-    pub fn from_word(word: &str) -> Option<Self> {
-        match word {
-            "acpi" => Some(Self::Acpi),
-            "agent" => Some(Self::Agent),
-            "any" => Some(Self::Any),
-            _ => None,
-        }
-    }
 }
 
 impl Domain {
@@ -126,67 +102,6 @@ impl Domain {
         self.raw.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE).explain("read the XML of", &self.object)
     }
 
-    /// Starts it.
-    pub fn start(&self) -> Result<()> {
-        // A lease that is there already says nothing about this start.
-        let before = Wiring::read(&self.inactive_xml()?)?.leases(&self.host);
-        self.host.remember(self.uuid()?, before);
-        self.raw.create().explain("start", &self.object)
-    }
-
-    /// Asks the guest to shut down, and does not wait for it.
-    pub fn shutdown(&self, mode: Mode) -> Result<()> {
-        let flags = match mode {
-            Mode::Any => sys::VIR_DOMAIN_SHUTDOWN_DEFAULT,
-            Mode::Acpi => sys::VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN,
-            Mode::Agent => sys::VIR_DOMAIN_SHUTDOWN_GUEST_AGENT,
-        };
-        self.raw.shutdown_flags(flags).explain("shut down", &self.object)
-    }
-
-    /// Asks the guest to reboot, and does not wait for it.
-    pub fn reboot(&self, mode: Mode) -> Result<()> {
-        let flags = match mode {
-            Mode::Any => sys::VIR_DOMAIN_REBOOT_DEFAULT,
-            Mode::Acpi => sys::VIR_DOMAIN_REBOOT_ACPI_POWER_BTN,
-            Mode::Agent => sys::VIR_DOMAIN_REBOOT_GUEST_AGENT,
-        };
-        self.raw.reboot(flags).explain("reboot", &self.object)
-    }
-
-    /// Stops it at once; gracefully means that QEMU may still flush its caches, and that a hanging QEMU is not killed.
-    pub fn destroy(&self, graceful: bool) -> Result<()> {
-        let flags = if graceful { sys::VIR_DOMAIN_DESTROY_GRACEFUL } else { sys::VIR_DOMAIN_DESTROY_DEFAULT };
-        self.raw.destroy_flags(flags).explain("destroy", &self.object)
-    }
-
-    /// Freezes its processors.
-    pub fn suspend(&self) -> Result<()> {
-        self.raw.suspend().explain("suspend", &self.object)
-    }
-
-    /// Lets its processors run again.
-    pub fn resume(&self) -> Result<()> {
-        self.raw.resume().explain("resume", &self.object)
-    }
-
-    /// Removes its definition and all that libvirt keeps for it: UEFI variables, TPM state, managed save, and the
-    /// records of snapshots and checkpoints. Disks stay.
-    pub fn undefine(&self) -> Result<()> {
-        // Older drivers know fewer flags, and refuse the call for one that they do not know.
-        const BASE: u32 = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
-        const NVRAM: u32 = BASE | sys::VIR_DOMAIN_UNDEFINE_NVRAM;
-        const CHECKPOINTS: u32 = NVRAM | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
-        const ALL: u32 = CHECKPOINTS | sys::VIR_DOMAIN_UNDEFINE_TPM;
-        for flags in [ALL, CHECKPOINTS, NVRAM, BASE] {
-            match self.raw.undefine_flags(flags) {
-                Err(error) if flag_refused(&error) => {}
-                done => return done.explain("undefine", &self.object),
-            }
-        }
-        self.raw.undefine().explain("undefine", &self.object)
-    }
-
     /// Stops and undefines it, and is content if it is gone already.
     pub(super) fn purge(&self) -> Result<()> {
         let gone = |error: &Error| error.code == Code::NotFound;
@@ -236,6 +151,10 @@ impl Domain {
         }
         ffi::interface_addresses(&self.raw, source)
             .explain(&format!("ask for the {} addresses of", source.word()), &self.object)
+    }
+
+    pub(super) fn raw(&self) -> &virt::domain::Domain {
+        &self.raw
     }
 
     pub(super) fn object(&self) -> &Object {

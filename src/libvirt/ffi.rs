@@ -8,6 +8,7 @@
 use super::address::{Address, Family, Interface, Source};
 use super::events::{Raw, Sink};
 use super::network::Lease;
+use crate::floor::{Map, Value};
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_ulonglong, c_void};
 use std::fs::File;
 use std::io;
@@ -81,6 +82,76 @@ pub(super) fn create_network_validated(connect: &Connect, xml: &str) -> Result<N
     }
 }
 
+/// The statistics of domains as libvirt's flat names and values: of the given ones, or of all if there are none given.
+pub(super) fn domain_stats(
+    connect: &Connect,
+    domains: &[&Domain],
+    groups: c_uint,
+    flags: c_uint,
+) -> Result<Vec<(String, Map)>, Error> {
+    let mut records = ptr::null_mut();
+    let count = if domains.is_empty() {
+        // SAFETY: the connection is alive while it is borrowed; libvirt sets the array to memory that is ours from then on.
+        check(unsafe { sys::virConnectGetAllDomainStats(connect.as_ptr(), groups, &raw mut records, flags) })?
+    } else {
+        // SAFETY: the domains are alive while they are borrowed.
+        let mut pointers: Vec<_> = domains.iter().map(|domain| unsafe { domain.as_ptr() }).collect();
+        pointers.push(ptr::null_mut());
+        // SAFETY: the list ends in a null pointer and outlives the call; libvirt sets the array to memory that is ours.
+        check(unsafe { sys::virDomainListGetStats(pointers.as_mut_ptr(), groups, &raw mut records, flags) })?
+    };
+    let mut found = Vec::with_capacity(count);
+    for index in 0..count {
+        // SAFETY: libvirt returned `count` valid records, each with a domain and `nparams` parameters.
+        found.push(unsafe {
+            let record = &**records.add(index);
+            let name = text(sys::virDomainGetName(record.dom)).unwrap_or_default();
+            (name, read_params(record.params, usize::try_from(record.nparams).unwrap_or_default()))
+        });
+    }
+    // SAFETY: the array came from libvirt and is not used again; its end is marked by a null pointer.
+    unsafe { sys::virDomainStatsRecordListFree(records) };
+    Ok(found)
+}
+
+/// The host's memory in KiB by libvirt's names, of one cell or of all.
+pub(super) fn node_memory(connect: &Connect, cell: Option<u32>) -> Result<Vec<(String, u64)>, Error> {
+    let cell = cell.map_or(sys::VIR_NODE_MEMORY_STATS_ALL_CELLS, |cell| c_int::try_from(cell).unwrap_or(c_int::MAX));
+    let mut count = 0;
+    // SAFETY: the connection is alive; without an array libvirt only says how many entries there are.
+    check(unsafe { sys::virNodeGetMemoryStats(connect.as_ptr(), cell, ptr::null_mut(), &raw mut count, 0) })?;
+    let mut array = vec![sys::virNodeMemoryStats { field: [0; 80], value: 0 }; usize::try_from(count).unwrap_or(0)];
+    // SAFETY: the array has `count` entries, which libvirt fills.
+    check(unsafe { sys::virNodeGetMemoryStats(connect.as_ptr(), cell, array.as_mut_ptr(), &raw mut count, 0) })?;
+    // SAFETY: each name ends in NUL within its 80 bytes.
+    Ok(array.iter().map(|one| (unsafe { text(one.field.as_ptr()) }.unwrap_or_default(), one.value)).collect())
+}
+
+/// What the host's processors did in nanoseconds by libvirt's names, of one processor or of all.
+pub(super) fn node_cpu(connect: &Connect, cpu: Option<u32>) -> Result<Vec<(String, u64)>, Error> {
+    let cpu = cpu.map_or(sys::VIR_NODE_CPU_STATS_ALL_CPUS, |cpu| c_int::try_from(cpu).unwrap_or(c_int::MAX));
+    let mut count = 0;
+    // SAFETY: the connection is alive; without an array libvirt only says how many entries there are.
+    check(unsafe { sys::virNodeGetCPUStats(connect.as_ptr(), cpu, ptr::null_mut(), &raw mut count, 0) })?;
+    let mut array = vec![sys::virNodeCPUStats { field: [0; 80], value: 0 }; usize::try_from(count).unwrap_or(0)];
+    // SAFETY: the array has `count` entries, which libvirt fills.
+    check(unsafe { sys::virNodeGetCPUStats(connect.as_ptr(), cpu, array.as_mut_ptr(), &raw mut count, 0) })?;
+    // SAFETY: each name ends in NUL within its 80 bytes.
+    Ok(array.iter().map(|one| (unsafe { text(one.field.as_ptr()) }.unwrap_or_default(), one.value)).collect())
+}
+
+/// Puts a guest to sleep through its agent.
+pub(super) fn pm_suspend(domain: &Domain, target: c_uint) -> Result<(), Error> {
+    // SAFETY: the domain is alive while it is borrowed.
+    check(unsafe { sys::virDomainPMSuspendForDuration(domain.as_ptr(), target, 0, 0) }).map(drop)
+}
+
+/// Sends a non-maskable interrupt.
+pub(super) fn inject_nmi(domain: &Domain) -> Result<(), Error> {
+    // SAFETY: the domain is alive while it is borrowed.
+    check(unsafe { sys::virDomainInjectNMI(domain.as_ptr(), 0) }).map(drop)
+}
+
 /// Sends a hole of so many bytes.
 pub(super) fn send_hole(stream: &Stream, length: u64) -> Result<(), Error> {
     let length = i64::try_from(length).unwrap_or(i64::MAX);
@@ -145,6 +216,31 @@ unsafe fn take<P: Copy, T>(array: *mut P, count: usize, read: impl Fn(P) -> T, f
     // SAFETY: the array itself was allocated with `malloc` and is not used again; a null pointer is allowed.
     unsafe { libc::free(array.cast()) };
     found
+}
+
+/// Parameters by their names; numbers beyond a script's integers become the greatest one.
+///
+/// # Safety
+/// `params` holds `count` valid parameters.
+unsafe fn read_params(params: sys::virTypedParameterPtr, count: usize) -> Map {
+    let mut map = Map::with_capacity(count);
+    for index in 0..count {
+        // SAFETY: the caller vouches for the parameters; which field of the value counts is what its type says.
+        unsafe {
+            let param = &*params.add(index);
+            let value = match c_uint::try_from(param.type_).unwrap_or_default() {
+                sys::VIR_TYPED_PARAM_INT => i64::from(param.value.i).into(),
+                sys::VIR_TYPED_PARAM_UINT => i64::from(param.value.ui).into(),
+                sys::VIR_TYPED_PARAM_LLONG => param.value.l.into(),
+                sys::VIR_TYPED_PARAM_ULLONG => i64::try_from(param.value.ul).unwrap_or(i64::MAX).into(),
+                sys::VIR_TYPED_PARAM_DOUBLE => Value::Float(param.value.d),
+                sys::VIR_TYPED_PARAM_BOOLEAN => (param.value.b != 0).into(),
+                _ => text(param.value.s).into(),
+            };
+            map.insert(text(param.field.as_ptr()).unwrap_or_default(), value);
+        }
+    }
+    map
 }
 
 /// # Safety

@@ -1,6 +1,7 @@
 //! Finding what a host holds: lists in one call each, and look-ups that know what was meant.
 
 use super::cause::Explain;
+use super::filter::Filter;
 use super::object::{Kind, Object};
 use super::{Domain, Host, Network, Pool, Volume};
 use crate::floor::{Code, Error, Result, did_you_mean};
@@ -9,23 +10,17 @@ use virt::error::Error as VirtError;
 impl Host {
     /// All domains, by name.
     pub fn domains(&self) -> Result<Vec<Domain>> {
-        let found = self.raw().list_all_domains(0).explain("list the domains of", self.object())?;
-        let all: Result<Vec<_>> = found.into_iter().map(|raw| Domain::new(self, raw)).collect();
-        all.map(|all| sorted(all, Domain::name))
+        self.domains_where(&Filter::default())
     }
 
     /// All networks, by name.
     pub fn networks(&self) -> Result<Vec<Network>> {
-        let found = self.raw().list_all_networks(0).explain("list the networks of", self.object())?;
-        let all: Result<Vec<_>> = found.into_iter().map(|raw| Network::new(self, raw)).collect();
-        all.map(|all| sorted(all, Network::name))
+        self.networks_where(&Filter::default())
     }
 
     /// All pools, by name.
     pub fn pools(&self) -> Result<Vec<Pool>> {
-        let found = self.raw().list_all_storage_pools(0).explain("list the pools of", self.object())?;
-        let all: Result<Vec<_>> = found.into_iter().map(|raw| Pool::new(self, raw)).collect();
-        all.map(|all| sorted(all, Pool::name))
+        self.pools_where(&Filter::default())
     }
 
     /// The domain of that name; an error if there is none.
@@ -109,7 +104,7 @@ fn maybe<T>(found: Result<T, VirtError>, kind: Kind, name: &str) -> Result<Optio
     }
 }
 
-fn sorted<T>(mut all: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<T> {
+pub(super) fn sorted<T>(mut all: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<T> {
     all.sort_by(|a, b| name(a).cmp(name(b)));
     all
 }

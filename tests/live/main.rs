@@ -1,5 +1,8 @@
 //! The live tier: a private libvirtd with guests that really boot. The lab's scripts start the daemon, set
 //! `VMSCRIPT_LAB_URI` and `VMSCRIPT_LAB_IMAGES` (the folder of the tiny guest) and run this; without them it fails.
 
+mod examples;
+mod lab;
+mod objects;
 mod room;
 mod scripts;

@@ -1,113 +1,12 @@
-//! The libvirt room on the lab's host.
+//! The libvirt room on the lab's host: provisioning and waiting.
 
-use std::fs::{self, File};
+use super::lab::{Guest, lab, wait};
+use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
-use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
-use vmscript::floor::{Code, Result};
-use vmscript::libvirt::{Content, Domain, Host, Pool, Provision, Provisioned, Source, Storage, WaitIp};
-
-/// Without DHCP: no guest ever gets an address. (The lab's own network, `lab`, has DHCP.)
-const SILENT: &str = "<network><name>silent</name><bridge name='virbr2' stp='off' delay='0'/>
-  <ip address='192.168.151.1' netmask='255.255.255.0'/></network>";
-const POOL: &str = "<pool type='dir'><name>live</name><target><path>/var/lib/libvirt/live</path></target></pool>";
-/// libvirt's folder of UEFI variables, looked at as a pool.
-const NVRAM: &str =
-    "<pool type='dir'><name>nvram</name><target><path>/var/lib/libvirt/qemu/nvram</path></target></pool>";
-
-struct Lab {
-    host: Host,
-    pool: Pool,
-    nvram: Pool,
-    images: PathBuf,
-}
-
-fn lab() -> &'static Lab {
-    static LAB: OnceLock<Lab> = OnceLock::new();
-    LAB.get_or_init(|| {
-        let uri = std::env::var("VMSCRIPT_LAB_URI").expect("VMSCRIPT_LAB_URI names the lab's libvirtd");
-        let images =
-            std::env::var("VMSCRIPT_LAB_IMAGES").expect("VMSCRIPT_LAB_IMAGES names the folder of images").into();
-        let host = Host::connect(Some(&uri)).expect("the lab's libvirtd answers");
-        host.create_network(SILENT).expect("a network without DHCP starts");
-        let pool = host.define_pool(POOL).expect("the tests' pool is defined");
-        pool.build().expect("the tests' pool is built");
-        pool.start().expect("the tests' pool starts");
-        let nvram = host.create_pool(NVRAM).expect("the folder of UEFI variables can be looked at");
-        Lab { host, pool, nvram, images }
-    })
-}
-
-struct Guest {
-    name: &'static str,
-    mac: &'static str,
-    network: &'static str,
-    uefi: bool,
-}
-
-impl Guest {
-    fn disk(&self) -> String {
-        format!("{}.qcow2", self.name)
-    }
-
-    fn xml(&self) -> String {
-        let (os, memory) = if self.uefi {
-            (
-                "<os firmware='efi'><type arch='x86_64' machine='q35'>hvm</type><firmware>
-              <feature enabled='no' name='secure-boot'/></firmware><boot dev='hd'/></os>",
-                192,
-            )
-        } else {
-            ("<os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/></os>", 128)
-        };
-        format!(
-            "<domain type='qemu'><name>{}</name><memory unit='MiB'>{memory}</memory><vcpu>1</vcpu>{os}
-             <features><acpi/><apic/><tcg><tb-cache unit='MiB'>32</tb-cache></tcg></features><devices>
-             <disk type='file' device='disk'><driver name='qemu' type='qcow2'/>
-               <source file='/var/lib/libvirt/live/{}'/><target dev='vda' bus='virtio'/></disk>
-             <interface type='network'><mac address='{}'/><source network='{}'/><model type='virtio'/></interface>
-             <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
-             </devices></domain>",
-            self.name,
-            self.disk(),
-            self.mac,
-            self.network,
-        )
-    }
-
-    fn storage(&self) -> Vec<Storage> {
-        let file = lab().images.join("tiny.qcow2");
-        let size = fs::metadata(&file).expect("the image is there").len();
-        let xml = format!("<volume><name>{}</name><capacity>{size}</capacity></volume>", self.disk());
-        vec![Storage { pool: "live".into(), xml, content: Content::File(file) }]
-    }
-
-    fn provision(&self, wait: Option<WaitIp>) -> Result<Provisioned> {
-        let wait = wait.into_iter().map(|wait| (0, wait)).collect();
-        lab().host.provision(&self.xml(), &Provision { storage: self.storage(), wait, ..Provision::default() })
-    }
-
-    fn remove(&self, domain: &Domain) {
-        domain.destroy(false).expect("destroyed");
-        domain.undefine().expect("undefined");
-        lab().pool.volume(&self.disk()).expect("there").delete().expect("deleted");
-        self.assert_gone();
-    }
-
-    fn assert_gone(&self) {
-        assert!(lab().host.find_domain(self.name).expect("asked").is_none(), "the domain is gone");
-        assert!(lab().pool.find_volume(&self.disk()).expect("asked").is_none(), "the disk is gone");
-        lab().nvram.refresh().expect("refreshed");
-        let left: Vec<_> = lab().nvram.volumes().expect("listed").iter().map(|one| one.name().to_string()).collect();
-        assert!(!left.iter().any(|name| name.starts_with(self.name)), "UEFI variables are gone: {left:?}");
-    }
-}
-
-fn wait(seconds: u64, sources: &[Source]) -> WaitIp {
-    WaitIp { timeout: Duration::from_secs(seconds), sources: sources.to_vec(), ..WaitIp::default() }
-}
+use vmscript::floor::Code;
+use vmscript::libvirt::{Content, Source};
 
 #[test]
 fn a_lease_is_found_at_once_and_the_agent_agrees() {

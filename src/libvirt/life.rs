@@ -1,0 +1,226 @@
+//! The life of a domain: start, shut down, reboot, pause, sleep, stop, undefine.
+
+use super::cause::{Explain, flag_refused};
+use super::wiring::Wiring;
+use super::{Domain, ffi};
+use crate::floor::{Area, Code, Error, Result, interrupt};
+use std::time::{Duration, Instant};
+use virt::sys;
+
+/// How often a guest that shuts down is looked at.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How a guest is asked to shut down or reboot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// As the hypervisor thinks best.
+    #[default]
+    Any,
+    /// The power button.
+    Acpi,
+    /// The guest agent.
+    Agent,
+}
+
+impl Mode {
+    /// The words of [`Mode::from_word`].
+    pub const WORDS: &[&str] = &["any", "acpi", "agent"];
+
+    /// The mode of a word: `any`, `acpi` or `agent`.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "acpi" => Some(Self::Acpi),
+            "agent" => Some(Self::Agent),
+            "any" => Some(Self::Any),
+            _ => None,
+        }
+    }
+}
+
+/// How a domain is started; the default is the plain start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "libvirt's flags are independent of each other")]
+pub struct Start {
+    /// Leave its processors stopped.
+    pub paused: bool,
+    /// Destroy it when the connection closes.
+    pub autodestroy: bool,
+    /// Do not fill the host's file cache while a saved state is read.
+    pub bypass_cache: bool,
+    /// Throw a managed save away and boot.
+    pub force_boot: bool,
+    /// Begin with fresh UEFI variables.
+    pub reset_nvram: bool,
+}
+
+/// What to keep when a domain is undefined; the default is nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Keep {
+    /// The UEFI variables.
+    pub nvram: bool,
+    /// The state of its TPM.
+    pub tpm: bool,
+}
+
+/// How deep a guest is put to sleep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sleep {
+    /// Suspend to memory.
+    Memory,
+    /// Suspend to disk: the guest is off afterwards.
+    Disk,
+    /// To memory and to disk.
+    Hybrid,
+}
+
+impl Domain {
+    /// Starts it.
+    pub fn start(&self) -> Result<()> {
+        self.start_with(Start::default())
+    }
+
+    /// Starts it in a special way.
+    pub fn start_with(&self, start: Start) -> Result<()> {
+        // A lease that is there already says nothing about this start.
+        let before = Wiring::read(&self.inactive_xml()?)?.leases(self.host());
+        self.host().remember(self.uuid()?, before);
+        let flags = flag(start.paused, sys::VIR_DOMAIN_START_PAUSED)
+            | flag(start.autodestroy, sys::VIR_DOMAIN_START_AUTODESTROY)
+            | flag(start.bypass_cache, sys::VIR_DOMAIN_START_BYPASS_CACHE)
+            | flag(start.force_boot, sys::VIR_DOMAIN_START_FORCE_BOOT)
+            | flag(start.reset_nvram, sys::VIR_DOMAIN_START_RESET_NVRAM);
+        // The plain call is known to every driver.
+        let done = if flags == 0 { self.raw().create() } else { self.raw().create_with_flags(flags) };
+        done.explain("start", self.object())
+    }
+
+    /// Asks the guest to shut down, and does not wait for it.
+    pub fn shutdown(&self, mode: Mode) -> Result<()> {
+        let flags = match mode {
+            Mode::Any => sys::VIR_DOMAIN_SHUTDOWN_DEFAULT,
+            Mode::Acpi => sys::VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN,
+            Mode::Agent => sys::VIR_DOMAIN_SHUTDOWN_GUEST_AGENT,
+        };
+        self.raw().shutdown_flags(flags).explain("shut down", self.object())
+    }
+
+    /// Asks the guest to shut down and waits until it is off. With `force`, a guest that is still up at the end of the
+    /// time is stopped; without, that is an error.
+    pub fn shutdown_and_wait(&self, mode: Mode, timeout: Duration, force: bool) -> Result<()> {
+        let end = Instant::now() + timeout;
+        self.shutdown(mode)?;
+        loop {
+            match self.state() {
+                // A transient domain is gone when it is off.
+                Err(error) if error.code == Code::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+                Ok(state) if state.is_over() => return Ok(()),
+                Ok(_) => {}
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            interrupt::pause(left.min(PAUSE))?;
+        }
+        if force {
+            return self.destroy(false);
+        }
+        let message = format!("{} is still {} after {} s", self.object(), self.state()?, timeout.as_secs_f64());
+        Err(Error::new(Code::Timeout, Area::Domain, message)
+            .about(self.object().plain())
+            .hint("a guest may ignore the power button: pass `force: true`, or use `destroy()`"))
+    }
+
+    /// Asks the guest to reboot, and does not wait for it.
+    pub fn reboot(&self, mode: Mode) -> Result<()> {
+        let flags = match mode {
+            Mode::Any => sys::VIR_DOMAIN_REBOOT_DEFAULT,
+            Mode::Acpi => sys::VIR_DOMAIN_REBOOT_ACPI_POWER_BTN,
+            Mode::Agent => sys::VIR_DOMAIN_REBOOT_GUEST_AGENT,
+        };
+        self.raw().reboot(flags).explain("reboot", self.object())
+    }
+
+    /// Presses the reset button: the guest is not asked.
+    pub fn reset(&self) -> Result<()> {
+        self.raw().reset().explain("reset", self.object())
+    }
+
+    /// Stops it at once; gracefully means that QEMU may still flush its caches, and that a hanging QEMU is not killed.
+    pub fn destroy(&self, graceful: bool) -> Result<()> {
+        let flags = if graceful { sys::VIR_DOMAIN_DESTROY_GRACEFUL } else { sys::VIR_DOMAIN_DESTROY_DEFAULT };
+        self.raw().destroy_flags(flags).explain("destroy", self.object())
+    }
+
+    /// Freezes its processors.
+    pub fn suspend(&self) -> Result<()> {
+        self.raw().suspend().explain("suspend", self.object())
+    }
+
+    /// Lets its processors run again.
+    pub fn resume(&self) -> Result<()> {
+        self.raw().resume().explain("resume", self.object())
+    }
+
+    /// Asks the guest's agent to put it to sleep.
+    pub fn pm_suspend(&self, sleep: Sleep) -> Result<()> {
+        let target = match sleep {
+            Sleep::Memory => sys::VIR_NODE_SUSPEND_TARGET_MEM,
+            Sleep::Disk => sys::VIR_NODE_SUSPEND_TARGET_DISK,
+            Sleep::Hybrid => sys::VIR_NODE_SUSPEND_TARGET_HYBRID,
+        };
+        ffi::pm_suspend(self.raw(), target).explain("put to sleep", self.object())
+    }
+
+    /// Wakes it from its sleep.
+    pub fn pm_wakeup(&self) -> Result<()> {
+        self.raw().pm_wakeup(0).explain("wake up", self.object())
+    }
+
+    /// Removes its definition and all that libvirt keeps for it: UEFI variables, TPM state, managed save, and the
+    /// records of snapshots and checkpoints. Disks stay.
+    pub fn undefine(&self) -> Result<()> {
+        self.undefine_but(Keep::default())
+    }
+
+    /// Removes its definition and what libvirt keeps for it, but for some of it.
+    pub fn undefine_but(&self, keep: Keep) -> Result<()> {
+        // Older drivers know fewer flags, and refuse the call for one that they do not know.
+        const BASE: u32 = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
+        let nvram = if keep.nvram { sys::VIR_DOMAIN_UNDEFINE_KEEP_NVRAM } else { sys::VIR_DOMAIN_UNDEFINE_NVRAM };
+        let tpm = if keep.tpm { sys::VIR_DOMAIN_UNDEFINE_KEEP_TPM } else { sys::VIR_DOMAIN_UNDEFINE_TPM };
+        let checkpoints = BASE | nvram | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
+        let mut tries = vec![checkpoints | tpm];
+        // What must be kept is never deleted because a driver knows no flag for it.
+        if !keep.tpm {
+            tries.extend([checkpoints, BASE | nvram]);
+            if !keep.nvram {
+                tries.extend([BASE, 0]);
+            }
+        }
+        let last = tries.pop().unwrap_or_default();
+        for flags in tries {
+            match self.raw().undefine_flags(flags) {
+                Err(error) if flag_refused(&error) => {}
+                done => return done.explain("undefine", self.object()),
+            }
+        }
+        self.raw().undefine_flags(last).explain("undefine", self.object())
+    }
+
+    /// Gives it another name; it must be off.
+    pub fn rename(&self, name: &str) -> Result<Self> {
+        self.raw().rename(name, 0).explain("rename", self.object())?;
+        self.host().domain(name)
+    }
+
+    /// Sends a non-maskable interrupt, at which many guests write a crash dump.
+    pub fn inject_nmi(&self) -> Result<()> {
+        ffi::inject_nmi(self.raw()).explain("send an interrupt to", self.object())
+    }
+}
+
+fn flag(on: bool, value: u32) -> u32 {
+    if on { value } else { 0 }
+}

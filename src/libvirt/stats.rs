@@ -1,0 +1,169 @@
+//! Statistics of many domains in one call, as trees instead of libvirt's flat names.
+
+use super::cause::Explain;
+use super::filter::Filter;
+use super::{Domain, Host, State, ffi};
+use crate::floor::{Error, Map, Result, Value, did_you_mean};
+use virt::sys;
+
+/// The groups of statistics by their names in libvirt's flat names.
+const GROUPS: &[(&str, u32)] = &[
+    ("state", sys::VIR_DOMAIN_STATS_STATE),
+    ("cpu", sys::VIR_DOMAIN_STATS_CPU_TOTAL),
+    ("balloon", sys::VIR_DOMAIN_STATS_BALLOON),
+    ("vcpu", sys::VIR_DOMAIN_STATS_VCPU),
+    ("net", sys::VIR_DOMAIN_STATS_INTERFACE),
+    ("block", sys::VIR_DOMAIN_STATS_BLOCK),
+    ("perf", sys::VIR_DOMAIN_STATS_PERF),
+    ("iothread", sys::VIR_DOMAIN_STATS_IOTHREAD),
+    ("memory", sys::VIR_DOMAIN_STATS_MEMORY),
+    ("dirtyrate", sys::VIR_DOMAIN_STATS_DIRTYRATE),
+];
+
+/// The entries of `balloon` that libvirt counts in KiB.
+const KIB: &[&str] =
+    &["current", "maximum", "swap_in", "swap_out", "unused", "available", "rss", "usable", "disk_caches"];
+
+impl Host {
+    /// Statistics of all domains that a filter lets through, by name, in one call; no groups means all of them.
+    pub fn domain_stats(&self, groups: &[&str], filter: &Filter) -> Result<Vec<Map>> {
+        // A domain that is busy with a job is not waited for: it says less.
+        let mut flags = sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
+        match filter.active {
+            Some(true) => flags |= sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE,
+            Some(false) => flags |= sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE,
+            None => {}
+        }
+        let groups = numbers(groups)?;
+        let ask = |flags| ffi::domain_stats(self.raw(), &[], groups, flags);
+        let found = ask(flags).or_else(|error| {
+            // The test driver does not know `nowait`.
+            if super::cause::flag_refused(&error) {
+                ask(flags & !sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
+            } else {
+                Err(error)
+            }
+        });
+        let mut found = found.explain("ask for the statistics of", self.object())?;
+        found.retain(|(name, _)| filter.matches(name));
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok(found.into_iter().map(|(name, flat)| tree(&name, flat)).collect())
+    }
+}
+
+impl Domain {
+    /// Its statistics; no groups means all of them.
+    pub fn stats(&self, groups: &[&str]) -> Result<Map> {
+        let found = ffi::domain_stats(self.host().raw(), &[self.raw()], numbers(groups)?, 0)
+            .explain("ask for the statistics of", self.object())?;
+        Ok(found.into_iter().next().map(|(name, flat)| tree(&name, flat)).unwrap_or_default())
+    }
+}
+
+fn numbers(groups: &[&str]) -> Result<u32> {
+    let names = || GROUPS.iter().map(|(name, _)| *name);
+    groups.iter().try_fold(0, |all, group| {
+        if let Some((_, number)) = GROUPS.iter().find(|(name, _)| name == group) {
+            return Ok(all | number);
+        }
+        let hint = did_you_mean(group, names())
+            .unwrap_or_else(|| format!("groups: {}", names().collect::<Vec<_>>().join(", ")));
+        Err(Error::argument(format!("there is no group of statistics `{group}`")).hint(hint))
+    })
+}
+
+/// `block.0.rd.bytes` becomes `blocks[0].rd.bytes`; state and reason become words, memory becomes bytes.
+fn tree(name: &str, mut flat: Map) -> Map {
+    let mut root = Map::from([("name".to_string(), name.into())]);
+    let number = |value: Option<Value>| if let Some(Value::Int(number)) = value { Some(number) } else { None };
+    if let Some(state) = number(flat.shift_remove("state.state")) {
+        let reason = number(flat.shift_remove("state.reason")).unwrap_or_default();
+        let state = State::new(u32::try_from(state).unwrap_or_default(), i32::try_from(reason).unwrap_or_default());
+        root.insert("state".to_string(), state.word().into());
+        root.insert("reason".to_string(), state.reason().into());
+    }
+    for (path, value) in flat {
+        // The lists tell their lengths.
+        let parts: Vec<String> = path.split('.').map(|part| part.replace('-', "_")).collect();
+        if parts.len() == 2 && parts[1] == "count" {
+            continue;
+        }
+        let value = match (value, parts.as_slice()) {
+            (Value::Int(kib), [group, entry]) if group == "balloon" && KIB.contains(&entry.as_str()) => {
+                kib.saturating_mul(1024).into()
+            }
+            (value, _) => value,
+        };
+        plant(&mut root, &parts, value);
+    }
+    root
+}
+
+fn plant(map: &mut Map, path: &[String], value: Value) {
+    match path {
+        [] => {}
+        [name] => {
+            map.insert(name.clone(), value);
+        }
+        [name, rest @ ..] => {
+            let Some(index) = rest[0].parse::<usize>().ok().filter(|index| *index < 4096) else {
+                return plant(child(map, name), rest, value);
+            };
+            let Value::List(list) = map.entry(format!("{name}s")).or_insert_with(|| Value::List(Vec::new())) else {
+                return;
+            };
+            while list.len() <= index {
+                list.push(Value::Map(Map::new()));
+            }
+            match (&mut list[index], &rest[1..]) {
+                (Value::Map(item), rest @ [_, ..]) => plant(item, rest, value),
+                (item, _) => *item = value,
+            }
+        }
+    }
+}
+
+/// The map under a name; a value that is in its place moves into it, as in `vcpu.0.wait` and `vcpu.0.wait.sum`.
+fn child<'m>(map: &'m mut Map, name: &str) -> &'m mut Map {
+    let entry = map.entry(name.to_string()).or_insert_with(|| Value::Map(Map::new()));
+    if !matches!(entry, Value::Map(_)) {
+        *entry = Value::Map(Map::from([("value".to_string(), std::mem::take(entry))]));
+    }
+    match entry {
+        Value::Map(child) => child,
+        _ => unreachable!("the entry was made a map above"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flat_names_become_a_tree() {
+        let flat = [
+            ("state.state", 1),
+            ("state.reason", 1),
+            ("balloon.current", 1024),
+            ("balloon.major_fault", 7),
+            ("vcpu.current", 2),
+            ("vcpu.1.time", 5),
+            ("vcpu.1.wait", 6),
+            ("vcpu.1.wait.sum", 8),
+            ("block.count", 1),
+            ("block.0.rd.bytes", 9),
+        ];
+        let flat: Map = flat.into_iter().map(|(name, value)| (name.to_string(), Value::Int(value))).collect();
+        let tree = serde_json::to_string(&tree("web", flat)).expect("values are data");
+        assert_eq!(
+            tree,
+            r#"{"name":"web","state":"running","reason":"booted","balloon":{"current":1048576,"major_fault":7},"vcpu":{"current":2},"vcpus":[{},{"time":5,"wait":{"value":6,"sum":8}}],"blocks":[{"rd":{"bytes":9}}]}"#
+        );
+    }
+
+    #[test]
+    fn a_wrong_group_is_corrected() {
+        assert_eq!(numbers(&["blok"]).expect_err("no such group").hints, ["did you mean `block`?"]);
+        assert_eq!(numbers(&["state", "cpu"]).expect("both are there"), 3);
+    }
+}

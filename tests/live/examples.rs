@@ -1,0 +1,50 @@
+//! The examples of the reference that libvirt's test driver cannot run, each in a process of its own on the lab node.
+
+use super::lab::lab;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use vmscript::script::Reference;
+
+#[test]
+fn every_live_example_of_the_reference_runs() {
+    let only = std::env::var("VMSCRIPT_LAB_EXAMPLE").ok();
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    fs::write(folder.path().join("debian-13.raw"), vec![7; 1 << 20]).expect("the image is written");
+    let prepare = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/live/prepare.rhai");
+    let reference = Reference::new();
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for (page, function) in reference.functions() {
+        if only.as_ref().is_some_and(|name| *name != function.name) {
+            continue;
+        }
+        for example in function.examples.iter().filter(|example| example.live) {
+            let ready = run(&prepare, folder.path());
+            assert!(ready.status.success(), "the guest could not be prepared: {}", text(&ready.stderr));
+            let file = folder.path().join("example.rhai");
+            fs::write(&file, &example.code).expect("the example is written");
+            let done = run(&file, folder.path());
+            println!("{} `{}`: {}", page.title, function.signature(), text(&done.stdout));
+            if !done.status.success() {
+                wrong.push(format!("{} `{}`: {}", page.title, function.name, text(&done.stderr)));
+            }
+            count += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(count > 0, "no live example was found");
+}
+
+fn run(script: &Path, folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vmscript"))
+        .arg("-c")
+        .arg(&lab().uri)
+        .arg(script)
+        .current_dir(folder)
+        .output()
+        .expect("the program starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
