@@ -12,7 +12,7 @@ pub(super) fn module() -> Module {
 #[export_module]
 mod functions {
     use super::super::definition::definition as checked;
-    use super::super::provision::sized_volume;
+    use super::super::provision::{file_content, sized_volume};
     use crate::libvirt::{Content, Host, Volume};
     use crate::schema::{Definition, Kind};
     use crate::seed::Seed;
@@ -136,6 +136,20 @@ mod functions {
     #[rhai_fn(get = "host", pure)]
     pub fn host(pool: &mut Pool) -> Host {
         pool.host().clone()
+    }
+
+    /// Creates a volume of this name that holds the file. Holes of the file are not sent; a failure leaves no volume.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let volume = connect().pool("default").upload_file("debian.raw", "debian-13.raw");
+    /// print(volume.info.capacity);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn upload_file(pool: &mut Pool, name: &str, file: &str) -> RhaiResultOf<Volume> {
+        let (content, size) = file_content(file)?;
+        Ok(pool.create_filled_volume(&sized_volume(name, size)?.xml(), &content)?)
     }
 
     /// What it is and its name.

@@ -123,7 +123,12 @@ fn content(from: &Dynamic) -> Result<(Content, Option<u64>)> {
     let Ok(path) = from.as_immutable_string_ref() else {
         return Err(Error::argument("`from` must be the path of a file or a seed"));
     };
-    let path = PathBuf::from(path.as_str());
+    file_content(&path).map(|(content, size)| (content, Some(size)))
+}
+
+/// The content of a file, and how large it is.
+pub(super) fn file_content(path: &str) -> Result<(Content, u64)> {
+    let path = PathBuf::from(path);
     let size = std::fs::metadata(&path).map_err(|cause| Error::io(&path, "read", &cause))?.len();
-    Ok((Content::File(path), Some(size)))
+    Ok((Content::File(path), size))
 }

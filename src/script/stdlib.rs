@@ -1,8 +1,14 @@
 //! The recipes that come with the program, by the path that `import` knows them by.
 
 /// Path and text of every module of the stdlib, sorted.
-pub(super) const MODULES: &[(&str, &str)] =
-    &[("std/vm", include_str!("../../stdlib/vm.rhai")), ("std/wait", include_str!("../../stdlib/wait.rhai"))];
+pub(super) const MODULES: &[(&str, &str)] = &[
+    ("std/hypervisor", include_str!("../../stdlib/hypervisor.rhai")),
+    ("std/network", include_str!("../../stdlib/network.rhai")),
+    ("std/pool", include_str!("../../stdlib/pool.rhai")),
+    ("std/vm", include_str!("../../stdlib/vm.rhai")),
+    ("std/volume", include_str!("../../stdlib/volume.rhai")),
+    ("std/wait", include_str!("../../stdlib/wait.rhai")),
+];
 
 /// The text of a module such as `std/wait`.
 pub(super) fn text(path: &str) -> Option<&'static str> {
