@@ -35,7 +35,9 @@ mod functions {
     /// A connection to a hypervisor. Copies share the connection; it is closed with the last of them.
     pub type Host = crate::libvirt::Host;
 
-    /// Connects to the default host: `--connect`, `VMSCRIPT_CONNECT`, `LIBVIRT_DEFAULT_URI`, libvirt's own default.
+    /// Connects to the default host. A run has one connection to each host: to connect twice costs nothing.
+    ///
+    /// The default is that of `--connect`, else of `VMSCRIPT_CONNECT`, else libvirt's own, which `LIBVIRT_DEFAULT_URI` sets.
     ///
     /// # Example
     ///
@@ -45,7 +47,7 @@ mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn connect(call: NativeCallContext) -> RhaiResultOf<Host> {
-        Ok(Host::connect(Context::of(&call).uri.as_deref())?)
+        Ok(Context::of(&call).connect(None, false)?)
     }
 
     /// Connects to the host of a URI such as `qemu:///system` or `qemu+ssh://root@hv1/system`.
@@ -57,8 +59,8 @@ mod functions {
     /// print(host.hostname);
     /// ```
     #[rhai_fn(name = "connect", return_raw)]
-    pub fn connect_uri(uri: &str) -> RhaiResultOf<Host> {
-        Ok(Host::connect(Some(uri))?)
+    pub fn connect_uri(call: NativeCallContext, uri: &str) -> RhaiResultOf<Host> {
+        Ok(Context::of(&call).connect(Some(uri), false)?)
     }
 
     /// Connects to the host of a URI with options; `()` as the URI means the default host.
@@ -78,10 +80,10 @@ mod functions {
     /// ```
     #[rhai_fn(name = "connect", return_raw)]
     pub fn connect_with(call: NativeCallContext, uri: Dynamic, options: Map) -> RhaiResultOf<Host> {
-        let uri = value(&uri, "")?.as_str().map(str::to_string).or(Context::of(&call).uri);
+        let uri = value(&uri, "")?.as_str().map(str::to_string);
         let options = Options::from_value("connect", value(&options.into(), "")?, &["read_only"])?;
-        let connect = if options.bool("read_only")? == Some(true) { Host::connect_read_only } else { Host::connect };
-        Ok(connect(uri.as_deref())?)
+        let read_only = options.bool("read_only")?.unwrap_or(false);
+        Ok(Context::of(&call).connect(uri.as_deref(), read_only)?)
     }
 
     /// The URI that libvirt made of the one given.

@@ -18,23 +18,50 @@ mod script;
 mod seed;
 mod volume;
 
+use crate::floor::Error;
+use crate::libvirt::Host;
 pub use convert::{dynamic, value};
 use rhai::{Array, Dynamic, EvalAltResult, Module, NativeCallContext};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The result of a fallible script function; the name is one that Rhai's metadata shows as its `T`.
 pub(crate) type RhaiResultOf<T> = Result<T, Box<EvalAltResult>>;
 
-/// What native functions know of the session that calls them.
+/// What native functions know of the session that calls them. Clones share the connections.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
     /// The URI that `connect()` uses.
-    pub uri: Option<String>,
+    uri: Option<String>,
+    /// The connections that the session has opened: URI, whether it is read-only, and the host.
+    hosts: Arc<Mutex<Vec<Opened>>>,
 }
 
+type Opened = (Option<String>, bool, Host);
+
 impl Context {
+    /// A context whose `connect()` uses this URI, or libvirt's own default.
+    pub fn new(uri: Option<String>) -> Self {
+        Self { uri, hosts: Arc::default() }
+    }
+
     /// The context of the session that makes this call.
     fn of(call: &NativeCallContext) -> Self {
         call.tag().and_then(|tag| tag.clone().try_cast::<Self>()).unwrap_or_default()
+    }
+
+    /// The connection to a host, `None` being the default one. A session has one for each URI: recipes that call each
+    /// other do not connect anew. A connection that died is replaced.
+    fn connect(&self, uri: Option<&str>, read_only: bool) -> Result<Host, Error> {
+        let uri = uri.or(self.uri.as_deref());
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.retain(|(_, _, host)| host.is_alive());
+        if let Some((_, _, host)) = hosts.iter().find(|(known, kind, _)| known.as_deref() == uri && *kind == read_only)
+        {
+            return Ok(host.clone());
+        }
+        let host = if read_only { Host::connect_read_only(uri)? } else { Host::connect(uri)? };
+        hosts.push((uri.map(str::to_string), read_only, host.clone()));
+        Ok(host)
     }
 }
 

@@ -54,7 +54,7 @@ impl Session {
         let sources = Sources::default();
         let mut engine = engine();
         engine.set_module_resolver(sources.clone());
-        engine.set_default_tag(Dynamic::from(api::Context { uri: settings.uri.clone() }));
+        engine.set_default_tag(Dynamic::from(api::Context::new(settings.uri.clone())));
         if let Some(print) = settings.print.clone() {
             let debug = print.clone();
             engine.on_print(move |text| print(text));

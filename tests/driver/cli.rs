@@ -120,3 +120,12 @@ fn a_user_has_recipes_of_his_own() {
     assert_eq!(wrong.status.code(), Some(1));
     assert!(text(&wrong.stderr).contains("invalid value 'x'"), "{}", text(&wrong.stderr));
 }
+
+#[test]
+fn a_run_has_one_connection_to_each_host() {
+    // Each connection to a host file of the test driver has a state of its own, so this tells one from two.
+    let script = "connect().define_domain(#{ type: \"test\", name: \"db\", memory: \"1 GiB\", os: #{ type: \"hvm\" } });\n\
+                  print(connect().domain(\"db\").name);\n\
+                  print(connect((), #{ read_only: true }).find_domain(\"db\") == ());";
+    assert_eq!(text(&Host::new().run(script).stdout), "db\ntrue\n");
+}
