@@ -7,6 +7,7 @@ mod convert;
 mod definition;
 mod domain;
 mod error;
+mod files;
 mod host;
 mod host_info;
 mod life;
@@ -75,6 +76,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Definition", definition::module()),
         ("Domain", domain::module()),
         ("Error", error::module()),
+        ("Files", files::module()),
         ("Hardware", host_info::module()),
         ("Host", host::module()),
         ("Lifecycle", life::module()),

@@ -9,9 +9,11 @@ mod options;
 pub mod progress;
 mod quantity;
 mod value;
+mod write;
 
 pub use error::{Area, Code, Error, Finding, Report, Result};
 pub use nearest::{did_you_mean, nearest};
 pub use options::Options;
 pub use quantity::{duration, format_size, size};
 pub use value::{Map, Value};
+pub use write::write_private;
