@@ -4,7 +4,10 @@ use std::fs;
 use std::time::Duration;
 use tempfile::TempDir;
 use vmscript::floor::Code;
-use vmscript::libvirt::{Content, EventKind, Host, Mode, Provision, Source, Storage, WaitIp};
+use vmscript::libvirt::{
+    Clock, Condition, Content, EventKind, Family, Host, Mode, Provision, Source, Storage, WaitIp, WaitOptions, wait,
+    wait_all, wait_any,
+};
 
 const HOST: &str = "<node>
   <network>
@@ -262,13 +265,14 @@ fn waiting_finds_the_address() {
     let vm = host.define_domain(&domain("web")).expect("defined");
     vm.start().expect("started");
     for sources in [&[Source::Lease][..], &[Source::Agent], &[Source::Arp], Source::ALL] {
-        let wait = WaitIp { sources: sources.to_vec(), mac: Some("52:54:00:AA:00:01".into()), ..WaitIp::default() };
+        let wait =
+            WaitIp { sources: sources.to_vec(), interface: Some("52:54:00:AA:00:01".into()), ..WaitIp::default() };
         let found = vm.wait_for_ip(&wait).expect("found");
         assert!(found.addr.starts_with("192.168.122."), "{found:?}");
         assert_eq!(found.mac, "52:54:00:aa:00:01");
-        assert!(sources.contains(&found.source));
+        assert!(sources.iter().any(|source| source.word() == found.source));
     }
-    let wait = WaitIp { mac: Some("52:54:00:00:00:99".into()), ..WaitIp::default() };
+    let wait = WaitIp { interface: Some("52:54:00:00:00:99".into()), ..WaitIp::default() };
     let error = vm.wait_for_ip(&wait).expect_err("no such interface");
     assert!(error.hints[0].starts_with("its interfaces: 52:54:00:aa:00:01"), "{error:?}");
 }
@@ -371,4 +375,96 @@ fn failed_provisioning_leaves_nothing() {
     let error = host.provision(&domain("web"), &options).expect_err("runs out");
     assert!(error.hints.iter().any(|hint| hint.contains("host.domain(\"web\").undefine()")), "{error:?}");
     assert!(host.domain("web").expect("kept").is_active().expect("known"));
+}
+
+/// A clock on which a pause takes no time.
+#[derive(Default)]
+struct Quick(std::sync::Mutex<Duration>);
+
+impl Clock for Quick {
+    fn now(&self) -> Duration {
+        *self.0.lock().expect("not poisoned")
+    }
+
+    fn pause(&self, time: Duration) -> vmscript::floor::Result<()> {
+        *self.0.lock().expect("not poisoned") += time;
+        Ok(())
+    }
+}
+
+#[test]
+fn five_minutes_of_waiting_pass_in_a_moment_and_end_with_an_autopsy() {
+    let (_dir, host) = host();
+    let domain = host.define_domain(&domain("web")).expect("defined");
+    domain.start().expect("started");
+    let clock = Quick::default();
+    let options = WaitOptions { clock: &clock, carry_on: true, ..WaitOptions::default() };
+    let never = WaitIp { family: Some(Family::V6), ..WaitIp::default() };
+    let started = std::time::Instant::now();
+    let conditions = vec![
+        Condition::ip(&domain, &never),
+        Condition::delay(Duration::from_secs(200)),
+        Condition::state(&domain, "paused").expect("a state"),
+    ];
+    let error = wait_all(conditions, options).expect_err("neither an IPv6 address nor a pause");
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert!(clock.now() >= Duration::from_secs(300), "{:?}", clock.now());
+    assert_eq!((error.code, error.message.as_str()), (Code::Timeout, "2 of 3 waits failed"));
+    let facts = &error.failures[0].facts;
+    assert_eq!(facts["state"], "running".into());
+    assert!(
+        facts["sources"].as_map().expect("a map")["lease"].as_str().expect("text").ends_with("is ipv4"),
+        "{facts:?}"
+    );
+    assert!(matches!(facts["polls"], vmscript::floor::Value::Int(101..)), "{facts:?}");
+}
+
+#[test]
+fn the_first_of_several_ends_the_wait_and_failures_do_not() {
+    let (_dir, host) = host();
+    let domain = host.define_domain(&domain("web")).expect("defined");
+    let conditions = vec![Condition::ip(&domain, &WaitIp::default()), Condition::delay(Duration::from_millis(100))];
+    let (index, ready) = wait_any(conditions, WaitOptions::default()).expect("the delay");
+    assert_eq!((index, &ready["condition"]), (1, &"delay".into()));
+    let error = wait_all(
+        vec![Condition::ip(&domain, &WaitIp::default()), Condition::delay(Duration::from_secs(60))],
+        WaitOptions::default(),
+    );
+    let error = error.expect_err("it is shut off");
+    assert_eq!(error.code, Code::GuestStopped);
+    assert_eq!(error.notes.last().map(String::as_str), Some("no longer waited for: delay of 60s"));
+}
+
+#[test]
+fn an_address_may_have_to_be_in_a_subnet_and_to_stay() {
+    let (_dir, host) = host();
+    let domain = host.define_domain(&domain("web")).expect("defined");
+    domain.start().expect("started");
+    let clock = Quick::default();
+    let options = WaitOptions { clock: &clock, ..WaitOptions::default() };
+    let stable = WaitIp {
+        subnet: Some(WaitIp::parse_subnet("192.168.0.0/16").expect("a subnet")),
+        stable: Duration::from_secs(30),
+        interface: Some("0".into()),
+        ..WaitIp::default()
+    };
+    let ready = wait(Condition::ip(&domain, &stable), options).expect("an address");
+    assert!(ready["addr"].as_str().expect("text").starts_with("192.168.122."), "{ready:?}");
+    assert!(clock.now() >= Duration::from_secs(30), "{:?}", clock.now());
+    let elsewhere = WaitIp { subnet: Some(WaitIp::parse_subnet("10.0.0.0/8").expect("a subnet")), ..stable };
+    let error = wait(Condition::ip(&domain, &elsewhere), options).expect_err("not there");
+    assert!(error.notes[0].contains("is not in 10.0.0.0/8"), "{error:?}");
+}
+
+#[test]
+fn an_event_is_waited_for() {
+    let (_dir, host) = host();
+    let domain = host.define_domain(&domain("web")).expect("defined");
+    let fields = [("event".to_string(), "started".into())].into_iter().collect();
+    let condition = Condition::event(&host, EventKind::Lifecycle, Some("web".into()), fields);
+    let mut left = Some(domain);
+    // The second condition starts the domain once the wait has begun.
+    let starts = Condition::until(move || left.take().map_or(Ok(true.into()), |one| one.start().map(|()| true.into())));
+    let ready = wait_all(vec![condition, starts], WaitOptions::default()).expect("it is started");
+    assert_eq!(ready[0]["detail"], "booted".into());
 }

@@ -1,8 +1,7 @@
 //! Domains: their state and their addresses.
 
-use super::provision::wait;
 use super::records::record;
-use super::{RhaiResultOf, dynamic, value};
+use super::{RhaiResultOf, dynamic};
 use crate::floor::Error;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
@@ -234,43 +233,5 @@ mod functions {
     #[rhai_fn(name = "interface_addresses", pure, return_raw)]
     pub fn any_addresses(vm: &mut Domain) -> RhaiResultOf<Array> {
         interface_addresses(vm, "any")
-    }
-
-    /// Waits until the domain has an address, and gives `#{ addr, prefix, type, hwaddr, source, elapsed }`.
-    ///
-    /// An address counts only if it belongs to one of the domain's interfaces, and is neither loopback nor link-local. The
-    /// wait fails at once when the guest stops.
-    ///
-    /// Options:
-    /// * `timeout`: seconds or text such as `"5m"`, default 300 seconds.
-    /// * `source`: `lease`, `agent`, `arp` or `any`, the default.
-    /// * `interface`: the MAC or the target device of the interface that is asked; default is the first to have one.
-    /// * `family`: `ipv4` or `ipv6`, default either.
-    ///
-    /// # Example
-    ///
-    /// ```rhai
-    /// let vm = connect().domain("web");
-    /// let found = vm.wait_for_ip(#{ timeout: "10s", source: "lease" });
-    /// print(found.addr);
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn wait_for_ip(vm: &mut Domain, options: Map) -> RhaiResultOf<Map> {
-        let (mut wait, interface) = wait(value(&options.into(), "")?)?;
-        wait.mac = interface.map(|name| vm.mac_of(&name)).transpose()?;
-        Ok(record(vm.wait_for_ip(&wait)?))
-    }
-
-    /// Waits up to 300 seconds until the domain has an address from any source.
-    ///
-    /// # Example
-    ///
-    /// ```rhai
-    /// let vm = connect().domain("web");
-    /// print(vm.wait_for_ip().addr);
-    /// ```
-    #[rhai_fn(name = "wait_for_ip", pure, return_raw)]
-    pub fn wait_for_any_ip(vm: &mut Domain) -> RhaiResultOf<Map> {
-        wait_for_ip(vm, Map::new())
     }
 }

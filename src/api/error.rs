@@ -84,6 +84,39 @@ mod error {
         error.notes.iter().map(|note| note.clone().into()).collect()
     }
 
+    /// What is known about a wait that failed, by name: `state`, `reason`, `sources`, `leases`, `agent`, `seed`, `serial`,
+    /// `elapsed`, `polls`, `next` and more; empty for other errors.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// try {
+    ///     connect().domain("web").wait_for_ip(#{ timeout: "100ms", family: "ipv6" });
+    /// } catch (err) {
+    ///     assert_eq(err.facts.state, "running");
+    /// }
+    /// ```
+    #[rhai_fn(get = "facts", pure)]
+    pub fn facts(error: &mut Error) -> rhai::Map {
+        super::super::records::record(error.facts.clone())
+    }
+
+    /// The single errors, if this one stands for several, as after `wait_all` and `parallel`; else an empty list.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// try {
+    ///     wait_all([holds(|| false), holds(|| ())], #{ timeout: "50ms" });
+    /// } catch (err) {
+    ///     assert_eq(err.failures.len(), 2);
+    /// }
+    /// ```
+    #[rhai_fn(get = "failures", pure)]
+    pub fn failures(error: &mut Error) -> rhai::Array {
+        error.failures.iter().map(|one| Dynamic::from(one.clone())).collect()
+    }
+
     /// The object that the error is about, such as `domain web`, or `()`.
     ///
     /// # Example

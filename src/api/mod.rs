@@ -18,6 +18,7 @@ mod records;
 mod script;
 mod seed;
 mod volume;
+mod waiting;
 
 use crate::floor::Error;
 use crate::libvirt::Host;
@@ -85,6 +86,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Script", script::module()),
         ("Seed", seed::module()),
         ("Volume", volume::module()),
+        ("Waiting", waiting::module()),
     ]
 }
 

@@ -10,6 +10,9 @@ use std::path::PathBuf;
 
 const OPTIONS: &[&str] = &["autostart", "keep", "start", "storage", "wait"];
 const STORAGE: &[&str] = &["from", "name", "pool", "volume"];
+/// The options of `wait_for_ip`, sorted.
+pub(super) const WAIT: &[&str] =
+    &["address", "any_address", "family", "interface", "source", "stable", "subnet", "timeout"];
 const SOURCES: &[&str] = &["any", "lease", "agent", "arp"];
 
 /// The options of `provision`; the definition's own wishes (`wait_for_ip`) are among them.
@@ -36,19 +39,46 @@ pub(super) fn options(definition: &Definition, given: &Map) -> Result<Provision>
     })
 }
 
-/// The options of `wait_for_ip`; the interface is left as it was written.
-pub(super) fn wait(given: Value) -> Result<(WaitIp, Option<String>)> {
-    let options = Options::from_value("wait_for_ip", given, &["family", "interface", "source", "timeout"])?;
+/// The options of `wait_for_ip`.
+pub(super) fn wait(given: Value) -> Result<WaitIp> {
+    wait_with("wait_for_ip", &mut Options::from_value("wait_for_ip", given, WAIT)?)
+}
+
+/// The options of `wait_for_ip` among those of a function.
+pub(super) fn wait_with(what: &str, options: &mut Options) -> Result<WaitIp> {
     let standard = WaitIp::default();
-    let source = options.one_of("source", SOURCES)?.and_then(Source::from_word);
     let family = options.one_of("family", &["ipv4", "ipv6"])?.and_then(Family::from_word);
-    let wait = WaitIp {
+    let address = options.str("address")?.map(|text| {
+        text.parse().map_err(|_| Error::argument(format!("`address` of `{what}`: `{text}` is not an address")))
+    });
+    Ok(WaitIp {
         timeout: options.duration("timeout")?.unwrap_or(standard.timeout),
-        sources: source.map_or(standard.sources, <[Source]>::to_vec),
-        mac: None,
+        sources: sources(options)?.unwrap_or(standard.sources),
+        interface: match options.get("interface") {
+            Some(Value::Int(place)) => Some(place.to_string()),
+            _ => options.str("interface")?.map(str::to_string),
+        },
         family,
-    };
-    Ok((wait, options.str("interface")?.map(str::to_string)))
+        subnet: options.str("subnet")?.map(WaitIp::parse_subnet).transpose()?,
+        stable: options.duration("stable")?.unwrap_or_default(),
+        any_address: options.bool("any_address")?.unwrap_or(false),
+        address: address.transpose()?,
+    })
+}
+
+/// One source, `any`, or a list of sources in the order in which they are asked.
+fn sources(options: &Options) -> Result<Option<Vec<Source>>> {
+    if !matches!(options.get("source"), Some(Value::List(_))) {
+        return Ok(options.one_of("source", SOURCES)?.and_then(Source::from_word).map(<[Source]>::to_vec));
+    }
+    let words = options.list("source");
+    let known = |word: &Value| word.as_str().and_then(Source::from_word).filter(|found| found.len() == 1);
+    let sources = words.iter().map(|word| {
+        known(word).map(|found| found[0]).ok_or_else(|| {
+            Error::argument(format!("`source` may list \"lease\", \"agent\" and \"arp\", not {}", word.show()))
+        })
+    });
+    sources.collect::<Result<Vec<_>>>().map(Some)
 }
 
 /// What an interface wishes: `true`, a timeout, or a map.
@@ -57,8 +87,10 @@ fn wish_of(wish: &Value) -> Result<Option<WaitIp>> {
         Value::Bool(false) | Value::Unit => Ok(None),
         Value::Bool(true) => Ok(Some(WaitIp::default())),
         map @ Value::Map(_) => match wait(map.clone())? {
-            (_, Some(_)) => Err(Error::argument("`interface` has no place in an interface's own `wait_for_ip`")),
-            (wait, None) => Ok(Some(wait)),
+            WaitIp { interface: Some(_), .. } => {
+                Err(Error::argument("`interface` has no place in an interface's own `wait_for_ip`"))
+            }
+            wait => Ok(Some(wait)),
         },
         time => Ok(Some(WaitIp { timeout: crate::floor::duration(time)?, ..WaitIp::default() })),
     }

@@ -97,7 +97,8 @@ impl From<Found> for Value {
             ("addr", found.addr.into()),
             ("prefix", i64::from(found.prefix).into()),
             ("hwaddr", found.mac.into()),
-            ("source", found.source.word().into()),
+            ("source", found.source.into()),
+            ("static", found.is_static.into()),
             ("elapsed", Value::Float(found.elapsed.as_secs_f64())),
         ])
     }

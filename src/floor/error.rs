@@ -2,6 +2,7 @@
 //!
 //! Places in a script are not known here; the script room adds them.
 
+use super::Map;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
@@ -120,7 +121,7 @@ pub struct Finding {
 }
 
 /// The facts of an [`Error`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// What kind of failure this is.
     pub code: Code,
@@ -138,10 +139,14 @@ pub struct Report {
     pub hints: Vec<String>,
     /// The single mistakes, if a definition was refused.
     pub findings: Vec<Finding>,
+    /// What is known about a failed wait, by name: `state`, `sources`, `leases` and more.
+    pub facts: Map,
+    /// The single failures, if this stands for several.
+    pub failures: Vec<Error>,
 }
 
 /// Any failure. Cheap to pass on: the facts are boxed and reached through `Deref`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Error(Box<Report>);
 
 impl Error {
@@ -156,6 +161,8 @@ impl Error {
             notes: Vec::new(),
             hints: Vec::new(),
             findings: Vec::new(),
+            facts: Map::new(),
+            failures: Vec::new(),
         }))
     }
 
@@ -182,6 +189,24 @@ impl Error {
         };
         let mut error = Self::new(Code::InvalidDefinition, Area::Script, message);
         error.0.findings = findings;
+        error
+    }
+
+    /// One failure that stands for several: its code is that of the first, its notes and hints name each.
+    pub fn together(message: &str, failures: Vec<Self>) -> Self {
+        let first = failures.first();
+        let (code, area) = first.map_or((Code::Failed, Area::Script), |first| (first.code, first.area));
+        let mut error = Self::new(code, area, message);
+        for failure in &failures {
+            error = error.note(failure.to_string());
+            error.0.notes.extend(failure.notes.iter().map(|note| format!("  {note}")));
+            for hint in &failure.hints {
+                if !error.0.hints.contains(hint) {
+                    error.0.hints.push(hint.clone());
+                }
+            }
+        }
+        error.0.failures = failures;
         error
     }
 

@@ -149,6 +149,11 @@ impl Domain {
                 .about(self.object.plain())
                 .hint("is `qemu-guest-agent` installed and running in the guest? it needs a moment after the start"));
         }
+        self.ask_now(source)
+    }
+
+    /// What one source knows, asked without a look at the agent's channel first.
+    pub(super) fn ask_now(&self, source: Source) -> Result<Vec<Interface>> {
         ffi::interface_addresses(&self.raw, source)
             .explain(&format!("ask for the {} addresses of", source.word()), &self.object)
     }

@@ -8,7 +8,9 @@
 use super::address::{Address, Family, Interface, Source};
 use super::events::{Raw, Sink};
 use super::network::Lease;
+use super::state::State;
 use crate::floor::{Map, Value};
+use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_ulonglong, c_void};
 use std::fs::File;
 use std::io;
@@ -35,6 +37,37 @@ pub(super) fn domain_state(domain: &Domain) -> Result<(c_uint, c_int), Error> {
     // SAFETY: the domain is alive while it is borrowed, and both numbers outlive the call.
     check(unsafe { sys::virDomainGetState(domain.as_ptr(), &raw mut state, &raw mut reason, 0) })?;
     Ok((c_uint::try_from(state).unwrap_or_default(), reason))
+}
+
+/// The states of all domains in one call, by UUID.
+pub(super) fn domain_states(connect: &Connect) -> Result<HashMap<String, State>, Error> {
+    let mut list = ptr::null_mut();
+    // SAFETY: the connection is alive while it is borrowed; libvirt sets the list to memory that is ours from then on.
+    let count = unsafe {
+        check(sys::virConnectGetAllDomainStats(connect.as_ptr(), sys::VIR_DOMAIN_STATS_STATE, &raw mut list, 0))?
+    };
+    let number = |record: &sys::virDomainStatsRecord, name: &CStr| {
+        let mut value = 0;
+        // SAFETY: the record holds `nparams` parameters; the value outlives the call.
+        let found = unsafe { sys::virTypedParamsGetInt(record.params, record.nparams, name.as_ptr(), &raw mut value) };
+        (found == 1).then_some(value)
+    };
+    let states = (0..count).filter_map(|index| {
+        let mut uuid: [c_char; sys::VIR_UUID_STRING_BUFLEN as usize] = [0; _];
+        // SAFETY: libvirt returned `count` records; the buffer is as long as libvirt asks.
+        let (record, uuid) = unsafe {
+            let record = &**list.add(index);
+            sys::virDomainGetUUIDString(record.dom, uuid.as_mut_ptr());
+            (record, text(uuid.as_ptr())?)
+        };
+        let state = number(record, c"state.state")?;
+        let reason = number(record, c"state.reason").unwrap_or_default();
+        Some((uuid, State::new(c_uint::try_from(state).unwrap_or_default(), reason)))
+    });
+    let states = states.collect();
+    // SAFETY: the list came from libvirt and is not used again.
+    unsafe { sys::virDomainStatsRecordListFree(list) };
+    Ok(states)
 }
 
 /// A domain's interfaces with their addresses, as one source knows them.

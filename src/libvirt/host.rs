@@ -4,6 +4,7 @@ use super::cause::{Explain, connect_error};
 use super::events::{Event, Hub};
 use super::ffi;
 use super::object::{Kind, Object};
+use super::wait::Poll;
 use super::wiring::Before;
 use crate::floor::{Error, Result};
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ struct Inner {
     /// The leases that were there before a domain was started, by the domain's UUID.
     before: Mutex<HashMap<String, Before>>,
     hub: Hub,
+    poll: Poll,
 }
 
 impl Drop for Inner {
@@ -62,7 +64,7 @@ impl Host {
         let object = Object::new(Kind::Host, &uri);
         let hub = Hub::default();
         watch(&connect, &uri, &hub);
-        Ok(Self(Arc::new(Inner { connect, uri, object, before: Mutex::default(), hub })))
+        Ok(Self(Arc::new(Inner { connect, uri, object, before: Mutex::default(), hub, poll: Poll::default() })))
     }
 
     /// The URI that libvirt says this is.
@@ -100,6 +102,11 @@ impl Host {
 
     pub(super) fn hub(&self) -> &Hub {
         &self.0.hub
+    }
+
+    /// The answers that all waits on this host share.
+    pub(super) fn poll(&self) -> &Poll {
+        &self.0.poll
     }
 
     /// Remembers the leases from before a start.

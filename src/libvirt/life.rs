@@ -139,7 +139,11 @@ impl Domain {
             Mode::Acpi => sys::VIR_DOMAIN_REBOOT_ACPI_POWER_BTN,
             Mode::Agent => sys::VIR_DOMAIN_REBOOT_GUEST_AGENT,
         };
-        self.raw().reboot(flags).explain("reboot", self.object())
+        // The guest will ask for its address anew; the lease of before is no answer to that.
+        let before = Wiring::read(&self.xml()?)?.leases(self.host());
+        self.raw().reboot(flags).explain("reboot", self.object())?;
+        self.host().remember(self.uuid()?, before);
+        Ok(())
     }
 
     /// Presses the reset button: the guest is not asked.

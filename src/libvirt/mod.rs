@@ -4,8 +4,6 @@
 //! own words as their cause; nothing here prints, and nothing knows that scripts exist.
 
 mod address;
-mod agent;
-mod autopsy;
 mod cause;
 mod define;
 mod domain;
@@ -26,7 +24,7 @@ mod stats;
 mod transfer;
 mod undo;
 mod volume;
-mod wait_ip;
+mod wait;
 mod wiring;
 mod words;
 
@@ -44,4 +42,6 @@ pub use state::State;
 pub use transfer::Transfer;
 pub use undo::Undo;
 pub use volume::{Volume, VolumeInfo};
-pub use wait_ip::{Found, WaitIp};
+pub use wait::{
+    Clock, Condition, Found, Login, Ready, RealClock, Target, WaitIp, WaitOptions, wait, wait_all, wait_any,
+};

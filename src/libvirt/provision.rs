@@ -122,7 +122,7 @@ fn wait(domain: &Domain, waits: &[(usize, WaitIp)]) -> Result<Vec<Found>> {
         let mac = nics.get(*index).and_then(|nic| nic.mac.clone()).ok_or_else(|| {
             Error::argument(format!("{} has no interface number {index} to wait for", domain.object()))
         })?;
-        domain.wait_for_ip(&WaitIp { mac: Some(mac), ..wait.clone() })
+        domain.wait_for_ip(&WaitIp { interface: Some(mac), ..wait.clone() })
     });
     waits.collect()
 }

@@ -23,6 +23,7 @@ pub(super) struct Nic {
     pub(super) network: Option<String>,
     /// The host's device, which a running domain has.
     target: Option<String>,
+    alias: Option<String>,
 }
 
 /// The state of the guest agent's channel.
@@ -39,22 +40,9 @@ pub(super) enum Channel {
 }
 
 impl Domain {
-    /// The MAC address of the interface that is named by its MAC address or its target device.
+    /// The MAC address of the interface that is named by its MAC address, its target device, its alias or its place.
     pub fn mac_of(&self, interface: &str) -> Result<String> {
-        let nics = Wiring::read(&self.xml()?)?.nics;
-        let named = |nic: &&Nic| {
-            nic.mac.as_deref().is_some_and(|mac| mac.eq_ignore_ascii_case(interface))
-                || nic.target.as_deref() == Some(interface)
-        };
-        nics.iter().find(named).and_then(|nic| nic.mac.clone()).ok_or_else(|| {
-            let known = nics.iter().filter_map(|nic| match (&nic.mac, &nic.target) {
-                (Some(mac), Some(target)) => Some(format!("{mac} ({target})")),
-                (mac, _) => mac.clone(),
-            });
-            let known: Vec<_> = known.collect();
-            let error = Error::argument(format!("{} has no interface `{interface}`", self.object()));
-            if known.is_empty() { error } else { error.hint(format!("its interfaces: {}", known.join(", "))) }
-        })
+        Wiring::read(&self.xml()?)?.mac_of(interface, self)
     }
 }
 
@@ -65,6 +53,7 @@ impl Wiring {
             mac: interface.find("mac").and_then(|mac| mac.attr("address")).map(str::to_ascii_lowercase),
             network: interface.find("source").and_then(|source| source.attr("network")).map(str::to_string),
             target: interface.find("target").and_then(|target| target.attr("dev")).map(str::to_string),
+            alias: interface.find("alias").and_then(|alias| alias.attr("name")).map(str::to_string),
         });
         let agent = root
             .find_all("devices/channel/target")
@@ -77,6 +66,25 @@ impl Wiring {
             Some(_) => Channel::Unknown,
         };
         Ok(Self { nics: nics.collect(), agent })
+    }
+
+    /// The MAC address of the interface that is named by its MAC address, its target device, its alias or its place.
+    pub(super) fn mac_of(&self, interface: &str, domain: &Domain) -> Result<String> {
+        let named = |nic: &&Nic| {
+            nic.mac.as_deref().is_some_and(|mac| mac.eq_ignore_ascii_case(interface))
+                || nic.target.as_deref() == Some(interface)
+                || nic.alias.as_deref() == Some(interface)
+        };
+        let place = || interface.parse().ok().and_then(|place: usize| self.nics.get(place));
+        self.nics.iter().find(named).or_else(place).and_then(|nic| nic.mac.clone()).ok_or_else(|| {
+            let known = self.nics.iter().filter_map(|nic| match (&nic.mac, &nic.target) {
+                (Some(mac), Some(target)) => Some(format!("{mac} ({target})")),
+                (mac, _) => mac.clone(),
+            });
+            let known: Vec<_> = known.collect();
+            let error = Error::argument(format!("{} has no interface `{interface}`", domain.object()));
+            if known.is_empty() { error } else { error.hint(format!("its interfaces: {}", known.join(", "))) }
+        })
     }
 
     /// The networks that the interfaces are on, each once.

@@ -31,7 +31,7 @@ fn a_lease_is_found_at_once_and_the_agent_agrees() {
 
     let found = made.domain.wait_for_ip(&wait(120, &[Source::Agent])).expect("the agent answers");
     println!("agent after {:?}", found.elapsed);
-    assert_eq!((found.source, &found.addr), (Source::Agent, &made.addresses[0].addr));
+    assert_eq!((found.source, &found.addr), ("agent", &made.addresses[0].addr));
     let all = made.domain.interface_addresses(Source::ALL).expect("answered");
     let nic = all.iter().find(|one| one.hwaddr.as_deref() == Some(guest.mac)).expect("its interface");
     assert_eq!(nic.addrs.iter().filter(|one| one.addr == found.addr).count(), 1, "joined: {nic:?}");

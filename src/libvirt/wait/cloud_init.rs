@@ -1,0 +1,186 @@
+//! Waiting until cloud-init is done, told by the file that it writes at its end.
+
+use super::background::Background;
+use super::condition::Target;
+use super::guest::{Guest, fields};
+use super::port::Port;
+use super::ssh::Login;
+use super::{Look, Tick, TimedOut, autopsy};
+use crate::floor::{Area, Code, Error, Map, Result, Value};
+use crate::libvirt::Domain;
+use crate::libvirt::wiring::{Channel, Wiring};
+use std::time::Duration;
+
+const RESULT: &str = "/run/cloud-init/result.json";
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// cloud-init's end.
+pub(super) struct CloudInit {
+    domain: Domain,
+    guest: Option<Guest>,
+    /// How to log in where there is no agent, and the port that is waited for first.
+    login: Option<(Port, u16, Login)>,
+    asked: Background<Result<String, String>>,
+    next: Duration,
+    said: String,
+}
+
+impl CloudInit {
+    pub(super) fn new(domain: &Domain, login: Option<(Target, u16, Login)>) -> Self {
+        let login = login.map(|(target, number, login)| (Port::new(target, number, Some("SSH-")), number, login));
+        let asked = Background::default();
+        Self { domain: domain.clone(), guest: None, login, asked, next: Duration::ZERO, said: String::new() }
+    }
+
+    fn judge(&self, text: &str) -> Result<Map> {
+        let object = self.domain.object();
+        let result: Value = serde_json::from_str(text).unwrap_or_default();
+        let v1 = result.as_map().and_then(|map| map.get("v1")).and_then(Value::as_map).cloned().unwrap_or_default();
+        let errors = match v1.get("errors") {
+            Some(Value::List(errors)) => errors.clone(),
+            _ => Vec::new(),
+        };
+        if !errors.is_empty() {
+            let mut error = Error::new(Code::Failed, Area::Domain, format!("cloud-init failed in {object}"))
+                .about(object.plain())
+                .hint("the guest's `/var/log/cloud-init.log` tells more");
+            for one in &errors {
+                error = error.note(one.as_str().map_or_else(|| one.show(), str::to_string));
+            }
+            return Err(error);
+        }
+        let source = if self.login.is_some() { "ssh" } else { "agent" };
+        let datasource = v1.get("datasource").cloned().unwrap_or_default();
+        Ok(fields([("object", object.plain().into()), ("source", source.into()), ("datasource", datasource)]))
+    }
+}
+
+impl Look for CloudInit {
+    fn what(&self) -> String {
+        format!("end of cloud-init in {}", self.domain.object())
+    }
+
+    fn word(&self) -> &'static str {
+        "cloud_init"
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        self.guest = Some(Guest::new(&self.domain)?);
+        if let Some((port, ..)) = &mut self.login {
+            return port.begin();
+        }
+        if Wiring::read(&self.domain.xml()?)?.agent == Channel::Absent {
+            let message = format!("{} has no agent channel to ask for the end of cloud-init", self.domain.object());
+            return Err(Error::new(Code::AgentUnavailable, Area::Domain, message)
+                .about(self.domain.object().plain())
+                .hint("give it a channel with the target name `org.qemu.guest_agent.0`, or name a `user` for ssh"));
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, tick: Tick) -> Result<Option<Map>> {
+        if let Some(guest) = &self.guest {
+            guest.alive(tick, "end of cloud-init")?;
+        }
+        match self.asked.take() {
+            Some(Ok(text)) => return self.judge(&text).map(Some),
+            Some(Err(said)) => {
+                self.said = said;
+                self.next = tick.now + PAUSE;
+            }
+            None => {}
+        }
+        if self.asked.is_busy() || self.next > tick.now {
+            return Ok(None);
+        }
+        match &mut self.login {
+            None => {
+                let domain = self.domain.clone();
+                if domain.host().poll().may_ask(tick.now) {
+                    self.asked.ask("cloud-init", move || domain.read_guest_file(RESULT));
+                }
+            }
+            Some((port, number, login)) => match port.addr().map(str::to_string) {
+                Some(addr) => {
+                    let (login, number) = (login.clone(), *number);
+                    self.asked.ask("cloud-init", move || login.run(&addr, number, &format!("cat {RESULT}")));
+                }
+                None => drop(port.look(tick)?),
+            },
+        }
+        Ok(None)
+    }
+
+    fn said(&self) -> String {
+        self.said.clone()
+    }
+
+    fn timed_out(&self, how: TimedOut) -> Error {
+        let object = self.domain.object();
+        let error = Error::new(
+            Code::Timeout,
+            Area::Domain,
+            format!("cloud-init in {object} is not done after {:?}", how.limit),
+        )
+        .about(object.plain())
+        .note(format!("last answer: {}", self.said));
+        autopsy::explain(error, &self.domain, None, how)
+    }
+}
+
+impl Domain {
+    /// The text of a small file in the guest, read by the agent; else why not.
+    fn read_guest_file(&self, path: &str) -> Result<String, String> {
+        let ask = |command: &str, arguments: Value| -> Result<Value, String> {
+            let command =
+                Map::from([("execute".to_string(), Value::from(command)), ("arguments".to_string(), arguments)]);
+            let text = serde_json::to_string(&command).map_err(|error| error.to_string())?;
+            let answer = self.raw().qemu_agent_command(&text, 5, 0).map_err(|error| error.message().to_string())?;
+            let answer: Map = serde_json::from_str(&answer).map_err(|error| error.to_string())?;
+            Ok(answer.get("return").cloned().unwrap_or_default())
+        };
+        let path = Map::from([("path".to_string(), path.into())]);
+        let handle = Map::from([("handle".to_string(), ask("guest-file-open", path.into())?)]);
+        let read = ask("guest-file-read", handle.clone().into());
+        // The file was read; whether the guest could close it changes nothing.
+        drop(ask("guest-file-close", handle.into()));
+        let read = read?;
+        let data = read.as_map().and_then(|map| map.get("buf-b64")).and_then(Value::as_str).unwrap_or_default();
+        String::from_utf8(base64(data)).map_err(|error| error.to_string())
+    }
+}
+
+/// Decodes base64, as the agent encodes the content of files; anything else in the text is passed over.
+fn base64(text: &str) -> Vec<u8> {
+    let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::new());
+    for letter in text.bytes() {
+        let value = match letter {
+            b'A'..=b'Z' => letter - b'A',
+            b'a'..=b'z' => letter - b'a' + 26,
+            b'0'..=b'9' => letter - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => continue,
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from(bits >> count).expect("what was taken before is masked away"));
+            bits &= (1 << count) - 1;
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_agent_s_files_are_decoded() {
+        assert_eq!(base64("eyJ2MSI6IHt9fQ=="), br#"{"v1": {}}"#);
+        assert_eq!(base64(""), b"");
+        assert_eq!(base64("aGVsbG8"), b"hello");
+    }
+}

@@ -1,0 +1,235 @@
+//! Waiting: one engine for any number of conditions, all of which look at answers that their host's waits share.
+
+mod agent;
+mod autopsy;
+mod background;
+mod clock;
+mod cloud_init;
+mod condition;
+mod guest;
+mod happening;
+mod ip;
+mod poll;
+mod port;
+mod serial;
+mod ssh;
+mod tail;
+
+pub use clock::{Clock, RealClock};
+pub use condition::{Condition, Target};
+pub use ip::{Found, WaitIp};
+pub(super) use poll::Poll;
+pub use ssh::Login;
+
+use crate::floor::progress::Progress;
+use crate::floor::{Area, Code, Error, Map, Result, Value, interrupt};
+use std::time::Duration;
+
+/// The pause between two looks: they cost nothing as long as the shared answers are fresh.
+const TICK: Duration = Duration::from_millis(50);
+/// How old a shared answer may become, after a while of waiting.
+const OLDEST: Duration = Duration::from_millis(250);
+
+/// How to wait.
+#[derive(Clone, Copy)]
+pub struct WaitOptions<'a> {
+    /// How long.
+    pub timeout: Duration,
+    /// Whether a failed condition lets the others go on.
+    pub carry_on: bool,
+    /// The time.
+    pub clock: &'a dyn Clock,
+}
+
+impl Default for WaitOptions<'_> {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(300), carry_on: false, clock: &RealClock }
+    }
+}
+
+/// What became ready: `condition`, `elapsed`, `polls` and what the condition itself tells, such as `source`.
+pub type Ready = Map;
+
+/// Waits for one condition.
+pub fn wait(condition: Condition<'_>, options: WaitOptions<'_>) -> Result<Ready> {
+    let mut ready = run(&mut [condition.0], true, options)?;
+    Ok(ready.pop().flatten().unwrap_or_default())
+}
+
+/// Waits for all conditions; gives what became ready in the order of the conditions.
+pub fn wait_all(conditions: Vec<Condition<'_>>, options: WaitOptions<'_>) -> Result<Vec<Ready>> {
+    let mut looks: Vec<_> = conditions.into_iter().map(|one| one.0).collect();
+    Ok(run(&mut looks, true, options)?.into_iter().flatten().collect())
+}
+
+/// Waits for the first of the conditions; gives its place and what became ready.
+pub fn wait_any(conditions: Vec<Condition<'_>>, options: WaitOptions<'_>) -> Result<(usize, Ready)> {
+    if conditions.is_empty() {
+        return Err(Error::argument("`wait_any` has nothing to wait for"));
+    }
+    let mut looks: Vec<_> = conditions.into_iter().map(|one| one.0).collect();
+    let ready = run(&mut looks, false, WaitOptions { carry_on: true, ..options })?;
+    let first = ready.into_iter().enumerate().find_map(|(index, one)| one.map(|one| (index, one)));
+    first.ok_or_else(|| Error::argument("`wait_any` has nothing to wait for"))
+}
+
+/// Something to look at again and again.
+pub(super) trait Look {
+    /// What is waited for, such as ``address of domain `web` ``.
+    fn what(&self) -> String;
+
+    /// The word for the condition, such as `ip`.
+    fn word(&self) -> &'static str;
+
+    /// Prepares: called once, before the first look.
+    fn begin(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Looks; gives the result when it is there, and fails if it can never come.
+    fn look(&mut self, tick: Tick) -> Result<Option<Map>>;
+
+    /// What is known right now, for the progress bar.
+    fn said(&self) -> String {
+        String::new()
+    }
+
+    /// The time is over.
+    fn timed_out(&self, how: TimedOut) -> Error {
+        let error = Error::new(Code::Timeout, Area::Domain, format!("no {} within {:?}", self.what(), how.limit));
+        match self.said() {
+            said if said.is_empty() => error,
+            said => error.note(said),
+        }
+    }
+}
+
+impl<T: Look + ?Sized> Look for &mut T {
+    fn what(&self) -> String {
+        (**self).what()
+    }
+    fn word(&self) -> &'static str {
+        (**self).word()
+    }
+    fn begin(&mut self) -> Result<()> {
+        (**self).begin()
+    }
+    fn look(&mut self, tick: Tick) -> Result<Option<Map>> {
+        (**self).look(tick)
+    }
+    fn said(&self) -> String {
+        (**self).said()
+    }
+    fn timed_out(&self, how: TimedOut) -> Error {
+        (**self).timed_out(how)
+    }
+}
+
+/// The time of a look.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tick {
+    pub(super) now: Duration,
+    /// How old a shared answer may be.
+    pub(super) age: Duration,
+}
+
+/// How long was waited in vain.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TimedOut {
+    pub(super) limit: Duration,
+    pub(super) elapsed: Duration,
+    pub(super) polls: u32,
+}
+
+/// Looks at all conditions until all are decided, or the first is ready if not `all` are wanted.
+pub(super) fn run(looks: &mut [Box<dyn Look + '_>], all: bool, options: WaitOptions<'_>) -> Result<Vec<Option<Ready>>> {
+    let clock = options.clock;
+    let start = clock.now();
+    let label = match &*looks {
+        [one] => format!("wait for the {}", one.what()),
+        many => format!("wait for {} conditions", many.len()),
+    };
+    let progress = Progress::begin(&label, None);
+    let mut slots: Vec<Option<Result<Ready>>> = looks.iter().map(|_| None).collect();
+    let mut age = TICK;
+    let mut polls = 0;
+    loop {
+        interrupt::check()?;
+        polls += 1;
+        let tick = Tick { now: clock.now(), age };
+        let elapsed = tick.now.saturating_sub(start);
+        for (look, slot) in looks.iter_mut().zip(&mut slots).filter(|(_, slot)| slot.is_none()) {
+            let begun = if polls == 1 { look.begin() } else { Ok(()) };
+            match begun.and_then(|()| look.look(tick)) {
+                Ok(None) => {}
+                Ok(Some(fields)) => {
+                    tracing::info!(elapsed = elapsed.as_secs_f64(), "{} is there", look.what());
+                    *slot = Some(Ok(complete(look.word(), fields, elapsed, polls)));
+                    if !all {
+                        return finish(looks, slots, all);
+                    }
+                }
+                Err(error) if error.code == Code::Interrupted => return Err(error),
+                Err(error) => {
+                    *slot = Some(Err(error));
+                    if !options.carry_on {
+                        return finish(looks, slots, all);
+                    }
+                }
+            }
+        }
+        if slots.iter().all(Option::is_some) {
+            return finish(looks, slots, all);
+        }
+        if elapsed >= options.timeout {
+            let how = TimedOut { limit: options.timeout, elapsed, polls };
+            for (look, slot) in looks.iter().zip(&mut slots).filter(|(_, slot)| slot.is_none()) {
+                *slot = Some(Err(look.timed_out(how)));
+            }
+            return finish(looks, slots, all);
+        }
+        let said: Vec<_> =
+            looks.iter().zip(&slots).filter(|(_, slot)| slot.is_none()).map(|(look, _)| look.said()).collect();
+        if polls % 10 == 0 {
+            tracing::debug!(polls, elapsed = elapsed.as_secs_f64(), "{label}: {}", said.join(" | "));
+        }
+        progress.status(&said.join(" | "));
+        clock.pause(TICK.min(options.timeout.saturating_sub(elapsed)))?;
+        age = (age * 3 / 2).min(OLDEST);
+    }
+}
+
+fn complete(word: &'static str, mut fields: Map, elapsed: Duration, polls: u32) -> Ready {
+    fields.insert("condition".to_string(), word.into());
+    fields.insert("elapsed".to_string(), Value::Float(elapsed.as_secs_f64()));
+    fields.insert("polls".to_string(), i64::from(polls).into());
+    fields
+}
+
+/// What became ready; or the failure, or one error that names all failures.
+fn finish(looks: &[Box<dyn Look + '_>], slots: Vec<Option<Result<Ready>>>, all: bool) -> Result<Vec<Option<Ready>>> {
+    let count = slots.len();
+    let (mut ready, mut failures, mut pending) = (Vec::with_capacity(count), Vec::new(), Vec::new());
+    for (look, slot) in looks.iter().zip(slots) {
+        let done = match slot {
+            Some(Ok(done)) => Some(done),
+            Some(Err(error)) => {
+                failures.push(error);
+                None
+            }
+            None => {
+                pending.push(look.what());
+                None
+            }
+        };
+        ready.push(done);
+    }
+    if failures.is_empty() || (!all && ready.iter().any(Option::is_some)) {
+        return Ok(ready);
+    }
+    if failures.len() > 1 {
+        return Err(Error::together(&format!("{} of {count} waits failed", failures.len()), failures));
+    }
+    let error = failures.remove(0);
+    Err(if pending.is_empty() { error } else { error.note(format!("no longer waited for: {}", pending.join(", "))) })
+}
