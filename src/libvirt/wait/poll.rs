@@ -13,8 +13,9 @@ use std::time::{Duration, SystemTime};
 const STATES_WITH_EVENTS: Duration = Duration::from_secs(1);
 /// How old leases may become where dnsmasq's file tells of each change.
 const LEASES_WITH_FILE: Duration = Duration::from_secs(1);
-/// The least time between two questions to single domains, of all waits together.
+/// The time between two questions to single domains, of all waits together; after a silence some may come at once.
 const QUESTION_PAUSE: Duration = Duration::from_millis(250);
+const AT_ONCE: u32 = 4;
 
 /// The shared answers of a connection.
 #[derive(Debug, Default)]
@@ -143,9 +144,11 @@ impl Poll {
     /// Whether one more question to a single domain may be asked now.
     pub(super) fn may_ask(&self, now: Duration) -> bool {
         let mut inner = self.lock();
-        let may = inner.next_question <= now;
+        let now = now + QUESTION_PAUSE * (AT_ONCE - 1);
+        let next = inner.next_question.max(now.saturating_sub(QUESTION_PAUSE * (AT_ONCE - 1)));
+        let may = next <= now;
         if may {
-            inner.next_question = now + QUESTION_PAUSE;
+            inner.next_question = next + QUESTION_PAUSE;
         }
         may
     }
