@@ -35,7 +35,7 @@ const ROOMS: &[Room] = &[
     Room { name: "seed", rooms: &["floor"], crates: &["hadris_fs", "hadris_iso", "serde_saphyr"] },
     Room { name: "image", rooms: &["floor"], crates: &[] },
     Room { name: "addressing", rooms: &["floor"], crates: &["ipnet"] },
-    Room { name: "schema", rooms: &["floor"], crates: &["quick_xml", "regex", "serde_json"] },
+    Room { name: "schema", rooms: &["floor"], crates: &["postcard", "quick_xml", "regex"] },
     Room { name: "floor", rooms: &[], crates: &["strsim"] },
 ];
 

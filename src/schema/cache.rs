@@ -3,9 +3,8 @@
 //! Whatever is wrong with the cache, the table is compiled anew; nobody is told.
 
 use crate::floor::{Area, Code, Error, Result};
-use crate::schema::rng;
+use crate::schema::rng::{self, Grammar};
 use crate::schema::table::{Table, compile};
-use serde::{Deserialize, Serialize};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -16,6 +15,7 @@ const FORMAT: u64 = fingerprint(&[
     include_bytes!("overlay.rs"),
     include_bytes!("rng/mod.rs"),
     include_bytes!("rng/read.rs"),
+    include_bytes!("table/collect.rs"),
     include_bytes!("table/compile.rs"),
     include_bytes!("table/datatype.rs"),
     include_bytes!("table/keys.rs"),
@@ -38,42 +38,40 @@ const fn fingerprint(sources: &[&[u8]]) -> u64 {
     hash
 }
 
-/// A table with what it was made from.
-#[derive(Serialize, Deserialize)]
-struct Entry<T> {
-    stamp: String,
-    table: T,
-}
+/// What a schema file is compiled to.
+type Compiled = (Table, Grammar);
 
-/// The table of a schema file, from the cache if its entry is current.
-pub(crate) fn table(directory: &Path, schema: &str) -> Result<Table> {
+/// The table and the grammar of a schema file, from the cache if its entry is current.
+pub(crate) fn schema(directory: &Path, schema: &str) -> Result<Compiled> {
     match file_for(directory, schema) {
         Some(file) => cached(directory, schema, &file),
         None => compiled(directory, schema),
     }
 }
 
-fn cached(directory: &Path, schema: &str, file: &Path) -> Result<Table> {
+fn cached(directory: &Path, schema: &str, file: &Path) -> Result<Compiled> {
     let stamp = stamp(directory);
-    if let Some(table) = load(file, &stamp) {
-        return Ok(table);
+    if let Some(kept) = load(file, stamp) {
+        return Ok(kept);
     }
-    let table = compiled(directory, schema)?;
+    let made = compiled(directory, schema)?;
     // Without a cache everything works, a little slower.
-    let _ = store(file, &Entry { stamp, table: &table });
-    Ok(table)
+    let _ = store(file, stamp, &made);
+    Ok(made)
 }
 
-/// The table of a schema file, made anew.
-fn compiled(directory: &Path, schema: &str) -> Result<Table> {
-    compile(&rng::read(directory, schema)?).map_err(|message| {
+/// The table and the grammar of a schema file, made anew.
+fn compiled(directory: &Path, schema: &str) -> Result<Compiled> {
+    let grammar = rng::read(directory, schema)?;
+    let table = compile(&grammar).map_err(|message| {
         let path = directory.join(format!("{schema}.rng"));
         Error::new(Code::Failed, Area::Script, format!("cannot use the schema `{}`", path.display())).caused_by(message)
-    })
+    })?;
+    Ok((table, grammar))
 }
 
 /// What tells one table from another: path, sizes and times of the schema files, and the compiler's fingerprint.
-fn stamp(directory: &Path) -> String {
+fn stamp(directory: &Path) -> u64 {
     let mut files: Vec<_> = fs::read_dir(directory)
         .into_iter()
         .flatten()
@@ -86,13 +84,13 @@ fn stamp(directory: &Path) -> String {
         })
         .collect();
     files.sort();
-    format!("{FORMAT:016x} {} {:016x}", directory.display(), hash(&files))
+    hash(&(FORMAT, directory, files))
 }
 
 fn file_for(directory: &Path, schema: &str) -> Option<PathBuf> {
     let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-    Some(caches.join("vmscript").join(format!("{schema}-{:016x}.json", hash(&directory))))
+    Some(caches.join("vmscript").join(format!("{schema}-{:016x}", hash(&directory))))
 }
 
 fn hash(value: &impl Hash) -> u64 {
@@ -101,18 +99,24 @@ fn hash(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
-fn load(file: &Path, stamp: &str) -> Option<Table> {
-    let entry: Entry<Table> = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
-    (entry.stamp == stamp && entry.table.is_whole()).then_some(entry.table)
+/// What is kept in a file: the stamp, a checksum, and what they stand for.
+fn load(file: &Path, stamp: u64) -> Option<Compiled> {
+    let bytes = fs::read(file).ok()?;
+    let (kept, rest) = bytes.split_first_chunk()?;
+    let (sum, made) = rest.split_first_chunk()?;
+    let whole = u64::from_le_bytes(*kept) == stamp && u64::from_le_bytes(*sum) == hash(&made);
+    postcard::from_bytes(made).ok().filter(|_| whole)
 }
 
-fn store(file: &Path, entry: &Entry<&Table>) -> std::io::Result<()> {
+fn store(file: &Path, stamp: u64, made: &Compiled) -> std::io::Result<()> {
     if let Some(directory) = file.parent() {
         fs::create_dir_all(directory)?;
     }
+    let made = postcard::to_stdvec(made).map_err(std::io::Error::other)?;
+    let bytes = [&stamp.to_le_bytes()[..], &hash(&&made[..]).to_le_bytes(), &made].concat();
     // Renaming is atomic, so another process never reads half a table.
     let partial = file.with_extension(process::id().to_string());
-    let written = fs::write(&partial, serde_json::to_vec(entry)?).and_then(|()| fs::rename(&partial, file));
+    let written = fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, file));
     if written.is_err() {
         let _ = fs::remove_file(&partial);
     }
@@ -127,28 +131,36 @@ mod tests {
         <start><element name="thing"><attribute name="size"><data type="unsignedInt"/></attribute></element></start>
     </grammar>"#;
 
-    fn keys(table: &Table) -> Vec<String> {
+    fn keys((table, _): &Compiled) -> Vec<String> {
         table.types.iter().flat_map(|ty| ty.keys().map(str::to_string)).collect()
     }
 
     #[test]
-    fn a_table_is_kept_until_the_schemas_change_and_damage_does_no_harm() {
+    fn a_schema_is_kept_until_the_files_change_and_damage_does_no_harm() {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let schema = directory.path().join("thing.rng");
-        let file = directory.path().join("cache/thing.json");
-        let made = || cached(directory.path(), "thing", &file).map(|table| keys(&table));
+        let file = directory.path().join("cache/thing");
+        let made = || cached(directory.path(), "thing", &file).map(|made| keys(&made));
         fs::write(&schema, SCHEMA).expect("the schema can be written");
         assert_eq!(made(), Ok(vec!["size".to_string()]));
 
         // What the cache holds is what is used: a change in it shows.
-        let kept = fs::read_to_string(&file).expect("the table was kept");
-        fs::write(&file, kept.replace("\"size\"", "\"kept\"")).expect("the cache can be written");
+        let kept = fs::read(&file).expect("the schema was kept");
+        let mut other = compiled(directory.path(), "thing").expect("the schema is right");
+        other.0.types[0].attrs[0].key = "kept".to_string();
+        store(&file, stamp(directory.path()), &other).expect("the cache can be written");
         assert_eq!(made(), Ok(vec!["kept".to_string()]));
 
-        for damaged in ["", "{}", "\u{0}", &kept[..kept.len() / 2], &kept.replace("\"datatype\":0", "\"datatype\":7")] {
-            fs::write(&file, damaged).expect("the cache can be written");
-            assert_eq!(made(), Ok(vec!["size".to_string()]), "{damaged}");
-            assert_eq!(fs::read_to_string(&file).ok().as_ref(), Some(&kept), "the cache is repaired");
+        let mut damaged: Vec<Vec<u8>> = vec![Vec::new(), vec![0; 20], kept[..kept.len() / 2].to_vec()];
+        damaged.extend((0..kept.len()).step_by(7).map(|at| {
+            let mut bytes = kept.clone();
+            bytes[at] ^= 0x5a;
+            bytes
+        }));
+        for bytes in damaged {
+            fs::write(&file, bytes).expect("the cache can be written");
+            assert_eq!(made(), Ok(vec!["size".to_string()]));
+            assert_eq!(fs::read(&file).ok().as_ref(), Some(&kept), "the cache is repaired");
         }
 
         fs::write(&schema, SCHEMA.replace("size", "weight")).expect("the schema can be written");

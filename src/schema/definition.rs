@@ -1,16 +1,17 @@
 //! A checked document.
 
 use super::map::{self, Extra};
-use super::table::{Table, TypeId};
+use super::table::TypeId;
+use super::tables::Schema;
 use super::xml::{self, Elem};
-use super::{Kind, tables};
-use crate::floor::{Area, Code, Error, Result, Value};
+use super::{Kind, exact, tables};
+use crate::floor::{Area, Code, Error, Finding, Result, Value};
 
 /// A document of libvirt's with what this tool wants to know about it.
 #[derive(Debug, Clone)]
 pub struct Definition {
     kind: Kind,
-    table: &'static Table,
+    schema: &'static Schema,
     ty: TypeId,
     root: Elem,
     extras: Vec<Extra>,
@@ -19,14 +20,16 @@ pub struct Definition {
 impl Definition {
     /// Checks a value and makes the document from it; an error holds everything that is wrong.
     pub fn from_value(kind: Kind, value: &Value) -> Result<Self> {
-        let (table, ty) = tables::of(kind)?;
-        let (root, extras, findings) = map::to_xml(table, kind.root(), ty, value);
+        let (schema, ty) = tables::of(kind)?;
+        let (root, extras, mut findings) = map::to_xml(&schema.table, kind.root(), ty, value);
         if findings.is_empty() {
-            return Ok(Self { kind, table, ty, root, extras });
+            findings = exact::findings(schema, &root, 0, false);
+        }
+        if findings.is_empty() {
+            return Ok(Self { kind, schema, ty, root, extras });
         }
         let name = value.as_map().and_then(|map| map.get("name")).and_then(Value::as_str);
-        let what = name.map_or_else(|| kind.name().to_string(), |name| format!("{} `{name}`", kind.name()));
-        Err(Error::definition(&what, findings))
+        Err(refused(kind, name, findings))
     }
 
     /// Reads a document. Only its root is checked: libvirt knows what it says, and may be newer than the schemas here.
@@ -36,8 +39,8 @@ impl Definition {
             let message = format!("expected the element `{}`, not `{}`", kind.root(), root.name.written());
             return Err(Error::new(Code::InvalidDefinition, Area::Script, message));
         }
-        let (table, ty) = tables::of(kind)?;
-        Ok(Self { kind, table, ty, root, extras: Vec::new() })
+        let (schema, ty) = tables::of(kind)?;
+        Ok(Self { kind, schema, ty, root, extras: Vec::new() })
     }
 
     /// Reads a document of any kind; its root element tells which.
@@ -48,6 +51,12 @@ impl Definition {
             Error::new(Code::InvalidDefinition, Area::Script, message)
         })?;
         Self::from_xml(*kind, text)
+    }
+
+    /// Checks the document against the whole schema, names that the schema does not know included.
+    pub fn check(&self) -> Result<()> {
+        let findings = exact::findings(self.schema, &self.root, 0, true);
+        if findings.is_empty() { Ok(()) } else { Err(refused(self.kind, self.name().as_deref(), findings)) }
     }
 
     /// What kind of document this is.
@@ -67,7 +76,7 @@ impl Definition {
 
     /// The document as a value, from which the same document can be made again.
     pub fn to_value(&self) -> Value {
-        map::to_value(self.table, &self.root, self.ty)
+        map::to_value(&self.schema.table, &self.root, self.ty)
     }
 
     /// The fields of this tool, in the order of the elements they belong to.
@@ -79,4 +88,9 @@ impl Definition {
     pub fn root(&self) -> &Elem {
         &self.root
     }
+}
+
+fn refused(kind: Kind, name: Option<&str>, findings: Vec<Finding>) -> Error {
+    let what = name.map_or_else(|| kind.name().to_string(), |name| format!("{} `{name}`", kind.name()));
+    Error::definition(&what, findings)
 }

@@ -5,6 +5,7 @@
 
 mod cache;
 mod definition;
+mod exact;
 mod installed;
 mod kind;
 mod map;

@@ -1,25 +1,38 @@
-//! The tables in use: one per kind, made when it is first needed.
+//! The schemas in use: one per file of libvirt's, read when it is first needed.
 
+use super::exact::Validator;
+use super::rng::Grammar;
 use super::table::{Table, TypeId};
 use super::{Kind, cache, installed};
 use crate::floor::{Area, Code, Error, Result};
+use std::fmt;
 use std::sync::OnceLock;
 
-/// The table of a kind with the type of its root.
-pub(super) fn of(kind: Kind) -> Result<(&'static Table, TypeId)> {
-    static TABLES: [OnceLock<Result<(Table, TypeId)>>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
-    match TABLES[kind as usize].get_or_init(|| load(kind)) {
-        Ok((table, ty)) => Ok((table, *ty)),
-        Err(error) => Err(error.clone()),
+/// One schema file: the table for the mapper, the grammar for the exact check.
+pub(crate) struct Schema {
+    pub(crate) table: Table,
+    pub(crate) grammar: Grammar,
+    pub(crate) validator: Validator,
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Schema({:?})", self.table)
     }
 }
 
-fn load(kind: Kind) -> Result<(Table, TypeId)> {
-    let directory = installed::directory()?;
-    let table = cache::table(&directory, kind.schema())?;
-    let ty = table.root(kind.root()).ok_or_else(|| {
-        let message = format!("the schemas in `{}` do not know `<{}>`", directory.display(), kind.root());
+/// The schema of a kind with the type of its root.
+pub(super) fn of(kind: Kind) -> Result<(&'static Schema, TypeId)> {
+    static SCHEMAS: [OnceLock<Result<Schema>>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
+    let schema = SCHEMAS[kind as usize].get_or_init(|| load(kind)).as_ref().map_err(Error::clone)?;
+    let ty = schema.table.root(kind.root()).ok_or_else(|| {
+        let message = format!("libvirt's schema `{}` does not know `<{}>`", kind.schema(), kind.root());
         Error::new(Code::Failed, Area::Script, message)
     })?;
-    Ok((table, ty))
+    Ok((schema, ty))
+}
+
+fn load(kind: Kind) -> Result<Schema> {
+    let (table, grammar) = cache::schema(&installed::directory()?, kind.schema())?;
+    Ok(Schema { table, grammar, validator: Validator::default() })
 }

@@ -1,6 +1,14 @@
 //! The XML Schema datatypes and regular expressions that libvirt's schemas use.
 
 use regex::Regex;
+use std::borrow::Cow;
+
+/// A text as a token: without blanks around it, and one between words.
+pub(crate) fn token(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    let plain = !text.bytes().any(|byte| byte.is_ascii_whitespace() && byte != b' ') && !text.contains("  ");
+    if plain { Cow::Borrowed(text) } else { text.split_whitespace().collect::<Vec<_>>().join(" ").into() }
+}
 
 /// Whether a datatype holds whole numbers.
 pub(crate) fn is_whole(base: &str) -> bool {

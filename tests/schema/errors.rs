@@ -9,10 +9,14 @@ fn refused(kind: Kind, json: &str) -> Error {
 }
 
 /// The findings, a line each: path, what is pointed at, message and hint.
-fn findings(kind: Kind, json: &str) -> Vec<String> {
+pub(crate) fn findings(kind: Kind, json: &str) -> Vec<String> {
     let error = refused(kind, json);
     assert_eq!(error.code, Code::InvalidDefinition);
     assert_eq!(error.exit_code(), 2);
+    lines(&error)
+}
+
+pub(crate) fn lines(error: &Error) -> Vec<String> {
     error
         .findings
         .iter()

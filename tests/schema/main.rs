@@ -3,5 +3,6 @@
 //! libvirt's schemas must be installed; they come with its client library.
 
 mod errors;
+mod exact;
 mod golden;
 mod hostile;

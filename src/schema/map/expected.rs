@@ -54,7 +54,10 @@ fn describe(table: &Table, form: &Form) -> String {
         ("double", _) => "a number".to_string(),
         ("NCName", _) => "a name".to_string(),
         ("dateTime", _) => "a date and time".to_string(),
-        ("string", None) => "a string".to_string(),
+        ("string", None) => match form.max_length {
+            Some(most) => format!("a string of at most {most} characters"),
+            None => "a string".to_string(),
+        },
         ("string", _) if variable => "a variable such as \"$IP\"".to_string(),
         ("string", Some(pattern)) if pattern.len() <= READABLE => format!("a string matching `{pattern}`"),
         ("string", Some(_)) if form.meaning.is_empty() => "a string of a certain form".to_string(),

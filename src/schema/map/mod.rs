@@ -7,6 +7,7 @@ mod read;
 mod scalar;
 mod write;
 
+pub(crate) use expected::expected;
 pub(crate) use read::to_value;
 pub(crate) use write::to_xml;
 
@@ -28,7 +29,7 @@ pub struct Extra {
     pub value: Value,
 }
 
-fn join(path: &str, key: &str) -> String {
+pub(crate) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_string() } else { format!("{path}.{key}") }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{RAW, RAW_ATTRS, scalar};
 use crate::floor::{Map, Value};
-use crate::schema::table::{ChildSlot, TEXT, Table, Type, TypeId};
+use crate::schema::table::{TEXT, Table, Type, TypeId};
 use crate::schema::xml::{self, Elem, Node};
 
 /// The value of a document or a part of it.
@@ -91,7 +91,7 @@ impl Reader<'_> {
 
     /// Puts a child into its element's map; false if there is no place for it.
     fn child(&self, map: &mut Map, ty: &Type, child: &Elem) -> bool {
-        let Some(slot) = ty.children.iter().find(|slot| is_for(slot, child)) else { return false };
+        let Some(slot) = ty.child(&child.name) else { return false };
         let inner = &self.table.types[slot.ty];
         if let Some(sequence) = ty.sequence.as_ref().filter(|_| slot.many) {
             let entry = Map::from([(slot.name.clone(), self.element(child, inner, false))]);
@@ -105,10 +105,6 @@ impl Reader<'_> {
         }
         true
     }
-}
-
-fn is_for(slot: &ChildSlot, child: &Elem) -> bool {
-    slot.name == child.name.local && slot.space == *child.name.space
 }
 
 fn push(map: &mut Map, key: &str, value: Value) {

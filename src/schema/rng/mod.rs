@@ -4,6 +4,8 @@ mod read;
 
 pub(crate) use read::read;
 
+use serde::{Deserialize, Serialize};
+
 /// Where a pattern stands in [`Grammar::patterns`].
 pub(crate) type PatternId = usize;
 /// Where a definition stands in [`Grammar::definitions`].
@@ -12,7 +14,7 @@ pub(crate) type DefinitionId = usize;
 pub(crate) type NameId = usize;
 
 /// The name of an element or attribute with its namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct QName {
     /// Empty for none.
     pub(crate) space: String,
@@ -20,26 +22,41 @@ pub(crate) struct QName {
 }
 
 /// Which names an element or attribute pattern takes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum NameClass {
     /// Just this one.
     Name(NameId),
     /// One of several.
     Choice(Vec<NameClass>),
-    /// Any name: `anyName` and `nsName`, whose exceptions do not matter for a table.
+    /// Any name: `anyName` and `nsName`; libvirt's schemas have no exceptions to them.
     Any,
 }
 
+impl NameClass {
+    /// Whether it takes this name; none is a name that the schema does not know.
+    pub(crate) fn takes(&self, wanted: Option<NameId>) -> bool {
+        match self {
+            Self::Name(name) => Some(*name) == wanted,
+            Self::Choice(classes) => classes.iter().any(|class| class.takes(wanted)),
+            Self::Any => true,
+        }
+    }
+}
+
 /// A `data` pattern: an XSD datatype with its restrictions.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Data {
     pub(crate) base: String,
-    pub(crate) params: Vec<(String, String)>,
+    /// Where its regular expression stands in [`Grammar::regexes`].
+    pub(crate) regex: Option<usize>,
+    pub(crate) max_length: Option<usize>,
+    pub(crate) min: Option<i128>,
+    pub(crate) max: Option<i128>,
     pub(crate) except: Option<PatternId>,
 }
 
 /// A pattern; what it is made of stands elsewhere in the arena.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Pattern {
     Empty,
     NotAllowed,
@@ -56,17 +73,19 @@ pub(crate) enum Pattern {
 }
 
 /// A named pattern; its name tells what a datatype means.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Definition {
     pub(crate) name: String,
     pub(crate) pattern: PatternId,
 }
 
 /// One schema file with everything it includes.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Grammar {
     pub(crate) patterns: Vec<Pattern>,
     pub(crate) definitions: Vec<Definition>,
     pub(crate) names: Vec<QName>,
+    /// Regular expressions in the spelling of XML Schema, each once.
+    pub(crate) regexes: Vec<String>,
     pub(crate) start: PatternId,
 }

@@ -212,10 +212,11 @@ impl<'a> Reader<'a> {
     }
 
     fn data(&mut self, elem: &'a Elem, space: &'a str, scope: &Scope<'a>) -> Result<Data, String> {
-        let mut data = Data { base: required(elem, "type")?.to_string(), params: Vec::new(), except: None };
+        let base = required(elem, "type")?.to_string();
+        let mut data = Data { base, regex: None, max_length: None, min: None, max: None, except: None };
         for child in elem.children() {
             match child.local() {
-                "param" => data.params.push((required(child, "name")?.to_string(), child.text().into_owned())),
+                "param" => self.restrict(&mut data, required(child, "name")?, &child.text()),
                 "except" => {
                     let patterns = self.patterns(child, space, scope)?;
                     data.except = Some(self.add(Pattern::Choice(patterns)));
@@ -224,6 +225,25 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(data)
+    }
+
+    fn restrict(&mut self, data: &mut Data, name: &str, value: &str) {
+        let number = || value.trim().parse().ok();
+        match name {
+            "pattern" => {
+                let regexes = &mut self.grammar.regexes;
+                let known = regexes.iter().position(|regex| regex == value);
+                data.regex = Some(known.unwrap_or_else(|| {
+                    regexes.push(value.to_string());
+                    regexes.len() - 1
+                }));
+            }
+            "maxLength" => data.max_length = value.trim().parse().ok(),
+            "minInclusive" => data.min = number(),
+            "maxInclusive" => data.max = number(),
+            // Another restriction is left to libvirt.
+            _ => {}
+        }
     }
 
     fn class_of(&mut self, elem: &'a Elem, space: &'a str) -> Result<NameClass, String> {

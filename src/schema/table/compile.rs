@@ -1,9 +1,9 @@
 //! From patterns to the table: starting at the roots, each set of elements that one name can mean becomes a type.
 
-use super::model::{ENDLESS, MAX_DEPTH, Model, Models};
-use super::{AttrSlot, ChildSlot, Datatype, DatatypeId, Form, Pattern, Table, Type, TypeId, keys};
+use super::model::{Model, Models};
+use super::{AttrSlot, ChildSlot, Datatype, DatatypeId, Pattern, Table, Type, TypeId, collect, keys};
 use crate::schema::overlay;
-use crate::schema::rng::{Data, Grammar, NameId, Pattern as Rng, PatternId};
+use crate::schema::rng::{Grammar, NameId, Pattern as Rng, PatternId};
 use std::collections::{BTreeSet, HashMap};
 
 /// The table of a grammar, or why there is none.
@@ -15,8 +15,8 @@ pub(crate) fn compile(grammar: &Grammar) -> Result<Table, String> {
         types: HashMap::new(),
         waiting: Vec::new(),
         datatypes: HashMap::new(),
-        patterns: HashMap::new(),
     };
+    compiler.table.patterns = grammar.regexes.iter().cloned().map(Pattern::new).collect();
     let start = compiler.models.of(grammar.start, 0)?;
     for (&name, occurs) in &start.children {
         let root = grammar.names[name].local.clone();
@@ -43,7 +43,6 @@ struct Compiler<'g> {
     /// By number: the elements, the label and the name of each.
     waiting: Vec<(BTreeSet<PatternId>, String, NameId)>,
     datatypes: HashMap<Datatype, DatatypeId>,
-    patterns: HashMap<String, usize>,
 }
 
 impl Compiler<'_> {
@@ -99,90 +98,12 @@ impl Compiler<'_> {
     }
 
     fn datatype(&mut self, patterns: &BTreeSet<PatternId>) -> Result<DatatypeId, String> {
-        let mut datatype = Datatype::default();
-        for &pattern in patterns {
-            self.collect(pattern, "", 0, &mut datatype)?;
-        }
-        datatype.forms.sort();
-        datatype.forms.dedup();
-        let mut seen = BTreeSet::new();
-        datatype.values.retain(|value| seen.insert(value.clone()));
+        let datatype = collect::datatype(self.grammar, patterns)?;
         let table = &mut self.table;
         Ok(*self.datatypes.entry(datatype).or_insert_with_key(|datatype| {
             table.datatypes.push(datatype.clone());
             table.datatypes.len() - 1
         }))
-    }
-
-    fn collect(
-        &mut self,
-        pattern: PatternId,
-        meaning: &str,
-        depth: usize,
-        datatype: &mut Datatype,
-    ) -> Result<(), String> {
-        if depth > MAX_DEPTH {
-            return Err(ENDLESS.to_string());
-        }
-        let grammar = self.grammar;
-        match &grammar.patterns[pattern] {
-            Rng::Text => datatype.any = true,
-            Rng::Empty => datatype.values.push(String::new()),
-            Rng::Value(value) => datatype.values.push(value.clone()),
-            Rng::Choice(parts) | Rng::Group(parts) | Rng::Interleave(parts) => {
-                for &part in parts {
-                    self.collect(part, meaning, depth + 1, datatype)?;
-                }
-            }
-            Rng::OneOrMore(inner) => self.collect(*inner, meaning, depth + 1, datatype)?,
-            Rng::Ref(definition) => {
-                let definition = &grammar.definitions[*definition];
-                // The outermost name says most.
-                let meaning = if meaning.is_empty() { &definition.name } else { meaning };
-                self.collect(definition.pattern, meaning, depth + 1, datatype)?;
-            }
-            Rng::Data(data) => {
-                let form = self.form(data, meaning, depth)?;
-                datatype.forms.push(form);
-            }
-            Rng::NotAllowed | Rng::Element(..) | Rng::Attribute(..) => {}
-        }
-        Ok(())
-    }
-
-    fn form(&mut self, data: &Data, meaning: &str, depth: usize) -> Result<Form, String> {
-        let mut form = Form {
-            base: data.base.clone(),
-            meaning: meaning.to_string(),
-            pattern: None,
-            min: None,
-            max: None,
-            except: Vec::new(),
-        };
-        for (name, value) in &data.params {
-            match name.as_str() {
-                "pattern" => form.pattern = Some(self.pattern(value.clone())),
-                "maxLength" => form.pattern = Some(self.pattern(format!("(.|\\n){{0,{}}}", value.trim()))),
-                "minInclusive" => form.min = value.trim().parse().ok(),
-                "maxInclusive" => form.max = value.trim().parse().ok(),
-                // Another restriction is left to libvirt.
-                _ => {}
-            }
-        }
-        if let Some(except) = data.except {
-            let mut excepted = Datatype::default();
-            self.collect(except, "", depth + 1, &mut excepted)?;
-            form.except = excepted.values;
-        }
-        Ok(form)
-    }
-
-    fn pattern(&mut self, source: String) -> usize {
-        let patterns = &mut self.table.patterns;
-        *self.patterns.entry(source).or_insert_with_key(|source| {
-            patterns.push(Pattern::new(source.clone()));
-            patterns.len() - 1
-        })
     }
 }
 

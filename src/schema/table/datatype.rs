@@ -19,7 +19,7 @@ impl Pattern {
         Self { source, compiled: OnceLock::new() }
     }
 
-    fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         // What cannot be compiled cannot be checked here; libvirt still does.
         self.compiled.get_or_init(|| xsd::regex(&self.source)).as_ref().is_none_or(|regex| regex.is_match(text))
     }
@@ -33,6 +33,7 @@ pub(crate) struct Form {
     /// The schema's name for it, such as `macAddr`; may be empty.
     pub(crate) meaning: String,
     pub(crate) pattern: Option<usize>,
+    pub(crate) max_length: Option<usize>,
     pub(crate) min: Option<i128>,
     pub(crate) max: Option<i128>,
     pub(crate) except: Vec<String>,
@@ -97,6 +98,7 @@ impl Form {
     pub(crate) fn accepts(&self, table: &Table, text: &str) -> bool {
         let lexical = if self.base == "string" { text } else { text.trim() };
         xsd::accepts(&self.base, text, self.min, self.max)
+            && self.max_length.is_none_or(|most| text.chars().count() <= most)
             && self.pattern.is_none_or(|at| table.patterns[at].matches(lexical))
             && !self.except.iter().any(|except| except == text.trim())
     }

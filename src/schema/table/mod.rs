@@ -3,16 +3,19 @@
 //! A type is the set of schema patterns that one element name can mean in one context, all alternatives united.
 //! So every element of a document has exactly one type, and a user sees one stable set of names.
 
+mod collect;
 mod compile;
 mod datatype;
 mod keys;
 mod model;
 
+pub(crate) use collect::datatype;
 pub(crate) use compile::compile;
 pub(crate) use datatype::{Datatype, Form, Pattern};
 pub(crate) use keys::snake;
 
 use super::overlay;
+use super::xml::Name;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -93,6 +96,11 @@ impl Type {
         self.sequence.is_some() && child.many
     }
 
+    /// The child that an element of this name is.
+    pub(crate) fn child(&self, name: &Name) -> Option<&ChildSlot> {
+        self.children.iter().find(|slot| slot.name == name.local && slot.space == *name.space)
+    }
+
     pub(crate) fn attr(&self, name: &str) -> Option<&AttrSlot> {
         self.attrs.iter().find(|attr| attr.name == name)
     }
@@ -121,21 +129,6 @@ impl Table {
     pub(crate) fn switch<'t>(&self, ty: &'t Type) -> Option<&'t AttrSlot> {
         let found = overlay::SWITCHES.iter().find_map(|name| ty.bare(name))?;
         self.datatypes[found.datatype].bool().map(|_| found)
-    }
-
-    /// Whether every number in the table points into it: false for a table from a damaged file.
-    pub(crate) fn is_whole(&self) -> bool {
-        let (types, datatypes, patterns) = (self.types.len(), self.datatypes.len(), self.patterns.len());
-        self.roots.iter().all(|&(_, ty)| ty < types)
-            && self.types.iter().all(|ty| {
-                ty.attrs.iter().all(|attr| attr.datatype < datatypes)
-                    && ty.children.iter().all(|child| child.ty < types)
-                    && ty.text.is_none_or(|text| text < datatypes)
-            })
-            && self
-                .datatypes
-                .iter()
-                .all(|datatype| datatype.forms.iter().all(|form| form.pattern.is_none_or(|at| at < patterns)))
     }
 }
 
