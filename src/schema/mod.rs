@@ -5,6 +5,7 @@
 
 mod cache;
 mod definition;
+mod describe;
 mod exact;
 mod installed;
 mod kind;
@@ -18,6 +19,7 @@ pub mod xml;
 mod xsd;
 
 pub use definition::Definition;
+pub use describe::{Field, fields, values};
 pub use installed::set_schema_dir;
 pub use kind::Kind;
 pub use map::Extra;

@@ -2,6 +2,7 @@
 //!
 //! libvirt's schemas must be installed; they come with its client library.
 
+mod describe;
 mod errors;
 mod exact;
 mod golden;

@@ -6,7 +6,7 @@ use crate::schema::table::{AttrSlot, ChildSlot, TEXT, Type, snake};
 
 /// A field of an element.
 #[derive(Clone, Copy)]
-pub(super) enum Field<'t> {
+pub(crate) enum Field<'t> {
     Attr(&'t AttrSlot),
     Child(&'t ChildSlot),
     Text,
@@ -19,15 +19,15 @@ pub(super) enum Field<'t> {
 }
 
 impl Field<'_> {
-    pub(super) fn is_attr(self, slot: &AttrSlot) -> bool {
+    pub(crate) fn is_attr(self, slot: &AttrSlot) -> bool {
         matches!(self, Field::Attr(mine) if std::ptr::eq(mine, slot))
     }
 
-    pub(super) fn is_child(self, slot: &ChildSlot) -> bool {
+    pub(crate) fn is_child(self, slot: &ChildSlot) -> bool {
         matches!(self, Field::Child(mine) if std::ptr::eq(mine, slot))
     }
 
-    pub(super) fn is(self, other: Self) -> bool {
+    pub(crate) fn is(self, other: Self) -> bool {
         match other {
             Field::Attr(slot) => self.is_attr(slot),
             Field::Child(slot) => self.is_child(slot),
@@ -38,7 +38,7 @@ impl Field<'_> {
 }
 
 /// The field that a key means: its own spelling, libvirt's, the singular of a list, or a script keyword with `_`.
-pub(super) fn resolve<'t>(ty: &'t Type, key: &str) -> Option<Field<'t>> {
+pub(crate) fn resolve<'t>(ty: &'t Type, key: &str) -> Option<Field<'t>> {
     exact(ty, key).or_else(|| libvirts(ty, key)).or_else(|| {
         let keyword = key.strip_suffix('_')?;
         exact(ty, keyword)
@@ -78,7 +78,7 @@ fn prefixed(child: &ChildSlot) -> Option<(String, String)> {
 }
 
 /// A child by its name in a list of all children.
-pub(super) fn entry<'t>(ty: &'t Type, name: &str) -> Option<&'t ChildSlot> {
+pub(crate) fn entry<'t>(ty: &'t Type, name: &str) -> Option<&'t ChildSlot> {
     let mut entries = ty.children.iter().filter(|child| ty.in_sequence(child));
     entries.find(|child| child.name == name || child.key == name || snake(&child.name) == name)
 }

@@ -8,6 +8,7 @@ mod scalar;
 mod write;
 
 pub(crate) use expected::expected;
+pub(crate) use fields::{Field, entry, resolve};
 pub(crate) use read::to_value;
 pub(crate) use write::to_xml;
 
