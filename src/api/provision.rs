@@ -21,7 +21,7 @@ pub(super) fn options(definition: &Definition, given: &Map) -> Result<Provision>
     let mut plain = given.clone();
     let storage = plain.remove("storage").unwrap_or_default();
     let options = Options::from_value("provision", value(&plain.into(), "")?, OPTIONS)?;
-    let wishes = definition.extras().iter().filter(|extra| extra.key == "wait_for_ip");
+    let wishes = definition.extras().into_iter().filter(|extra| extra.key == "wait_for_ip");
     let mut waits = Vec::new();
     if options.bool("wait")?.unwrap_or(true) && options.bool("start")?.unwrap_or(true) {
         for wish in wishes {

@@ -1,5 +1,7 @@
 //! The kinds of documents that libvirt has a schema for.
 
+use super::xml::Name;
+
 /// A kind of document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -11,6 +13,8 @@ pub enum Kind {
     Checkpoint,
     /// A CPU, for comparing and baselines.
     Cpu,
+    /// A device of a domain by itself, to attach and detach: one of [`Kind::DEVICES`].
+    Device(&'static str),
     /// A virtual machine or container.
     Domain,
     /// What domains on a host can have.
@@ -40,7 +44,40 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All kinds, sorted by name.
+    /// The devices of a domain that can stand alone, sorted.
+    pub const DEVICES: &[&str] = &[
+        "audio",
+        "channel",
+        "console",
+        "controller",
+        "disk",
+        "filesystem",
+        "graphics",
+        "hostdev",
+        "hub",
+        "input",
+        "interface",
+        "iommu",
+        "lease",
+        "memballoon",
+        "memory",
+        "nvram",
+        "panic",
+        "parallel",
+        "redirdev",
+        "redirfilter",
+        "rng",
+        "serial",
+        "shmem",
+        "smartcard",
+        "sound",
+        "tpm",
+        "video",
+        "vsock",
+        "watchdog",
+    ];
+
+    /// All kinds but devices, sorted by name.
     pub const ALL: &[Self] = &[
         Self::Backup,
         Self::Capabilities,
@@ -68,6 +105,7 @@ impl Kind {
             Self::Capabilities => ("capabilities", "capabilities", "capability"),
             Self::Checkpoint => ("checkpoint", "domaincheckpoint", "domaincheckpoint"),
             Self::Cpu => ("cpu", "cpu", "cpu"),
+            Self::Device(name) => (name, name, "domain"),
             Self::Domain => ("domain", "domain", "domain"),
             Self::DomainCapabilities => ("domain_capabilities", "domainCapabilities", "domaincaps"),
             Self::HostInterface => ("host_interface", "interface", "interface"),
@@ -99,5 +137,17 @@ impl Kind {
     /// The name of libvirt's schema file, without `.rng`.
     pub fn schema(self) -> &'static str {
         self.names().2
+    }
+
+    /// The kind of documents with this root element; an `interface` may be a device too, but counts as the host's.
+    pub(crate) fn of_root(name: &Name) -> Option<Self> {
+        let of_document = Self::ALL.iter().find(|kind| name.is_plain(kind.root())).copied();
+        of_document.or_else(|| Self::DEVICES.iter().find(|device| name.is_plain(device)).copied().map(Self::Device))
+    }
+
+    /// The document in which this is a part, if it is no document of its own: the part belongs into its last element.
+    pub(crate) fn skeleton(self) -> Option<&'static str> {
+        let domain = "<domain type='qemu'><name>x</name><memory>1</memory><os><type>hvm</type></os><devices/></domain>";
+        matches!(self, Self::Device(_)).then_some(domain)
     }
 }

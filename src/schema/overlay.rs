@@ -77,6 +77,14 @@ const SEQUENCES: &[(&str, &str)] = &[("filter", "entries")];
 /// Keys of this tool in libvirt's documents.
 const EXTENSIONS: &[(&str, &str)] = &[("domain/devices/interface", "wait_for_ip")];
 
+/// What a number means without a unit, where it is not the rule: kibibytes in domains, bytes elsewhere.
+const UNITS: &[(&str, &str)] = &[
+    ("domain/devices/filesystem/space_hard_limit", "B"),
+    ("domain/devices/filesystem/space_soft_limit", "B"),
+    ("domain/devices/shmem/size", "B"),
+    ("domain/features/smm/tseg", "MiB"),
+];
+
 /// What the schemas' named datatypes of text mean.
 const MEANINGS: &[(&str, &str)] = &[
     ("DUID", "a DHCP unique identifier"),
@@ -279,6 +287,11 @@ pub(crate) fn sequence(label: &str) -> Option<&'static str> {
 /// The keys of this tool at a type.
 pub(crate) fn extensions(label: &str) -> impl Iterator<Item = &'static str> {
     EXTENSIONS.iter().filter(move |(of, _)| *of == label).map(|(_, key)| *key)
+}
+
+/// The unit of a number that has none.
+pub(crate) fn unit(label: &str) -> &'static str {
+    find(UNITS, label).unwrap_or(if label.starts_with("domain") { "KiB" } else { "B" })
 }
 
 /// What a named datatype of text means.

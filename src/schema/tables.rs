@@ -3,6 +3,7 @@
 use super::exact::Validator;
 use super::rng::Grammar;
 use super::table::{Table, TypeId};
+use super::xml::Name;
 use super::{Kind, cache, installed};
 use crate::floor::{Area, Code, Error, Result};
 use std::fmt;
@@ -24,12 +25,20 @@ impl fmt::Debug for Schema {
 /// The schema of a kind with the type of its root.
 pub(super) fn of(kind: Kind) -> Result<(&'static Schema, TypeId)> {
     static SCHEMAS: [OnceLock<Result<Schema>>; Kind::ALL.len()] = [const { OnceLock::new() }; Kind::ALL.len()];
-    let schema = SCHEMAS[kind as usize].get_or_init(|| load(kind)).as_ref().map_err(Error::clone)?;
-    let ty = schema.table.root(kind.root()).ok_or_else(|| {
+    let at = Kind::ALL.iter().position(|other| other.schema() == kind.schema());
+    let file = &SCHEMAS[at.expect("every schema file is that of a kind of document")];
+    let schema = file.get_or_init(|| load(kind)).as_ref().map_err(Error::clone)?;
+    let ty = root(&schema.table, kind).ok_or_else(|| {
         let message = format!("libvirt's schema `{}` does not know `<{}>`", kind.schema(), kind.root());
         Error::new(Code::Failed, Area::Script, message)
     })?;
     Ok((schema, ty))
+}
+
+fn root(table: &Table, kind: Kind) -> Option<TypeId> {
+    let Kind::Device(name) = kind else { return table.root(kind.root()) };
+    let child = |ty: TypeId, name: &str| table.types[ty].child(&Name::plain(name)).map(|slot| slot.ty);
+    child(child(table.root("domain")?, "devices")?, name)
 }
 
 fn load(kind: Kind) -> Result<Schema> {

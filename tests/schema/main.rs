@@ -7,3 +7,4 @@ mod errors;
 mod exact;
 mod golden;
 mod hostile;
+mod lens;

@@ -2,7 +2,7 @@
 
 use super::report::{Place, Report};
 use super::walk::{Fault, Problem};
-use crate::schema::xml::{Elem, Node};
+use crate::schema::xml::Elem;
 
 /// So far up attributes are tried.
 const LEVELS: usize = 3;
@@ -77,11 +77,7 @@ fn is_fixed(report: &Report<'_>, problem: &Problem, probe: &Elem) -> bool {
 fn set(root: &mut Elem, path: &[usize], name: &str, value: &str) {
     let mut elem = root;
     for &at in path {
-        let mut children = elem.nodes.iter_mut().filter_map(|node| match node {
-            Node::Elem(child) => Some(child),
-            Node::Text(_) => None,
-        });
-        elem = children.nth(at).expect("the probe has the shape of the document");
+        elem = elem.children_mut().nth(at).expect("the probe has the shape of the document");
     }
     if let Some(attr) = elem.attrs.iter_mut().find(|attr| attr.name.is_plain(name)) {
         attr.value = value.to_string();

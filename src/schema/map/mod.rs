@@ -10,25 +10,13 @@ mod write;
 pub(crate) use expected::expected;
 pub(crate) use fields::{Field, entry, resolve};
 pub(crate) use read::to_value;
-pub(crate) use write::to_xml;
-
-use crate::floor::Value;
+pub(crate) use scalar::{to_text, to_value as scalar_value};
+pub(crate) use write::{children, known_fields, sequence, to_xml};
 
 /// The key of raw XML that is added to an element as it is.
 const RAW: &str = "_xml";
 /// The key of raw attributes.
 const RAW_ATTRS: &str = "_attrs";
-
-/// A field of this tool in a definition; it is taken out and never part of the XML.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Extra {
-    /// The element that has it, such as `devices.interfaces[0]`: keys as the reference spells them, every list counted.
-    pub path: String,
-    /// The field, such as `wait_for_ip`.
-    pub key: String,
-    /// What it was given.
-    pub value: Value,
-}
 
 pub(crate) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_string() } else { format!("{path}.{key}") }

@@ -5,9 +5,9 @@ use crate::floor::{Map, Value};
 use crate::schema::table::{TEXT, Table, Type, TypeId};
 use crate::schema::xml::{self, Elem, Node};
 
-/// The value of a document or a part of it.
-pub(crate) fn to_value(table: &Table, elem: &Elem, ty: TypeId) -> Value {
-    Reader { table }.element(elem, &table.types[ty], true)
+/// The value of a document or a part of it; `alone` is whether it stands for itself and not in a list.
+pub(crate) fn to_value(table: &Table, elem: &Elem, ty: TypeId, alone: bool) -> Value {
+    Reader { table }.element(elem, &table.types[ty], alone)
 }
 
 struct Reader<'t> {
@@ -15,7 +15,6 @@ struct Reader<'t> {
 }
 
 impl Reader<'_> {
-    /// An element; `alone` is whether it stands for itself and not in a list.
     fn element(&self, elem: &Elem, ty: &Type, alone: bool) -> Value {
         if ty.free {
             return free(elem);
@@ -26,7 +25,7 @@ impl Reader<'_> {
         // Blanks count only where any text will do and nothing else is there.
         let verbatim = datatype.is_some_and(|datatype| datatype.any) && !has_children;
         let text = if verbatim { &text[..] } else { text.trim() };
-        if elem.attrs.is_empty() && !has_children {
+        if elem.attrs.is_empty() && !has_children && elem.extras.is_none() {
             let empty = text.is_empty() && alone;
             match datatype {
                 Some(datatype) if empty && !ty.text_required && !datatype.any => return true.into(),
@@ -86,6 +85,11 @@ impl Reader<'_> {
         if !raw.is_empty() {
             map.insert(RAW.to_string(), Value::List(raw));
         }
+        if let Some(extras) = &elem.extras {
+            map.extend(extras.iter().map(|(key, value)| (key.clone(), value.clone())));
+        }
+        let order: Vec<&str> = ty.keys().collect();
+        map.sort_by_cached_key(|key, _| order.iter().position(|known| known == key).unwrap_or(order.len()));
         map
     }
 

@@ -1,12 +1,12 @@
 //! Single values and their texts.
 
 use super::expected::expected;
-use crate::floor::{Finding, Value, nearest};
+use crate::floor::{Area, Code, Error, Finding, Value, nearest};
 use crate::schema::table::{Datatype, Table};
 use crate::schema::xml;
 
 /// The value of a text: true and false, whole numbers where numbers are meant, else the text itself.
-pub(super) fn to_value(datatype: &Datatype, text: &str) -> Value {
+pub(crate) fn to_value(datatype: &Datatype, text: &str) -> Value {
     if let Some(value) = datatype.bool().and_then(|bool| bool.value(text)) {
         return value.into();
     }
@@ -20,7 +20,7 @@ pub(super) fn to_value(datatype: &Datatype, text: &str) -> Value {
 }
 
 /// A checked text for a value, or what is wrong with it.
-pub(super) fn to_text(table: &Table, datatype: &Datatype, value: &Value) -> Result<String, Wrong> {
+pub(crate) fn to_text(table: &Table, datatype: &Datatype, value: &Value) -> Result<String, Wrong> {
     let text = match value {
         Value::Bool(given) => match datatype.bool() {
             Some(bool) => return Ok(bool.text(*given).to_string()),
@@ -46,17 +46,26 @@ fn wrong(table: &Table, datatype: &Datatype, value: &Value, hint: Option<String>
 }
 
 /// What is wrong with a value: the message lacks the name of the field.
-pub(super) struct Wrong {
+pub(crate) struct Wrong {
     message: String,
     hint: Option<String>,
 }
 
 impl Wrong {
-    pub(super) fn new(message: String) -> Self {
+    pub(crate) fn new(message: String) -> Self {
         Self { message, hint: None }
     }
 
-    pub(super) fn at(self, path: &str, name: &str) -> Finding {
+    /// The mistake as an error by itself.
+    pub(crate) fn error(self, name: &str) -> Error {
+        let error = Error::new(Code::InvalidDefinition, Area::Script, format!("`{name}` {}", self.message));
+        match self.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+
+    pub(crate) fn at(self, path: &str, name: &str) -> Finding {
         Finding {
             path: path.to_string(),
             on_key: false,

@@ -3,7 +3,7 @@
 use super::expected::expected;
 use super::fields::{self, Field};
 use super::scalar::{self, Wrong};
-use super::{Extra, join, last};
+use super::{join, last};
 use crate::floor::{Finding, Map, Value, nearest};
 use crate::schema::overlay;
 use crate::schema::table::{AttrSlot, ChildSlot, Table, Type, TypeId};
@@ -12,9 +12,9 @@ use crate::schema::xml::{Attr, Elem, Name, Node};
 /// Deeper than any document that libvirt reads.
 const MAX_DEPTH: usize = 200;
 
-/// The document of a value with the fields of this tool, and what is wrong with it.
-pub(crate) fn to_xml(table: &Table, root: &str, ty: TypeId, value: &Value) -> (Elem, Vec<Extra>, Vec<Finding>) {
-    let mut writer = Writer { table, extras: Vec::new(), findings: Vec::new(), place: Vec::new() };
+/// The document of a value, and what is wrong with it.
+pub(crate) fn to_xml(table: &Table, root: &str, ty: TypeId, value: &Value) -> (Elem, Vec<Finding>) {
+    let mut writer = Writer { table, findings: Vec::new(), depth: 0 };
     let mut elem = Elem::new(Name::plain(root));
     match value {
         Value::Map(map) => writer.map(&table.types[ty], &mut elem, map, ""),
@@ -23,15 +23,40 @@ pub(crate) fn to_xml(table: &Table, root: &str, ty: TypeId, value: &Value) -> (E
             writer.findings.push(Finding { path: String::new(), on_key: false, message, hint: None });
         }
     }
-    (elem, writer.extras, writer.findings)
+    (elem, writer.findings)
+}
+
+/// The elements that a value makes of a child, and what is wrong with it; `path` is the key it was given under.
+pub(crate) fn children(table: &Table, slot: &ChildSlot, value: &Value, path: &str) -> (Vec<Elem>, Vec<Finding>) {
+    let mut writer = Writer { table, findings: Vec::new(), depth: 0 };
+    let mut holder = Elem::new(Name::plain(""));
+    if !value.is_unit() {
+        writer.children(&mut holder, slot, value, path);
+    }
+    (elements(holder), writer.findings)
+}
+
+/// The elements that a value makes of a list of all children.
+pub(crate) fn sequence(table: &Table, ty: &Type, value: &Value, path: &str) -> (Vec<Elem>, Vec<Finding>) {
+    let mut writer = Writer { table, findings: Vec::new(), depth: 0 };
+    let mut holder = Elem::new(Name::plain(ty.name()));
+    writer.sequence(ty, &mut holder, value, path);
+    (elements(holder), writer.findings)
+}
+
+fn elements(holder: Elem) -> Vec<Elem> {
+    let elements = holder.nodes.into_iter().filter_map(|node| match node {
+        Node::Elem(elem) => Some(elem),
+        Node::Text(_) => None,
+    });
+    elements.collect()
 }
 
 pub(super) struct Writer<'t> {
     pub(super) table: &'t Table,
-    extras: Vec<Extra>,
     findings: Vec<Finding>,
-    /// Where the element at work is, part by part, as [`Extra::path`] spells it.
-    place: Vec<String>,
+    /// How deep the element at work lies.
+    depth: usize,
 }
 
 /// A key of a map with the field it means.
@@ -56,7 +81,7 @@ impl Writer<'_> {
         let mut elem = Elem::new(Name::new(&slot.space, prefix, &slot.name));
         elem.origin = path.to_string();
         let ty = &self.table.types[slot.ty];
-        if self.place.len() > MAX_DEPTH {
+        if self.depth > MAX_DEPTH {
             self.wrong(Wrong::new("is nested too deeply".to_string()), path);
             return None;
         }
@@ -152,11 +177,9 @@ impl Writer<'_> {
             match (given.field, ty.text) {
                 (Field::Text, Some(datatype)) => self.text(elem, datatype, given.value, &path),
                 (Field::RawAttrs, _) => self.raw_attrs(elem, given.value, &path),
-                (Field::Extension, _) => self.extras.push(Extra {
-                    path: self.place.join("."),
-                    key: given.key.to_string(),
-                    value: given.value.clone(),
-                }),
+                (Field::Extension, _) => {
+                    elem.extras.get_or_insert_default().insert(given.key.to_string(), given.value.clone());
+                }
                 _ => {}
             }
         }
@@ -223,16 +246,9 @@ impl Writer<'_> {
     }
 
     fn child(&mut self, elem: &mut Elem, slot: &ChildSlot, value: &Value, path: &str) {
-        let place = if slot.many {
-            let before =
-                elem.children().filter(|child| child.name.local == slot.name && *child.name.space == slot.space);
-            format!("{}[{}]", slot.key, before.count())
-        } else {
-            slot.key.clone()
-        };
-        self.place.push(place);
+        self.depth += 1;
         elem.nodes.extend(self.element(slot, value, path).map(Node::Elem));
-        self.place.pop();
+        self.depth -= 1;
     }
 
     /// Children of several names in one list, each in a map of its own.
@@ -263,7 +279,7 @@ fn has(given: &[Given<'_, '_>], field: Field<'_>) -> bool {
     given.iter().any(|given| given.field.is(field))
 }
 
-fn known_fields(ty: &Type) -> String {
+pub(crate) fn known_fields(ty: &Type) -> String {
     let mut keys: Vec<&str> = ty.keys().collect();
     keys.sort_unstable();
     if keys.is_empty() { "it takes no fields".to_string() } else { format!("fields: {}", keys.join(", ")) }

@@ -15,7 +15,7 @@ pub(crate) use datatype::{Datatype, Form, Pattern};
 pub(crate) use keys::snake;
 
 use super::overlay;
-use super::xml::Name;
+use super::xml::{Elem, Name};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -35,7 +35,7 @@ pub(crate) struct AttrSlot {
 }
 
 /// A child element of a type.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ChildSlot {
     /// The name in scripts; a plural if the child may repeat.
     pub(crate) key: String,
@@ -48,6 +48,13 @@ pub(crate) struct ChildSlot {
     pub(crate) many: bool,
     /// The attribute of the child that a bare scalar stands for.
     pub(crate) shorthand: Option<String>,
+}
+
+impl ChildSlot {
+    /// Whether an element is such a child.
+    pub(crate) fn is(&self, elem: &Elem) -> bool {
+        self.name == elem.name.local && self.space == *elem.name.space
+    }
 }
 
 /// An element in a context.

@@ -14,7 +14,9 @@ pub(crate) use parse::parse_fragment;
 pub(crate) use write::escape_text;
 pub use write::{to_string, to_string_pretty};
 
+use crate::floor::Map;
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +36,8 @@ pub enum Node {
     Text(String),
 }
 
-/// An element with all that is in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An element with all that is in it. Two are equal if they say the same, wherever they come from.
+#[derive(Debug, Clone)]
 pub struct Elem {
     /// Its name and namespace.
     pub name: Name,
@@ -45,12 +47,26 @@ pub struct Elem {
     pub nodes: Vec<Node>,
     /// Where in a script's value it was written, such as `devices.disks[0]`; empty if it was read from XML.
     pub origin: String,
+    /// What tells it from all other elements; a clone is the same one.
+    pub(crate) id: u64,
+    /// Fields of this tool, which are no part of the XML.
+    pub(crate) extras: Option<Box<Map>>,
 }
+
+impl PartialEq for Elem {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.attrs == other.attrs && self.nodes == other.nodes
+    }
+}
+
+impl Eq for Elem {}
 
 impl Elem {
     /// An empty element.
     pub fn new(name: Name) -> Self {
-        Self { name, attrs: Vec::new(), nodes: Vec::new(), origin: String::new() }
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { name, attrs: Vec::new(), nodes: Vec::new(), origin: String::new(), id, extras: None }
     }
 
     /// The element's name without prefix.
@@ -66,6 +82,13 @@ impl Elem {
     /// All child elements in order.
     pub fn children(&self) -> impl Iterator<Item = &Self> {
         self.nodes.iter().filter_map(|node| match node {
+            Node::Elem(elem) => Some(elem),
+            Node::Text(_) => None,
+        })
+    }
+
+    pub(crate) fn children_mut(&mut self) -> impl Iterator<Item = &mut Self> {
+        self.nodes.iter_mut().filter_map(|node| match node {
             Node::Elem(elem) => Some(elem),
             Node::Text(_) => None,
         })
