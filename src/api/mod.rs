@@ -17,14 +17,17 @@ mod provision;
 mod records;
 mod script;
 mod seed;
+mod together;
 mod volume;
 mod waiting;
 
 use crate::floor::Error;
 use crate::libvirt::Host;
+pub use crate::libvirt::{Recovered, recover};
 pub use convert::{dynamic, value};
 use rhai::{Array, Dynamic, EvalAltResult, Module, NativeCallContext};
 use std::sync::{Arc, Mutex, PoisonError};
+pub(crate) use together::in_transaction;
 
 /// The result of a fallible script function; the name is one that Rhai's metadata shows as its `T`.
 pub(crate) type RhaiResultOf<T> = Result<T, Box<EvalAltResult>>;
@@ -85,6 +88,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Pool", pool::module()),
         ("Script", script::module()),
         ("Seed", seed::module()),
+        ("Together", together::module()),
         ("Volume", volume::module()),
         ("Waiting", waiting::module()),
     ]

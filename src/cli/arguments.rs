@@ -67,6 +67,15 @@ pub(super) enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Finish the undoing of runs that were killed
+    Recover {
+        /// Only list what killed runs left behind
+        #[arg(long)]
+        list: bool,
+        /// The same
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// List the recipes: commands that come with the program or with you
     Recipes,
     /// Anything else is a script with its arguments.

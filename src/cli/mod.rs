@@ -5,6 +5,7 @@ mod bars;
 mod logs;
 mod output;
 mod recipe;
+mod recover;
 mod run_recipe;
 
 use crate::floor::{Error, interrupt, progress};
@@ -55,7 +56,9 @@ fn run(arguments: Arguments, color: bool) -> u8 {
             let args = match command {
                 None => Vec::new(),
                 Some(Command::Script(args)) => args,
-                Some(Command::Check { .. } | Command::Recipes) => return usage("`-e` runs code and nothing else"),
+                Some(Command::Check { .. } | Command::Recipes | Command::Recover { .. }) => {
+                    return usage("`-e` runs code and nothing else");
+                }
             };
             let mut session = Session::new(&settings(&args));
             let result = session.run("<command line>", code);
@@ -70,6 +73,7 @@ fn run(arguments: Arguments, color: bool) -> u8 {
             }
             code
         }
+        (None, Some(Command::Recover { list, dry_run })) => recover::run(!list && !dry_run),
         (None, Some(Command::Recipes)) => run_recipe::list(&settings(&[]), &arguments.recipes, color),
         (None, Some(Command::Script(words))) => {
             let Some((script, args)) = words.split_first() else { return usage("no script is given") };

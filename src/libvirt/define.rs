@@ -3,8 +3,9 @@
 use super::cause::{Explain, flag_refused};
 use super::object::{Kind, Object};
 use super::retry::while_busy;
+use super::undo::{self, Made, Transaction};
 use super::wiring::Wiring;
-use super::{Content, Domain, Host, Network, Pool, Undo, Volume, ffi};
+use super::{Content, Domain, Host, Network, Pool, Volume, ffi};
 use crate::floor::{Code, Error, Result};
 use crate::schema::xml;
 use virt::error::Error as VirtError;
@@ -15,22 +16,26 @@ impl Host {
     /// Defines a domain, which stays when it stops.
     pub fn define_domain(&self, xml: &str) -> Result<Domain> {
         let object = self.absent(Kind::Domain, xml)?;
-        let raw = validated(
-            || self.raw().define_domain_xml_flags(xml, sys::VIR_DOMAIN_DEFINE_VALIDATE),
-            || self.raw().define_domain_xml(xml),
-        );
-        Domain::new(self, raw.explain("define", &object)?)
+        self.making(&object, xml, |xml| {
+            let raw = validated(
+                || self.raw().define_domain_xml_flags(xml, sys::VIR_DOMAIN_DEFINE_VALIDATE),
+                || self.raw().define_domain_xml(xml),
+            );
+            Domain::new(self, raw.explain("define", &object)?)
+        })
     }
 
     /// Starts a transient domain, which is gone when it stops.
     pub fn create_domain(&self, xml: &str) -> Result<Domain> {
         let object = self.absent(Kind::Domain, xml)?;
         let before = Wiring::read(xml)?.leases(self);
-        let raw = validated(
-            || self.raw().create_domain_xml(xml, sys::VIR_DOMAIN_START_VALIDATE),
-            || self.raw().create_domain_xml(xml, sys::VIR_DOMAIN_NONE),
-        );
-        let domain = Domain::new(self, raw.explain("create", &object)?)?;
+        let domain = self.making(&object, xml, |xml| {
+            let raw = validated(
+                || self.raw().create_domain_xml(xml, sys::VIR_DOMAIN_START_VALIDATE),
+                || self.raw().create_domain_xml(xml, sys::VIR_DOMAIN_NONE),
+            );
+            Domain::new(self, raw.explain("create", &object)?)
+        })?;
         self.remember(domain.uuid()?, before);
         Ok(domain)
     }
@@ -38,32 +43,51 @@ impl Host {
     /// Defines a network.
     pub fn define_network(&self, xml: &str) -> Result<Network> {
         let object = self.absent(Kind::Network, xml)?;
-        let raw = validated(|| ffi::define_network_validated(self.raw(), xml), || self.raw().define_network_xml(xml));
-        Network::new(self, raw.explain("define", &object)?)
+        self.making(&object, xml, |xml| {
+            let raw =
+                validated(|| ffi::define_network_validated(self.raw(), xml), || self.raw().define_network_xml(xml));
+            Network::new(self, raw.explain("define", &object)?)
+        })
     }
 
     /// Starts a transient network.
     pub fn create_network(&self, xml: &str) -> Result<Network> {
         let object = self.absent(Kind::Network, xml)?;
-        let raw = validated(|| ffi::create_network_validated(self.raw(), xml), || self.raw().create_network_xml(xml));
-        Network::new(self, raw.explain("create", &object)?)
+        self.making(&object, xml, |xml| {
+            let raw =
+                validated(|| ffi::create_network_validated(self.raw(), xml), || self.raw().create_network_xml(xml));
+            Network::new(self, raw.explain("create", &object)?)
+        })
     }
 
     /// Defines a pool.
     pub fn define_pool(&self, xml: &str) -> Result<Pool> {
         let object = self.absent(Kind::Pool, xml)?;
-        let raw = validated(
-            || self.raw().define_storage_pool_xml(xml, sys::VIR_STORAGE_POOL_DEFINE_VALIDATE),
-            || self.raw().define_storage_pool_xml(xml, 0),
-        );
-        Pool::new(self, raw.explain("define", &object)?)
+        self.making(&object, xml, |xml| {
+            let raw = validated(
+                || self.raw().define_storage_pool_xml(xml, sys::VIR_STORAGE_POOL_DEFINE_VALIDATE),
+                || self.raw().define_storage_pool_xml(xml, 0),
+            );
+            Pool::new(self, raw.explain("define", &object)?)
+        })
     }
 
     /// Starts a transient pool.
     pub fn create_pool(&self, xml: &str) -> Result<Pool> {
         let object = self.absent(Kind::Pool, xml)?;
-        let raw = self.raw().create_storage_pool_xml(xml, sys::VIR_STORAGE_POOL_CREATE_NORMAL);
-        Pool::new(self, raw.explain("create", &object)?)
+        self.making(&object, xml, |xml| {
+            let raw = self.raw().create_storage_pool_xml(xml, sys::VIR_STORAGE_POOL_CREATE_NORMAL);
+            Pool::new(self, raw.explain("create", &object)?)
+        })
+    }
+
+    /// Makes an object of this XML; in a transaction with a UUID that is known, and written down, before.
+    fn making<T>(&self, object: &Object, xml: &str, make: impl FnOnce(&str) -> Result<T>) -> Result<T> {
+        if !undo::is_on() {
+            return make(xml);
+        }
+        let (step, xml) = Made::identify(object.kind, &object.name, xml)?;
+        undo::record(self, step, || make(&xml))
     }
 
     /// What a definition names, unless it is there already: libvirt would quietly redefine it.
@@ -86,23 +110,31 @@ impl Pool {
             return Err(already(&object));
         }
         // libvirt's schema for volumes demands more than libvirt itself, such as a `target`: it is not asked.
-        let raw = while_busy(|| StorageVol::create_xml(self.raw(), xml, 0).explain("create", &object))?;
-        Volume::new(self.host(), raw)
+        let made = Made::Volume { pool: self.name().to_string(), name: object.name.to_string() };
+        undo::record(self.host(), made, || {
+            let raw = while_busy(|| StorageVol::create_xml(self.raw(), xml, 0).explain("create", &object))?;
+            Volume::new(self.host(), raw)
+        })
     }
 
     /// Creates a volume and fills it. A failure leaves no volume.
     pub fn create_filled_volume(&self, xml: &str, content: &Content) -> Result<Volume> {
-        let volume = self.create_volume(xml)?;
-        let filled = match content {
-            Content::None => Ok(()),
-            Content::File(path) => volume.upload(path).map(drop),
-            Content::Bytes(data) => volume.upload_bytes(data).map(drop),
-        };
-        filled.map(|()| volume.clone()).map_err(|error| {
-            let mut undo = Undo::default();
-            undo.push(format!("delete {}", volume.object()), move || volume.delete());
-            undo.roll_back(error)
-        })
+        let transaction = Transaction::begin();
+        let filled = self.create_volume(xml).and_then(|volume| {
+            match content {
+                Content::None => {}
+                Content::File(path) => drop(volume.upload(path)?),
+                Content::Bytes(data) => drop(volume.upload_bytes(data)?),
+            }
+            Ok(volume)
+        });
+        match filled {
+            Ok(volume) => {
+                transaction.commit();
+                Ok(volume)
+            }
+            Err(error) => Err(transaction.roll_back(error)),
+        }
     }
 }
 

@@ -40,7 +40,7 @@ pub use pool::{Pool, PoolInfo};
 pub use provision::{Content, Provision, Provisioned, Storage};
 pub use state::State;
 pub use transfer::Transfer;
-pub use undo::Undo;
+pub use undo::{Current, Recovered, Transaction, recover};
 pub use volume::{Volume, VolumeInfo};
 pub use wait::{
     Clock, Condition, Found, Login, Ready, RealClock, Target, WaitIp, WaitOptions, wait, wait_all, wait_any,

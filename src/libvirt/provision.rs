@@ -3,7 +3,7 @@
 use super::define::{already, name_of};
 use super::object::{Kind, Object};
 use super::wiring::Wiring;
-use super::{Domain, Found, Host, Undo, WaitIp};
+use super::{Domain, Found, Host, Transaction, WaitIp};
 use crate::floor::{Code, Error, Result, interrupt};
 use std::path::PathBuf;
 
@@ -73,33 +73,30 @@ impl Host {
                 return Err(already(&volume));
             }
         }
-        let mut undo = Undo::default();
-        match self.make(xml, options, &mut undo) {
+        let transaction = Transaction::begin();
+        match self.make(xml, options) {
             Ok(made) => {
-                undo.commit();
+                transaction.commit();
                 Ok(made)
             }
             Err(error) if options.keep && error.code != Code::AlreadyExists => {
-                undo.commit();
+                transaction.commit();
                 let expression = object.expression();
                 Err(error
                     .note("what was made is left for inspection, as `keep` asks")
                     .hint(format!("remove it with `{expression}.destroy()` and `{expression}.undefine()`")))
             }
-            Err(error) => Err(undo.roll_back(error)),
+            Err(error) => Err(transaction.roll_back(error)),
         }
     }
 
-    fn make(&self, xml: &str, options: &Provision, undo: &mut Undo) -> Result<Provisioned> {
+    fn make(&self, xml: &str, options: &Provision) -> Result<Provisioned> {
         for storage in &options.storage {
             interrupt::check()?;
-            let volume = self.pool(&storage.pool)?.create_filled_volume(&storage.xml, &storage.content)?;
-            undo.push(format!("delete {}", volume.object()), move || volume.delete());
+            self.pool(&storage.pool)?.create_filled_volume(&storage.xml, &storage.content)?;
         }
         interrupt::check()?;
         let domain = self.define_domain(xml)?;
-        let made = domain.clone();
-        undo.push(format!("remove {}", domain.object()), move || made.purge());
         if options.autostart {
             domain.set_autostart(true)?;
         }

@@ -36,7 +36,7 @@ impl Session {
         }
     }
 
-    /// Calls a recipe. A result that is no plain value is given as its text.
+    /// Calls a recipe, in a transaction. A result that is no plain value is given as its text.
     pub fn call_recipe(&mut self, recipe: &Recipe, arguments: Vec<Value>) -> Result<Result<Value, u8>, Failure> {
         let mut scope = Scope::new();
         let names: Vec<String> = (0..arguments.len()).map(|index| format!("argument{index}")).collect();
@@ -49,7 +49,7 @@ impl Session {
             .engine
             .compile_with_scope(&scope, code)
             .map_err(|error| (vec![super::explain::parse_error(&recipe.import, &error, &self.sources)], 1))?;
-        match self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &tree) {
+        match api::in_transaction(|| self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &tree)) {
             Ok(result) => Ok(Ok(api::value(&result, "").unwrap_or_else(|_| result.to_string().into()))),
             Err(error) => match self.ended("", *error)? {
                 super::Ended::Exit(code) => Ok(Err(code)),

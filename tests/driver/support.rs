@@ -34,6 +34,7 @@ impl Host {
     pub(crate) fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vmscript"));
         command.args(args).current_dir(self.folder()).env("VMSCRIPT_CONNECT", self.uri());
+        command.env("XDG_STATE_HOME", self.folder().join("state"));
         for name in ["VMSCRIPT_LOG", "LIBVIRT_DEFAULT_URI", "NO_COLOR", "VMSCRIPT_SCHEMA_DIR"] {
             command.env_remove(name);
         }

@@ -1,0 +1,142 @@
+//! The journal: what a run makes, written to disk before it is made, so that the undoing of a killed run can be finished.
+//!
+//! One file per outermost transaction, one line of JSON per entry. The run holds a lock on its file as long as it lives,
+//! and removes it when all is kept or all is undone: a file without a lock is one that a killed run left behind.
+
+use super::Made;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A line of a journal.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Entry {
+    /// Something is about to be made.
+    Intend { number: u64, uri: String, made: Made },
+    /// It was undone, or was not made after all.
+    Done { number: u64 },
+}
+
+/// A journal; its file is there from the first entry on.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    file: Option<(PathBuf, File)>,
+    next: u64,
+    failed: bool,
+    /// Whether something could not be undone.
+    left: bool,
+}
+
+impl Journal {
+    /// Writes down what is about to be made; gives the number of the entry.
+    pub(super) fn intend(&mut self, uri: &str, made: &Made) -> u64 {
+        self.next += 1;
+        let number = self.next;
+        if self.file.is_none() && !self.failed {
+            match create() {
+                Ok(file) => self.file = Some(file),
+                Err(error) => self.complain(&error),
+            }
+        }
+        self.write(&Entry::Intend { number, uri: uri.to_string(), made: made.clone() });
+        number
+    }
+
+    /// Writes down that nothing is left of an entry.
+    pub(super) fn done(&mut self, number: u64) {
+        self.write(&Entry::Done { number });
+    }
+
+    /// Keeps the file for `vmscript recover`: something could not be undone.
+    pub(super) fn leave(&mut self) {
+        self.left = true;
+    }
+
+    /// Removes the file, unless something is left to undo; what is kept is not.
+    pub(super) fn close(&mut self, kept: impl IntoIterator<Item = u64>) {
+        if self.left {
+            for number in kept {
+                self.done(number);
+            }
+            self.file = None;
+            return;
+        }
+        if let Some((path, _file)) = self.file.take()
+            && let Err(error) = fs::remove_file(&path)
+        {
+            tracing::warn!(%error, path = %path.display(), "cannot remove the journal");
+        }
+    }
+
+    fn write(&mut self, entry: &Entry) {
+        let Some((_, file)) = &mut self.file else { return };
+        if let Err(error) = append(file, entry) {
+            self.complain(&error);
+        }
+    }
+
+    /// A run does its work without a journal rather than not at all.
+    fn complain(&mut self, error: &io::Error) {
+        if !self.failed {
+            tracing::warn!(%error, "no journal can be written: a killed run could not be recovered");
+        }
+        self.failed = true;
+    }
+}
+
+/// Adds a line that is on disk when this returns.
+pub(super) fn append(file: &mut File, entry: &Entry) -> io::Result<()> {
+    let mut line = serde_json::to_string(entry)?;
+    line.push('\n');
+    file.write_all(line.as_bytes())?;
+    file.sync_data()
+}
+
+/// The folder of journals: `$XDG_STATE_HOME/vmscript/journal`.
+pub(super) fn folder() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
+    Some(state.join("vmscript/journal"))
+}
+
+/// All journals, oldest first.
+pub(super) fn all(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|kind| kind == "jsonl"));
+    paths.sort_by_key(|path| fs::metadata(path).and_then(|data| data.modified()).ok());
+    Ok(paths)
+}
+
+/// Reads a journal: what is left to undo, oldest first. A line that was not written to its end was not acted upon.
+pub(super) fn read(path: &Path) -> io::Result<Vec<(u64, String, Made)>> {
+    let mut left = Vec::new();
+    for line in fs::read_to_string(path)?.lines() {
+        match serde_json::from_str(line) {
+            Ok(Entry::Intend { number, uri, made }) => left.push((number, uri, made)),
+            Ok(Entry::Done { number }) => left.retain(|(one, ..)| *one != number),
+            Err(error) => tracing::warn!(%error, path = %path.display(), "a line of the journal cannot be read"),
+        }
+    }
+    Ok(left)
+}
+
+/// Makes a file that is locked before anybody can find it.
+fn create() -> io::Result<(PathBuf, File)> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let folder = folder().ok_or_else(|| io::Error::other("neither XDG_STATE_HOME nor HOME is set"))?;
+    fs::create_dir_all(&folder)?;
+    let started = std::time::UNIX_EPOCH.elapsed().map_err(io::Error::other)?.as_millis();
+    let name = format!("{started}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let (path, hidden) = (folder.join(format!("{name}.jsonl")), folder.join(format!("{name}.new")));
+    let file = OpenOptions::new().append(true).create_new(true).open(&hidden)?;
+    file.lock()?;
+    fs::rename(&hidden, &path)?;
+    Ok((path, file))
+}

@@ -1,0 +1,154 @@
+//! What can be made, and how it is removed again: by what tells it from everything else, with a look afterwards.
+
+use crate::floor::{Area, Code, Error, Result};
+use crate::libvirt::cause::Explain;
+use crate::libvirt::object::{Kind, Object};
+use crate::libvirt::retry::while_busy;
+use crate::libvirt::{Domain, Host, Network, Pool};
+use crate::schema::xml::{self, Elem, Name, Node};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::Duration;
+
+/// How often something that comes back is removed: a call of a killed program may still be on its way.
+const ROUNDS: u32 = 3;
+
+/// Something that was made, or was about to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub(in crate::libvirt) enum Made {
+    /// A domain.
+    Domain { name: String, uuid: String },
+    /// A network.
+    Network { name: String, uuid: String },
+    /// A pool; its directory is not part of it.
+    Pool { name: String, uuid: String },
+    /// A volume.
+    Volume { pool: String, name: String },
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Domain { name, .. } => write!(f, "remove domain `{name}`"),
+            Self::Network { name, .. } => write!(f, "remove network `{name}`"),
+            Self::Pool { name, .. } => write!(f, "remove pool `{name}`"),
+            Self::Volume { pool, name } => write!(f, "delete volume `{name}` of pool `{pool}`"),
+        }
+    }
+}
+
+impl Made {
+    /// A definition that tells its UUID, and what it will make. The UUID is chosen here if the definition has none.
+    pub(in crate::libvirt) fn identify(kind: Kind, name: &str, text: &str) -> Result<(Self, String)> {
+        let mut document = xml::parse(text)?;
+        let (uuid, text) = if let Some(uuid) = document.find_text("uuid") {
+            (uuid, text.to_string())
+        } else {
+            let uuid = new_uuid()?;
+            let mut elem = Elem::new(Name::plain("uuid"));
+            elem.nodes.push(Node::Text(uuid.clone()));
+            document.nodes.insert(0, Node::Elem(elem));
+            (uuid, xml::to_string(&document))
+        };
+        let name = name.to_string();
+        let made = match kind {
+            Kind::Domain => Self::Domain { name, uuid },
+            Kind::Network => Self::Network { name, uuid },
+            _ => Self::Pool { name, uuid },
+        };
+        Ok((made, text))
+    }
+
+    /// Whether it is there.
+    pub(super) fn exists(&self, host: &Host) -> Result<bool> {
+        Ok(match self {
+            Self::Domain { uuid, .. } => host.domain_of_uuid(uuid)?.is_some(),
+            Self::Network { uuid, .. } => host.network_of_uuid(uuid)?.is_some(),
+            Self::Pool { uuid, .. } => host.pool_of_uuid(uuid)?.is_some(),
+            Self::Volume { pool, name } => match host.find_pool(pool)? {
+                Some(pool) if pool.is_active()? => pool.find_volume(name)?.is_some(),
+                _ => false,
+            },
+        })
+    }
+
+    /// Removes it, and looks whether it is gone. It is no failure if it never was there.
+    pub(super) fn remove(&self, host: &Host) -> Result<()> {
+        for round in 0..ROUNDS {
+            if !self.exists(host)? {
+                return Ok(());
+            }
+            if round > 0 {
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            self.remove_once(host).or_else(gone)?;
+        }
+        if self.exists(host)? {
+            return Err(Error::new(Code::Failed, Area::Host, format!("cannot {self}: it is still there")));
+        }
+        Ok(())
+    }
+
+    fn remove_once(&self, host: &Host) -> Result<()> {
+        match self {
+            Self::Domain { uuid, .. } => host.domain_of_uuid(uuid)?.map_or(Ok(()), |domain| domain.purge()),
+            Self::Network { uuid, .. } => {
+                let Some(network) = host.network_of_uuid(uuid)? else { return Ok(()) };
+                let persistent = network.is_persistent()?;
+                if network.is_active()? {
+                    network.destroy()?;
+                }
+                if persistent { network.undefine() } else { Ok(()) }
+            }
+            Self::Pool { uuid, .. } => {
+                let Some(pool) = host.pool_of_uuid(uuid)? else { return Ok(()) };
+                let persistent = pool.is_persistent()?;
+                if pool.is_active()? {
+                    pool.destroy()?;
+                }
+                if persistent { pool.undefine() } else { Ok(()) }
+            }
+            Self::Volume { pool, name } => {
+                let Some(volume) = host.pool(pool)?.find_volume(name)? else { return Ok(()) };
+                while_busy(|| volume.delete())
+            }
+        }
+    }
+}
+
+/// What is gone by itself meanwhile is no failure.
+fn gone(error: Error) -> Result<()> {
+    if error.code == Code::NotFound { Ok(()) } else { Err(error) }
+}
+
+fn new_uuid() -> Result<String> {
+    let path = std::path::Path::new("/proc/sys/kernel/random/uuid");
+    let text = std::fs::read_to_string(path).map_err(|cause| Error::io(path, "read", &cause))?;
+    Ok(text.trim().to_string())
+}
+
+impl Host {
+    fn domain_of_uuid(&self, uuid: &str) -> Result<Option<Domain>> {
+        let found = self.raw().lookup_domain_by_uuid_string(uuid);
+        known(found, Kind::Domain, uuid)?.map(|raw| Domain::new(self, raw)).transpose()
+    }
+
+    fn network_of_uuid(&self, uuid: &str) -> Result<Option<Network>> {
+        let found = self.raw().lookup_network_by_uuid_string(uuid);
+        known(found, Kind::Network, uuid)?.map(|raw| Network::new(self, raw)).transpose()
+    }
+
+    fn pool_of_uuid(&self, uuid: &str) -> Result<Option<Pool>> {
+        let found = self.raw().lookup_storage_pool_by_uuid_string(uuid);
+        known(found, Kind::Pool, uuid)?.map(|raw| Pool::new(self, raw)).transpose()
+    }
+}
+
+fn known<T>(found: Result<T, virt::error::Error>, kind: Kind, uuid: &str) -> Result<Option<T>> {
+    match found.explain("look up", &Object::new(kind, uuid)) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.code == Code::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

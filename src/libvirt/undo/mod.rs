@@ -1,0 +1,192 @@
+//! Undoing: whatever is made inside a transaction is written down before it is made, and removed again, in reverse, if
+//! the whole does not succeed. What was there before is never touched.
+
+mod journal;
+mod made;
+mod recover;
+
+pub(super) use made::Made;
+pub use recover::{Recovered, recover};
+
+use super::Host;
+use crate::floor::{Code, Error, Result, interrupt};
+use journal::Journal;
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a host that went away may take to come back, so that what was made on it can be removed.
+const COME_BACK: Duration = Duration::from_secs(30);
+
+thread_local! {
+    static CURRENT: RefCell<Option<Arc<Scope>>> = const { RefCell::new(None) };
+}
+
+/// What was made so far, and the place where it is written down.
+#[derive(Debug)]
+struct Scope {
+    outer: Option<Arc<Scope>>,
+    journal: Arc<Mutex<Journal>>,
+    made: Mutex<Vec<Step>>,
+}
+
+#[derive(Debug, Clone)]
+struct Step {
+    number: u64,
+    host: Host,
+    made: Made,
+}
+
+/// Everything that this thread makes from its beginning until it is committed or rolled back. A transaction inside
+/// another one hands what it made to the outer one when it is committed.
+#[derive(Debug)]
+pub struct Transaction(Arc<Scope>);
+
+impl Transaction {
+    /// Begins.
+    #[must_use]
+    pub fn begin() -> Self {
+        let outer = CURRENT.take();
+        let journal = outer.as_ref().map_or_else(Arc::default, |outer| outer.journal.clone());
+        let scope = Arc::new(Scope { outer, journal, made: Mutex::default() });
+        CURRENT.set(Some(scope.clone()));
+        Self(scope)
+    }
+
+    /// Keeps all that was made.
+    pub fn commit(self) {
+        let made = std::mem::take(&mut *self.0.made());
+        tracing::debug!(steps = made.len(), "committed");
+        match &self.0.outer {
+            Some(outer) => outer.made().extend(made),
+            None => self.0.journal().close(made.iter().map(|step| step.number)),
+        }
+    }
+
+    /// Removes all that was made, in reverse, because of an error, and returns that error. What cannot be removed
+    /// becomes a note; it neither stops the rest nor hides the error. The wish to stop waits until all is undone.
+    #[must_use]
+    pub fn roll_back(self, mut error: Error) -> Error {
+        for note in self.undo() {
+            error = error.note(note);
+        }
+        error
+    }
+
+    /// Removes all that was made, in reverse; gives what there is to tell.
+    pub fn undo(self) -> Vec<String> {
+        let mut wanted = false;
+        let mut notes = Vec::new();
+        let mut left = false;
+        let steps = std::mem::take(&mut *self.0.made());
+        for step in steps.into_iter().rev() {
+            wanted |= interrupt::clear();
+            tracing::info!(what = %step.made, "undo");
+            let host = match reconnected(&step.host, &mut notes) {
+                Ok(host) => host,
+                Err(error) => {
+                    left = true;
+                    notes.push(format!("cannot undo: {}: {error}", step.made));
+                    continue;
+                }
+            };
+            match step.made.remove(&host) {
+                Ok(()) => self.0.journal().done(step.number),
+                Err(failure) => {
+                    left = true;
+                    notes.push(format!("cannot undo: {}: {failure}", step.made));
+                }
+            }
+        }
+        if left {
+            self.0.journal().leave();
+            notes.push("`vmscript recover` finishes the undoing".to_string());
+        }
+        if self.0.outer.is_none() {
+            self.0.journal().close([]);
+        }
+        if wanted {
+            interrupt::trigger();
+        }
+        notes
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        CURRENT.set(self.0.outer.clone());
+    }
+}
+
+impl Scope {
+    fn made(&self) -> MutexGuard<'_, Vec<Step>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The transaction of this thread, to be handed to another.
+#[derive(Debug, Clone)]
+pub struct Current(Option<Arc<Scope>>);
+
+impl Current {
+    /// The transaction of this thread, or none.
+    pub fn get() -> Self {
+        CURRENT.with_borrow(|current| Self(current.clone()))
+    }
+
+    /// Makes it the one of this thread.
+    pub fn adopt(&self) {
+        CURRENT.set(self.0.clone());
+    }
+}
+
+/// Whether whatever is made now can be undone.
+pub(super) fn is_on() -> bool {
+    CURRENT.with_borrow(Option::is_some)
+}
+
+/// Makes something, written down before. If the answer leaves open whether it was made, it counts as made.
+pub(super) fn record<T>(host: &Host, made: Made, call: impl FnOnce() -> Result<T>) -> Result<T> {
+    let Some(scope) = CURRENT.with_borrow(Clone::clone) else { return call() };
+    let number = scope.journal().intend(host.uri(), &made);
+    let step = Step { number, host: host.clone(), made };
+    match call() {
+        Err(error) if !matches!(error.code, Code::NoConnection | Code::Timeout | Code::Interrupted) => {
+            scope.journal().done(number);
+            Err(error)
+        }
+        other => {
+            scope.made().push(step);
+            other
+        }
+    }
+}
+
+/// The host, connected anew if the connection was lost.
+fn reconnected(host: &Host, notes: &mut Vec<String>) -> Result<Host> {
+    if host.is_alive() {
+        return Ok(host.clone());
+    }
+    let end = Instant::now() + COME_BACK;
+    loop {
+        match Host::connect(Some(host.uri())) {
+            Err(error) if Instant::now() < end => {
+                tracing::info!(%error, "waiting for the host to come back");
+                std::thread::sleep(Duration::from_millis(500));
+            }
+            Ok(again) => {
+                let note =
+                    format!("the connection to `{}` was lost: what was made is undone over a new one", host.uri());
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+                return Ok(again);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Transactions, and the journal of runs that were killed.
+
+use super::support::{Host, text};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+fn journals(host: &Host) -> usize {
+    std::fs::read_dir(host.folder().join("state/vmscript/journal")).map_or(0, |entries| entries.flatten().count())
+}
+
+#[test]
+fn whatever_ends_a_transaction_badly_undoes_it() {
+    let host = Host::new();
+    for (end, code) in [("throw \"no\"", Some(1)), ("exit(7)", Some(7)), ("exit(0)", Some(0)), ("1", Some(0))] {
+        let script = format!(
+            "let host = connect();
+             transaction(|| {{
+                 host.define_domain(#{{ type: \"test\", name: \"db\", memory: \"1 GiB\", os: #{{ type: \"hvm\" }} }});
+                 transaction(|| host.pool(\"default\").create_volume(#{{ name: \"new.raw\", capacity: \"1 MiB\", target: #{{ format: \"raw\" }} }}));
+                 {end}
+             }});"
+        );
+        let shown = host.command(["--log-level", "info", "-e", &script]).output().expect("started");
+        assert_eq!(shown.status.code(), code, "{}", text(&shown.stderr));
+        let undone: Vec<_> =
+            ["delete volume `new.raw`", "remove domain `db`"].map(|what| text(&shown.stderr).find(what)).into();
+        assert_eq!(undone.iter().all(Option::is_some), code != Some(0), "{}", text(&shown.stderr));
+        assert!(undone.is_sorted(), "in reverse: {}", text(&shown.stderr));
+        assert_eq!(journals(&host), 0, "{end}");
+    }
+}
+
+#[test]
+fn what_was_there_before_is_never_touched() {
+    let host = Host::new();
+    let shown = host.run(
+        "let host = connect();
+         let there = host.domain(\"idle\");
+         try {
+             transaction(|| host.define_domain(#{ type: \"test\", name: \"idle\", memory: \"1 GiB\", os: #{ type: \"hvm\" } }));
+         } catch (err) {
+             assert_eq!(err.code, \"already-exists\");
+         }
+         assert_eq(host.domain(\"idle\").uuid, there.uuid);"
+            .replace("assert_eq!", "assert_eq")
+            .as_str(),
+    );
+    assert!(shown.status.success(), "{}", text(&shown.stderr));
+}
+
+#[test]
+fn the_journal_of_a_killed_run_is_recovered_and_that_of_a_living_one_is_not() {
+    let host = Host::new();
+    let script = "let host = connect();
+        transaction(|| {
+            host.define_network(#{ name: \"lab\", ips: [ #{ address: \"10.17.3.1\", prefix: 24 } ] });
+            sleep(60);
+        })";
+    let mut child = host.command(["-e", script]).stderr(Stdio::piped()).spawn().expect("started");
+    let end = Instant::now() + Duration::from_secs(20);
+    while journals(&host) == 0 && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let recover = |args: &[&str]| {
+        let output = host.command([&["recover"], args].concat()).output().expect("started");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert_eq!(recover(&[]), "no killed run left anything to undo\n");
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    // Each process has a test host of its own, so that the network went with the killed one.
+    let left = format!("{}: remove network `lab`: nothing is there\n", host.uri());
+    assert_eq!(recover(&["--list"]), left);
+    assert_eq!(recover(&["--dry-run"]), left);
+    assert_eq!(journals(&host), 1);
+    assert_eq!(recover(&[]), left);
+    assert_eq!(journals(&host), 0);
+    assert_eq!(recover(&[]), "no killed run left anything to undo\n");
+}
