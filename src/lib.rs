@@ -3,6 +3,7 @@
 pub mod api;
 pub mod cli;
 pub mod floor;
+pub mod image;
 pub mod libvirt;
 pub mod schema;
 pub mod script;

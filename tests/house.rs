@@ -33,7 +33,11 @@ const ROOMS: &[Room] = &[
     },
     Room { name: "libvirt", rooms: &["schema", "floor"], crates: &["ipnet", "libc", "serde_json", "virt"] },
     Room { name: "seed", rooms: &["floor"], crates: &["hadris_fs", "hadris_iso", "serde_saphyr"] },
-    Room { name: "image", rooms: &["floor"], crates: &[] },
+    Room {
+        name: "image",
+        rooms: &["floor"],
+        crates: &["bzip2", "flate2", "liblzma", "minisign_verify", "serde_json", "sha2", "ureq", "zstd"],
+    },
     Room { name: "addressing", rooms: &["floor"], crates: &["ipnet"] },
     Room { name: "schema", rooms: &["floor"], crates: &["postcard", "quick_xml", "regex"] },
     Room { name: "floor", rooms: &[], crates: &["strsim"] },

@@ -15,6 +15,8 @@ pub enum Event<'a> {
     },
     /// So much is done by now.
     At(u64),
+    /// How much there is to do, where that was not known at the beginning.
+    Total(Option<u64>),
     /// What is going on right now, such as `no lease yet, agent not connected`.
     Status(&'a str),
     /// It is over, well or not.
@@ -55,6 +57,11 @@ impl Progress {
     /// Tells how much is done by now.
     pub fn at(&self, done: u64) {
         send(self.id, Event::At(done));
+    }
+
+    /// Tells how much there is to do, where that was not known at the beginning.
+    pub fn total(&self, total: Option<u64>) {
+        send(self.id, Event::Total(total));
     }
 
     /// Tells what is going on right now.

@@ -1,0 +1,392 @@
+//! From a URL or a path to a complete, verified, unpacked image file.
+
+use super::cache::{Facts, Slot, cache_folder};
+use super::download::{Downloaded, download};
+use super::http::{Answer, Client, Want};
+use super::part::Part;
+use super::signature::Signature;
+use super::{Checksum, Compression, Description, checksum::Hasher, describe_file, file_name, sparse};
+use crate::floor::progress::Progress;
+use crate::floor::{Area, Code, Error, Result, interrupt};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+const CHUNK: usize = 256 << 10;
+
+/// Which image is wanted.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Where it is: URLs (`http`, `https`, `file`) or paths; the first one that works is taken.
+    pub sources: Vec<String>,
+    /// What the file at the source must hash to, before it is unpacked.
+    pub checksum: Option<Checksum>,
+    /// Where the publisher's list of checksums is.
+    pub checksum_url: Option<String>,
+    /// A signature on the list of checksums, or on the file where there is no list.
+    pub signature: Option<Signature>,
+    /// Whether to fetch it even if it is in the cache.
+    pub force: bool,
+    /// How often to try again without anything new coming.
+    pub retries: u32,
+    /// How long a server may be silent.
+    pub stall: Duration,
+    /// The folder of the cache.
+    pub cache: PathBuf,
+}
+
+impl Request {
+    /// An image from these sources, with what is usual for the rest.
+    pub fn new(sources: Vec<String>) -> Self {
+        Self {
+            sources,
+            checksum: None,
+            checksum_url: None,
+            signature: None,
+            force: false,
+            retries: 5,
+            stall: Duration::from_secs(30),
+            cache: cache_folder(),
+        }
+    }
+}
+
+/// A complete image on this machine.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it is.
+    pub description: Description,
+    /// How it was compressed at its source.
+    pub compression: Option<String>,
+    /// The checksum of the file at its source.
+    pub checksum: String,
+    /// Whether nothing had to be downloaded.
+    pub cached: bool,
+}
+
+/// Gets an image: from the cache where it is current, else from its source.
+pub fn fetch(request: &Request) -> Result<Fetched> {
+    let Some(first) = request.sources.first() else {
+        return Err(Error::argument("an image needs a `url` or a `path`"));
+    };
+    let client = Client::new(request.stall);
+    let mut request = request.clone();
+    if let (None, Some(list)) = (&request.checksum, &request.checksum_url) {
+        request.checksum = Some(listed(&client, &request, list)?);
+    }
+    if let Some(path) = local(first) {
+        return from_file(&request, &path);
+    }
+    let slot = Slot::open(&request.cache, first)?;
+    if let Some(facts) = slot.facts().filter(|_| !request.force)
+        && current(&client, &request, &facts)?
+    {
+        return complete(&slot.image(), &facts, true);
+    }
+    let resumed = slot.part_facts().is_some();
+    match get(&client, &request, &slot) {
+        // What an earlier run left may have been damaged by a crash.
+        Err(error) if resumed && !slot.part().exists() && error.code == Code::Failed => get(&client, &request, &slot),
+        done => done,
+    }
+}
+
+/// What an image is, without getting all of it.
+pub fn inspect(source: &str) -> Result<(Description, Option<Compression>)> {
+    let unreadable = |error: std::io::Error| {
+        Error::new(Code::Failed, Area::Storage, format!("cannot read the image `{}`", super::http::shown(source)))
+            .caused_by(error.to_string())
+    };
+    if let Some(path) = local(source) {
+        let mut file = File::open(&path).map_err(|error| Error::io(&path, "read", &error))?;
+        let (packed, reader) = Compression::sniff(BufReader::new(&file)).map_err(unreadable)?;
+        let found = if let Some(kind) = packed {
+            super::describe(kind.unpack(reader).map_err(unreadable)?)
+        } else {
+            drop(reader);
+            describe_file(&mut file)
+        };
+        return Ok((found.map_err(unreadable)?, packed));
+    }
+    let client = Client::new(Request::new(Vec::new()).stall);
+    let Answer::Data { body, total, .. } = client.get(source, Want::Whole).map_err(super::http::Trouble::into_error)?
+    else {
+        return Err(Error::argument("the server answered what was not asked"));
+    };
+    let (packed, reader) = Compression::sniff(BufReader::new(body)).map_err(unreadable)?;
+    let mut found = match packed {
+        Some(kind) => super::describe(kind.unpack(reader).map_err(unreadable)?),
+        None => super::describe(reader),
+    }
+    .map_err(unreadable)?;
+    if packed.is_none()
+        && found.virtual_size.is_none()
+        && matches!(found.format, super::Format::Raw | super::Format::Iso)
+    {
+        found.virtual_size = total;
+    }
+    Ok((found, packed))
+}
+
+/// The path of a source that is a file of this machine.
+fn local(source: &str) -> Option<PathBuf> {
+    match source.split_once("://") {
+        None => Some(PathBuf::from(source)),
+        Some(("file", path)) => Some(PathBuf::from(path)),
+        Some(_) => None,
+    }
+}
+
+/// The checksum from the publisher's list, whose signature is checked first.
+fn listed(client: &Client, request: &Request, list: &str) -> Result<Checksum> {
+    let text = document(client, list)?;
+    if let Some(signature) = &request.signature {
+        signature.verify_text(&document(client, &signature.source)?, &text, list)?;
+    }
+    let name = file_name(&request.sources[0]);
+    Checksum::find(&text, name).ok_or_else(|| {
+        Error::new(
+            Code::NotFound,
+            Area::Storage,
+            format!("`{}` lists no checksum of `{name}`", super::http::shown(list)),
+        )
+        .hint("give the checksum itself: `checksum: \"sha256:...\"`")
+    })
+}
+
+fn document(client: &Client, source: &str) -> Result<String> {
+    match local(source) {
+        Some(path) => fs::read_to_string(&path).map_err(|error| Error::io(&path, "read", &error)),
+        None => retried(|| client.document(source)),
+    }
+}
+
+/// A small request, tried three times.
+fn retried<T>(mut request: impl FnMut() -> Result<T, super::http::Trouble>) -> Result<T> {
+    let mut pause = Duration::from_millis(250);
+    loop {
+        match request() {
+            Ok(done) => return Ok(done),
+            Err(super::http::Trouble::Passing(error)) if pause < Duration::from_secs(2) => {
+                tracing::warn!(%error, "trying again");
+                interrupt::sleep(pause)?;
+                pause *= 2;
+            }
+            Err(trouble) => return Err(trouble.into_error()),
+        }
+    }
+}
+
+/// Whether the cached image is the one that is wanted. If only the network is in trouble, it is.
+fn current(client: &Client, request: &Request, facts: &Facts) -> Result<bool> {
+    if let Some(checksum) = &request.checksum {
+        return Ok(facts.has(checksum));
+    }
+    if facts.version.etag.is_none() && facts.version.last_modified.is_none() {
+        return Ok(false);
+    }
+    match retried(|| client.get(&facts.url, Want::Unless(&facts.version))) {
+        Ok(Answer::Same) => Ok(true),
+        Ok(Answer::Data { version, .. }) => Ok(version == facts.version),
+        Err(error) if matches!(error.code, Code::Failed | Code::Timeout) => {
+            tracing::warn!(%error, "taking the image in the cache, as nobody can say whether there is a newer one");
+            Ok(true)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Downloads and unpacks side by side; the image appears when all is verified.
+fn get(client: &Client, request: &Request, slot: &Slot) -> Result<Fetched> {
+    let earlier = slot.part_facts().filter(|facts| facts.url == request.sources[0] && !request.force);
+    let part = Part::open(&slot.part(), earlier.is_some())?;
+    let version = earlier.unwrap_or_default().version;
+    let note = |url: &str, version: &super::http::Version| {
+        slot.note_part(&Facts { url: url.to_string(), version: version.clone(), ..Facts::default() });
+    };
+    let (downloaded, unpacked) = std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            let done = download(client, request, &part, &version, note);
+            part.end();
+            done
+        });
+        let unpacked = unpack(&part, &slot.unpacked());
+        if unpacked.is_err() && !part.is_ended() {
+            // The thread waits for the server otherwise.
+            part.abandon();
+            client.stop();
+        }
+        (worker.join().expect("the download does not panic"), unpacked)
+    });
+    let done = match (downloaded, unpacked) {
+        // Ctrl-C leaves what came, so that the next run goes on there.
+        (_, Err(error)) | (Err(error), _) if error.code == Code::Interrupted => {
+            part.settle()?;
+            return Err(error);
+        }
+        (Ok(_), Err(error)) => Err(error),
+        (Err(error), Ok(_)) => {
+            part.settle()?;
+            return Err(error);
+        }
+        // Of two failures the download's own is the cause, unless it was stopped because of the other.
+        (Err(download), Err(unpacking)) => Err(if part.is_abandoned() { unpacking } else { download }),
+        (Ok(downloaded), Ok(compression)) => verified(request, slot, &downloaded).map(|()| (downloaded, compression)),
+    };
+    match done {
+        Ok((downloaded, compression)) => store(slot, &part, downloaded, compression),
+        Err(error) => {
+            // Nothing of this is worth going on with.
+            slot.drop_part()?;
+            Err(error)
+        }
+    }
+}
+
+fn verified(request: &Request, slot: &Slot, done: &Downloaded) -> Result<()> {
+    let name = super::http::shown(&done.url);
+    if let Some(checksum) = &request.checksum {
+        checksum.verify(&done.checksum, &name)?;
+    }
+    match &request.signature {
+        Some(signature) if request.checksum_url.is_none() => {
+            let client = Client::new(request.stall);
+            signature.verify_file(&document(&client, &signature.source)?, &slot.part(), &name)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn store(slot: &Slot, part: &Part, done: Downloaded, compression: Option<Compression>) -> Result<Fetched> {
+    slot.forget()?;
+    let image = slot.image();
+    match compression {
+        Some(_) => fs::rename(slot.unpacked(), &image).map_err(|error| Error::io(&image, "write", &error))?,
+        None => part.keep_as(&image)?,
+    }
+    let facts = Facts {
+        url: done.url,
+        version: done.version,
+        checksum: done.checksum.to_string(),
+        compression: compression.map(|kind| kind.name().to_string()),
+    };
+    slot.note_image(&facts)?;
+    complete(&image, &facts, false)
+}
+
+/// Unpacks a growing file into another one, or waits for its end if it is not compressed.
+fn unpack(part: &Part, to: &Path) -> Result<Option<Compression>> {
+    loop {
+        let mut reader = BufReader::with_capacity(CHUNK, part.follow());
+        let done = match Compression::sniff(&mut reader) {
+            Ok((Some(kind), packed)) => unpack_to(kind, packed, to).map(|()| Some(kind)),
+            _ => part.wait().map(|()| None),
+        };
+        interrupt::check()?;
+        if !reader.get_ref().is_stale() {
+            return done;
+        }
+    }
+}
+
+fn unpack_to(kind: Compression, packed: impl BufRead, to: &Path) -> Result<()> {
+    let unwritable = |error: std::io::Error| Error::io(to, "write", &error);
+    let broken = |error: std::io::Error| {
+        Error::new(Code::Failed, Area::Storage, format!("the {} data of the image are broken", kind.name()))
+            .caused_by(error.to_string())
+    };
+    let file = File::options().read(true).write(true).create(true).truncate(true).open(to).map_err(unwritable)?;
+    let mut reader = kind.unpack(packed).map_err(broken)?;
+    let mut buffer = vec![0; CHUNK];
+    let mut at = 0;
+    loop {
+        interrupt::check()?;
+        match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(got) => {
+                sparse::write_at(&file, &buffer[..got], at).map_err(unwritable)?;
+                at += got as u64;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(broken(error)),
+        }
+    }
+    file.set_len(at).and_then(|()| file.sync_all()).map_err(unwritable)
+}
+
+/// A file of this machine is used where it is; unpacked it goes to the cache.
+fn from_file(request: &Request, path: &Path) -> Result<Fetched> {
+    let unreadable = |error: std::io::Error| Error::io(path, "read", &error);
+    let file = File::open(path).map_err(unreadable)?;
+    let facts = file.metadata().map_err(unreadable)?;
+    let (compression, _) = Compression::sniff(BufReader::new(&file)).map_err(unreadable)?;
+    let checksum = match &request.checksum {
+        Some(expected) => {
+            let found = count(expected.hasher(), path, facts.len())?;
+            expected.verify(&found, &path.display().to_string())?;
+            found.to_string()
+        }
+        None => String::new(),
+    };
+    if let Some(signature) = request.signature.as_ref().filter(|_| request.checksum_url.is_none()) {
+        let client = Client::new(request.stall);
+        signature.verify_file(&document(&client, &signature.source)?, path, &path.display().to_string())?;
+    }
+    let Some(kind) = compression else {
+        return complete(path, &Facts { checksum, ..Facts::default() }, true);
+    };
+    let whole = fs::canonicalize(path).map_err(unreadable)?;
+    let slot = Slot::open(&request.cache, &whole.display().to_string())?;
+    let since = facts.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let version =
+        super::http::Version { etag: Some(format!("{}-{}", facts.len(), since.as_nanos())), last_modified: None };
+    if let Some(known) = slot.facts().filter(|known| known.version == version && !request.force) {
+        return complete(&slot.image(), &Facts { checksum, ..known }, true);
+    }
+    let progress = Progress::begin(&format!("unpack {}", file_name(&whole.display().to_string())), None);
+    let file = File::open(path).map_err(unreadable)?;
+    unpack_to(kind, BufReader::with_capacity(CHUNK, file), &slot.unpacked())?;
+    drop(progress);
+    slot.forget()?;
+    let image = slot.image();
+    fs::rename(slot.unpacked(), &image).map_err(|error| Error::io(&image, "write", &error))?;
+    let facts =
+        Facts { url: whole.display().to_string(), version, checksum, compression: Some(kind.name().to_string()) };
+    slot.note_image(&facts)?;
+    complete(&image, &facts, false)
+}
+
+/// The checksum of a file.
+fn count(mut hasher: Hasher, path: &Path, size: u64) -> Result<Checksum> {
+    let unreadable = |error: std::io::Error| Error::io(path, "read", &error);
+    let progress = Progress::begin(&format!("verify {}", path.display()), Some(size));
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut buffer = vec![0; CHUNK];
+    let mut done = 0;
+    loop {
+        interrupt::check()?;
+        let got = file.read(&mut buffer).map_err(unreadable)?;
+        if got == 0 {
+            return Ok(hasher.finish());
+        }
+        hasher.update(&buffer[..got]);
+        done += got as u64;
+        progress.at(done);
+    }
+}
+
+fn complete(path: &Path, facts: &Facts, cached: bool) -> Result<Fetched> {
+    let unreadable = |error: std::io::Error| Error::io(path, "read", &error);
+    let mut file = File::open(path).map_err(unreadable)?;
+    let description = describe_file(&mut file).map_err(unreadable)?;
+    Ok(Fetched {
+        path: path.to_path_buf(),
+        description,
+        compression: facts.compression.clone(),
+        checksum: facts.checksum.clone(),
+        cached,
+    })
+}

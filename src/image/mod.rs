@@ -1,0 +1,27 @@
+//! Disk images: fetched, verified, unpacked, and told by their content. Knows no libvirt.
+
+mod cache;
+mod checksum;
+mod compression;
+mod download;
+mod fetch;
+mod format;
+mod http;
+mod part;
+mod rules;
+mod signature;
+mod sparse;
+
+pub use cache::cache_folder;
+pub use checksum::Checksum;
+pub use compression::Compression;
+pub use fetch::{Fetched, Request, fetch, inspect};
+pub use format::{Description, Format, describe, describe_file};
+pub use rules::check;
+pub use signature::{Key, Signature};
+
+/// The last part of a URL or a path, without what follows a question mark.
+pub fn file_name(source: &str) -> &str {
+    let source = if source.contains("://") { source.split(['?', '#']).next().unwrap_or(source) } else { source };
+    source.trim_end_matches('/').rsplit('/').next().unwrap_or(source)
+}

@@ -1,0 +1,4 @@
+//! Images from servers that behave, and from servers that do not.
+
+mod fetching;
+mod server;
