@@ -5,6 +5,7 @@ pub mod cli;
 pub mod floor;
 pub mod image;
 pub mod libvirt;
+pub mod repl;
 pub mod schema;
 pub mod script;
 pub mod seed;

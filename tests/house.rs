@@ -20,7 +20,7 @@ const ROOMS: &[Room] = &[
         rooms: &["repl", "script", "api", "floor"],
         crates: &["clap", "comfy_table", "ctrlc", "indicatif", "serde_json", "serde_saphyr", "tracing_subscriber"],
     },
-    Room { name: "repl", rooms: &["script", "api", "schema", "floor"], crates: &["rhai", "rustyline"] },
+    Room { name: "repl", rooms: &["script", "api", "schema", "floor"], crates: &["rhai", "rustix", "rustyline"] },
     Room {
         name: "script",
         rooms: &["api", "schema", "floor"],
@@ -43,8 +43,8 @@ const ROOMS: &[Room] = &[
     Room { name: "floor", rooms: &[], crates: &["strsim"] },
 ];
 
-/// Crates for every room.
-const CRATES_FOR_ALL: &[&str] = &["indexmap", "serde", "tracing"];
+/// Crates for every room; `tempfile` for the sake of their tests.
+const CRATES_FOR_ALL: &[&str] = &["indexmap", "serde", "tempfile", "tracing"];
 
 /// The one file with `unsafe`.
 const UNSAFE_FILE: &str = "src/libvirt/ffi.rs";

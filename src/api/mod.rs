@@ -49,6 +49,11 @@ impl Context {
         Self { uri, hosts: Arc::default() }
     }
 
+    /// Connects to a host as `connect()` does, for whoever has it ready before a script asks.
+    pub fn host(&self, uri: Option<&str>) -> Result<Dynamic, Error> {
+        self.connect(uri, false).map(Dynamic::from)
+    }
+
     /// The context of the session that makes this call.
     fn of(call: &NativeCallContext) -> Self {
         call.tag().and_then(|tag| tag.clone().try_cast::<Self>()).unwrap_or_default()
@@ -58,13 +63,21 @@ impl Context {
     /// other do not connect anew. A connection that died is replaced.
     fn connect(&self, uri: Option<&str>, read_only: bool) -> Result<Host, Error> {
         let uri = uri.or(self.uri.as_deref());
-        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        hosts.retain(|(_, _, host)| host.is_alive());
-        if let Some((_, _, host)) = hosts.iter().find(|(known, kind, _)| known.as_deref() == uri && *kind == read_only)
-        {
-            return Ok(host.clone());
+        let known = || {
+            let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+            hosts.retain(|(_, _, host)| host.is_alive());
+            let found = hosts.iter().find(|(known, kind, _)| known.as_deref() == uri && *kind == read_only);
+            found.map(|(_, _, host)| host.clone())
+        };
+        if let Some(host) = known() {
+            return Ok(host);
         }
+        // Connecting takes its time: meanwhile others can have the hosts that are there.
         let host = if read_only { Host::connect_read_only(uri)? } else { Host::connect(uri)? };
+        if let Some(sooner) = known() {
+            return Ok(sooner);
+        }
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         hosts.push((uri.map(str::to_string), read_only, host.clone()));
         Ok(host)
     }

@@ -5,15 +5,15 @@
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// A Rhai scripting host for libvirt.
+/// A Rhai scripting host and REPL for libvirt.
 #[derive(Debug, Parser)]
 #[command(
     name = "vmscript",
     version,
-    override_usage = "vmscript [OPTIONS] FILE [ARG]...\n       vmscript [OPTIONS] -e CODE [ARG]...\n       vmscript [OPTIONS] - [ARG]...\n       vmscript [OPTIONS] MODULE RECIPE [ARG]...\n       vmscript check FILE...",
+    override_usage = "vmscript [OPTIONS]\n       vmscript [OPTIONS] FILE [ARG]...\n       vmscript [OPTIONS] -e CODE [ARG]...\n       vmscript [OPTIONS] - [ARG]...\n       vmscript [OPTIONS] MODULE RECIPE [ARG]...\n       vmscript check FILE...",
     disable_help_subcommand = true,
     max_term_width = 100,
-    after_help = "Options after FILE belong to the script, which sees them as `args`.\n\n\
+    after_help = "Without FILE it opens a prompt. Options after FILE belong to the script, which sees them as `args`.\n\n\
         Exit codes: 0 done, 1 script or usage error, 2 a definition was refused, 3 no connection,\n\
         4 a domain, network or host operation failed, 5 a storage operation failed, 130 interrupted,\n\
         n from `exit(n)`."
@@ -26,6 +26,18 @@ pub(super) struct Arguments {
     /// Run this code instead of a file
     #[arg(short, value_name = "CODE")]
     pub(super) eval: Option<String>,
+
+    /// Run this file, then stay at the prompt
+    #[arg(short, value_name = "FILE")]
+    pub(super) interactive: Option<PathBuf>,
+
+    /// Lines to run before the first prompt, instead of those in ~/.config/vmscript/init.rhai
+    #[arg(long, value_name = "FILE")]
+    pub(super) init: Option<PathBuf>,
+
+    /// Begin at the prompt without such lines
+    #[arg(long, conflicts_with = "init")]
+    pub(super) no_init: bool,
 
     /// The folder of libvirt's schemas [default: VMSCRIPT_SCHEMA_DIR, that of the installed libvirt]
     #[arg(long, value_name = "DIR")]

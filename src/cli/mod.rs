@@ -9,6 +9,7 @@ mod recover;
 mod run_recipe;
 
 use crate::floor::{Error, interrupt, progress};
+use crate::repl::{First, SetLog, Surroundings, start};
 use crate::script::{Ended, Session, Settings, render};
 use arguments::{Arguments, Color, Command};
 use clap::Parser;
@@ -27,7 +28,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::from(error.use_stderr()));
         }
     };
-    logs::init(&arguments);
+    let set_log = logs::init(&arguments);
     // A second Ctrl-C while the first is being honoured (storage is being undone, say) changes nothing.
     if let Err(error) = ctrlc::set_handler(interrupt::trigger) {
         tracing::warn!(%error, "Ctrl-C will end the program at once");
@@ -41,15 +42,16 @@ pub fn main() -> ExitCode {
         Color::Never => false,
         Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     };
-    ExitCode::from(run(arguments, color))
+    ExitCode::from(run(arguments, color, set_log))
 }
 
-fn run(arguments: Arguments, color: bool) -> u8 {
+fn run(arguments: Arguments, color: bool, set_log: SetLog) -> u8 {
     let settings = |args: &[String]| Settings {
         uri: arguments.connect.clone(),
         args: args.to_vec(),
         schema_dir: arguments.schema_dir.clone(),
         print: Some(Arc::new(print)),
+        confirm: None,
     };
     match (arguments.eval.as_deref(), arguments.command) {
         (Some(code), command) => {
@@ -92,7 +94,11 @@ fn run(arguments: Arguments, color: bool) -> u8 {
             };
             end(result, &session, color)
         }
-        (None, None) => usage("no script is given"),
+        (None, None) => {
+            let first = First { init: arguments.init, no_init: arguments.no_init, file: arguments.interactive };
+            let script = settings(&[]);
+            start(Surroundings { script, log: Some(set_log), color, ..Surroundings::default() }, &first)
+        }
     }
 }
 

@@ -96,7 +96,7 @@ fn wrong(call: &FnCallExpr, method: bool, names: &Names) -> Option<Diagnostic> {
             let counts: Vec<_> =
                 counts.iter().map(|count| (count - usize::from(method && *count > 0)).to_string()).collect();
             let message = format!("`{name}` takes {} arguments, not {}", counts.join(" or "), call.args.len());
-            let reference = Reference::new();
+            let reference = Reference::shared();
             let shown = Diagnostic::error(message);
             Some(
                 reference

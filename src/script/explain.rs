@@ -137,7 +137,7 @@ fn unknown_function(signature: &str) -> Diagnostic {
     let (name, types) = signature.split_once(" (").unwrap_or((signature, ""));
     let types: Vec<_> =
         types.trim_end_matches(')').split(", ").filter(|kind| !kind.is_empty()).map(script_type).collect();
-    let reference = Reference::new();
+    let reference = Reference::shared();
     let same: Vec<_> = reference.named(name).map(|(_, function)| function).collect();
     if let Some(getter) = same.iter().find(|f| f.getter && types.first() == f.receiver.as_ref() && types.len() == 1) {
         let message = format!("`{name}` is a property of {}, not a method", types[0]);
@@ -172,7 +172,7 @@ fn unknown_property(text: &str) -> Diagnostic {
         return Diagnostic::error(lower(text));
     };
     let kind = script_type(kind);
-    let reference = Reference::new();
+    let reference = Reference::shared();
     let of_kind = |f: &super::Function| f.receiver.as_deref() == Some(kind.as_str());
     let same: Vec<_> = reference.named(name).map(|(_, f)| f).filter(|f| of_kind(f)).collect();
     if text.starts_with("No writable") && same.iter().any(|f| f.getter) {

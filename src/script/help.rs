@@ -4,7 +4,7 @@
 
 use super::Reference;
 use super::reference::Function;
-use crate::floor::nearest;
+use crate::floor::{Error, Result, did_you_mean};
 use rhai::Module;
 use rhai::plugin::*;
 
@@ -37,7 +37,7 @@ mod functions {
     #[rhai_fn(name = "help")]
     pub fn overview() -> String {
         let mut text = String::from("help(\"NAME\") explains a function, a property or a type:\n");
-        for page in &Reference::new().pages {
+        for page in &Reference::shared().pages {
             let mut names: Vec<_> = page.functions.iter().map(|function| function.name.as_str()).collect();
             names.dedup();
             text.push_str(&format!("\n{}: {}\n", page.title, names.join(", ")));
@@ -47,35 +47,45 @@ mod functions {
 }
 
 fn explain(name: &str) -> String {
-    let reference = Reference::new();
-    let found: Vec<_> = reference.named(name).map(|(_, function)| describe(function)).collect();
-    if !found.is_empty() {
-        return found.join("\n\n");
-    }
-    if let Some(page) = reference.pages.iter().find(|page| page.title.eq_ignore_ascii_case(name)) {
-        let width = page.functions.iter().map(|function| function.signature().chars().count()).max().unwrap_or(0);
-        let rows =
-            page.functions.iter().map(|f| format!("  {:width$}  {}", f.signature(), f.summary).trim_end().to_string());
-        return format!("{}\n{}\n", page.text, rows.collect::<Vec<_>>().join("\n")).trim().to_string();
-    }
-    let names = reference.functions().map(|(_, function)| function.name.as_str());
-    let names = names.chain(reference.pages.iter().map(|page| page.title.as_str()));
-    match nearest(name, names) {
-        Some(near) => format!("no function, property or type `{name}`; did you mean `{near}`?"),
-        None => format!("no function, property or type `{name}`; `help()` lists what there is"),
+    match Reference::shared().explain(name) {
+        Ok(text) => text,
+        Err(error) => format!("{}; {}", error.message, error.hints.join("; ")),
     }
 }
 
-fn describe(function: &Function) -> String {
-    let mut text = format!("{}\n  {}", function.signature(), function.summary);
-    for line in function.details.lines() {
-        text.push_str(&format!("\n  {line}"));
-    }
-    for example in &function.examples {
-        text.push('\n');
-        for line in example.code.lines() {
-            text.push_str(&format!("\n    {line}"));
+impl Reference {
+    /// Explains a function, a property or a type.
+    pub fn explain(&self, name: &str) -> Result<String> {
+        let found: Vec<_> = self.named(name).map(|(_, function)| function.describe()).collect();
+        if !found.is_empty() {
+            return Ok(found.join("\n\n"));
         }
+        if let Some(page) = self.pages.iter().find(|page| page.title.eq_ignore_ascii_case(name)) {
+            let width = page.functions.iter().map(|function| function.signature().chars().count()).max().unwrap_or(0);
+            let row = |f: &Function| format!("  {:width$}  {}", f.signature(), f.summary).trim_end().to_string();
+            let rows: Vec<_> = page.functions.iter().map(row).collect();
+            return Ok(format!("{}\n{}\n", page.text, rows.join("\n")).trim().to_string());
+        }
+        let names = self.functions().map(|(_, function)| function.name.as_str());
+        let near = did_you_mean(name, names.chain(self.pages.iter().map(|page| page.title.as_str())));
+        let error = Error::argument(format!("no function, property or type `{name}`"));
+        Err(error.hint(near.unwrap_or_else(|| "`help()` lists what there is".to_string())))
     }
-    text
+}
+
+impl Function {
+    /// Signature, text and examples.
+    pub fn describe(&self) -> String {
+        let mut text = format!("{}\n  {}", self.signature(), self.summary);
+        for line in self.details.lines() {
+            text.push_str(&format!("\n  {line}"));
+        }
+        for example in &self.examples {
+            text.push('\n');
+            for line in example.code.lines() {
+                text.push_str(&format!("\n    {line}"));
+            }
+        }
+        text
+    }
 }

@@ -1,10 +1,13 @@
 //! Running Rhai: sessions, imports, the embedded stdlib, the reference, and errors shown where they happened.
 
 mod check;
+mod confirm;
 mod diagnostic;
 mod explain;
 mod help;
+mod line;
 mod locate;
+mod look;
 mod recipe;
 mod recipes;
 mod reference;
@@ -13,9 +16,13 @@ mod session;
 mod sources;
 mod stdlib;
 
+pub use confirm::Confirm;
 pub use diagnostic::{Diagnostic, Label, Place, Severity};
+pub use line::{Line, Outcome};
+pub use look::BuiltIn;
 pub use recipe::{Field, Recipe};
 pub use reference::{Example, Function, Page, Parameter, Reference};
 pub use render::render;
 pub use session::{Ended, Failure, Print, Session, Settings};
 pub use sources::Sources;
+pub use stdlib::stdlib_modules;

@@ -6,6 +6,7 @@ use super::help;
 use crate::api;
 use rhai::{Engine, Module};
 use serde::Deserialize;
+use std::sync::LazyLock;
 
 /// Everything that scripts can call.
 #[derive(Debug, Clone)]
@@ -75,9 +76,32 @@ impl Reference {
         Self { pages }
     }
 
+    /// The reference, read once.
+    pub fn shared() -> &'static Self {
+        static SHARED: LazyLock<Reference> = LazyLock::new(Reference::new);
+        &SHARED
+    }
+
     /// All functions with their pages.
     pub fn functions(&self) -> impl Iterator<Item = (&Page, &Function)> {
         self.pages.iter().flat_map(|page| page.functions.iter().map(move |function| (page, function)))
+    }
+
+    /// Whether methods of this name only look something up: `domains`, and with it `domain` and `find_domain`.
+    pub fn looks_up(&self, name: &str) -> bool {
+        let receivers = self.functions().filter_map(|(_, function)| function.receiver.as_deref());
+        let noun = name.strip_suffix('s').or_else(|| name.strip_prefix("find_")).unwrap_or(name);
+        receivers.into_iter().any(|receiver| self.listing(receiver, noun).is_some())
+    }
+
+    /// The method of a type that lists what `method` looks up, such as `domains` for `domain` and `find_domain`.
+    pub fn listing(&self, receiver: &str, method: &str) -> Option<&Function> {
+        let noun = method.strip_prefix("find_").unwrap_or(method);
+        let plural = format!("{noun}s");
+        let of_type = || self.functions().map(|(_, f)| f).filter(|f| f.receiver.as_deref() == Some(receiver));
+        // `wait_for_ips` would list nothing: what is listed can be had by its name too.
+        of_type().find(|f| f.name == noun && f.parameters.len() == 1)?;
+        of_type().find(|f| f.name == plural && f.returns == "list" && f.parameters.is_empty())
     }
 
     /// The functions of this name.
@@ -189,15 +213,26 @@ fn function(native: Native) -> Function {
     let mut parameters = native.params.into_iter().peekable();
     let receiver = parameters.next_if(|first| first.kind.starts_with("&mut ")).map(|first| script_type(&first.kind));
     let parameters = parameters.map(|p| Parameter { name: p.name, kind: script_type(&p.kind) }).collect();
-    let (prose, examples) = split(&plain(&native.doc_comments));
+    let returns = script_type(&native.return_type);
+    Function { getter, setter, receiver, returns, ..documented(name, parameters, &native.doc_comments) }
+}
+
+/// A function that a script defines.
+pub(super) fn scripted(name: &str, parameters: Vec<String>, comments: &[String]) -> Function {
+    let parameters = parameters.into_iter().map(|name| Parameter { name, kind: "any".to_string() }).collect();
+    documented(name, parameters, comments)
+}
+
+fn documented(name: &str, parameters: Vec<Parameter>, comments: &[String]) -> Function {
+    let (prose, examples) = split(&plain(comments));
     let (summary, details) = prose.split_once("\n\n").unwrap_or((&prose, ""));
     Function {
         name: name.to_string(),
-        getter,
-        setter,
-        receiver,
+        getter: false,
+        setter: false,
+        receiver: None,
         parameters,
-        returns: script_type(&native.return_type),
+        returns: "any".to_string(),
         summary: summary.replace('\n', " ").trim().to_string(),
         details: details.trim().to_string(),
         examples,

@@ -1,12 +1,13 @@
 //! A session: one engine, one scope, the scripts that run in it.
 
 use super::sources::{Sources, prepare};
-use super::{Diagnostic, explain, help};
+use super::{Confirm, Diagnostic, explain, help};
 use crate::api;
 use crate::floor::interrupt;
 use crate::schema;
 use rhai::packages::{Package, StandardPackage};
-use rhai::{AST, Dynamic, Engine, EvalAltResult, OptimizationLevel, Scope};
+use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, OptimizationLevel, Scope, Shared};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub struct Settings {
     pub args: Vec<String>,
     /// Where `print` writes a line; without it nothing is printed.
     pub print: Option<Print>,
+    /// Asked before something is destroyed; without it nothing is asked.
+    pub confirm: Option<Confirm>,
 }
 
 /// How a run ended without an error.
@@ -43,18 +46,28 @@ pub struct Session {
     pub(super) engine: Engine,
     pub(super) scope: Scope<'static>,
     pub(super) sources: Sources,
+    context: api::Context,
+    /// The functions of the lines that ran, oldest first: see [`super::Line`].
+    pub(super) libraries: Vec<Shared<Module>>,
+    /// What those lines imported, by alias.
+    pub(super) modules: BTreeMap<String, Shared<Module>>,
 }
 
 impl Session {
     /// Makes a session. Connects to nothing.
     pub fn new(settings: &Settings) -> Self {
+        Self::within(settings, api::Context::new(settings.uri.clone()))
+    }
+
+    /// Makes a session that shares the connections of another.
+    pub fn within(settings: &Settings, context: api::Context) -> Self {
         if let Some(folder) = &settings.schema_dir {
             schema::set_schema_dir(folder.clone());
         }
         let sources = Sources::default();
         let mut engine = engine();
         engine.set_module_resolver(sources.clone());
-        engine.set_default_tag(Dynamic::from(api::Context::new(settings.uri.clone())));
+        engine.set_default_tag(Dynamic::from(context.clone()));
         if let Some(print) = settings.print.clone() {
             let debug = print.clone();
             engine.on_print(move |text| print(text));
@@ -69,7 +82,16 @@ impl Session {
         // The scope above satisfies the parser; inside functions, which see no scope, this finds it.
         #[allow(deprecated, reason = "marked so because it may change; the version of rhai is pinned")]
         engine.on_var(move |name, _, _| Ok((name == "args").then(|| args.clone().into())));
-        Self { engine, scope, sources }
+        let mut session = Self { engine, scope, sources, context, libraries: Vec::new(), modules: BTreeMap::new() };
+        if let Some(confirm) = &settings.confirm {
+            session.guard(confirm);
+        }
+        session
+    }
+
+    /// The connections that the session shares with its scripts.
+    pub fn context(&self) -> api::Context {
+        self.context.clone()
     }
 
     /// The texts of the scripts that ran.

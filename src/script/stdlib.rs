@@ -15,3 +15,8 @@ pub(super) fn text(path: &str) -> Option<&'static str> {
     let path = path.strip_suffix(".rhai").unwrap_or(path);
     MODULES.iter().find(|(name, _)| *name == path).map(|(_, text)| *text)
 }
+
+/// The paths of all modules.
+pub fn stdlib_modules() -> impl Iterator<Item = &'static str> {
+    MODULES.iter().map(|(path, _)| *path)
+}

@@ -1,6 +1,6 @@
 //! The one mapper between script values and XML, driven by the table.
 
-mod expected;
+pub(crate) mod expected;
 mod fields;
 mod raw;
 mod read;

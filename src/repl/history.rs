@@ -1,0 +1,168 @@
+//! The lines of all sessions, in a file that sessions share.
+
+use super::lexer::{Kind, pieces};
+use crate::floor::{Error, Result};
+use rustyline::history::{FileHistory, History as _};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// So many lines are kept.
+const MOST: usize = 10_000;
+
+/// What was typed, oldest first; a line that was typed again stands only where it was typed last.
+pub(super) struct History {
+    lines: Vec<String>,
+    /// What goes to the file.
+    file: Option<(PathBuf, FileHistory)>,
+}
+
+impl History {
+    /// Reads the history of former sessions.
+    pub(super) fn open(path: Option<PathBuf>) -> Self {
+        let file = path.map(|path| {
+            let mut file = empty();
+            // A file that is not there, or not a history, is an empty history; writing tells what is wrong with it.
+            drop(file.load(&path));
+            (path, file)
+        });
+        let lines = file.as_ref().map(|(_, file)| distinct(file.iter())).unwrap_or_default();
+        Self { lines, file }
+    }
+
+    /// Adds a line; secrets and lines that begin with a blank stay out of the file.
+    pub(super) fn add(&mut self, line: &str) -> Result<()> {
+        self.lines.retain(|known| known != line);
+        self.lines.push(line.to_string());
+        let Some((path, file)) = &mut self.file else { return Ok(()) };
+        if line.starts_with(' ') || has_secret(line) {
+            return Ok(());
+        }
+        let written = folder(path).map_err(rustyline::error::ReadlineError::Io).and_then(|()| {
+            file.add(line)?;
+            file.append(path)
+        });
+        let Err(cause) = written else { return Ok(()) };
+        let error = Error::io(path, "write the history", &std::io::Error::other(cause));
+        // Once told is enough: the session goes on without the file.
+        self.file = None;
+        Err(error)
+    }
+
+    /// The lines, oldest first.
+    pub(super) fn lines(&self) -> &[String] {
+        &self.lines
+    }
+
+    /// Leaves out of the file what stands in it more than once.
+    pub(super) fn tidy(&self) {
+        let Some((path, _)) = &self.file else { return };
+        let mut all = empty();
+        if all.load(path).is_err() {
+            return;
+        }
+        let lines = distinct(all.iter());
+        if lines.len() < all.len() {
+            let mut tidy = empty();
+            // A history that cannot be written was told of when a line was added.
+            let added = lines.iter().try_for_each(|line| tidy.add(line).map(drop));
+            drop(added.and_then(|()| tidy.save(path)));
+        }
+    }
+}
+
+fn empty() -> FileHistory {
+    let mut history = FileHistory::new();
+    // Setting a length of an empty history cannot fail.
+    drop(history.set_max_len(MOST));
+    history
+}
+
+fn folder(path: &Path) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)
+}
+
+/// The lines without those that come again later.
+fn distinct<'a>(lines: impl DoubleEndedIterator<Item = &'a String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let mut distinct: Vec<String> = lines.rev().filter(|line| seen.insert(line.as_str())).cloned().collect();
+    distinct.reverse();
+    distinct
+}
+
+/// Parts of names whose values nobody else should read.
+const SECRET_NAMES: &[&str] =
+    &["api_key", "apikey", "passphrase", "passwd", "password", "private_key", "secret", "token"];
+/// Where a secret is to be found is none itself.
+const REFERENCES: &[&str] = &["env:", "file:", "cmd:"];
+
+/// Whether a line seems to hold a secret: a text after a telling name, a key, a password in a URI.
+fn has_secret(line: &str) -> bool {
+    let mut named = false;
+    for piece in pieces(line) {
+        let text = piece.text.trim_matches(['"', '`', '\'']).to_lowercase();
+        let telling = SECRET_NAMES.iter().any(|name| text.contains(name));
+        match piece.kind {
+            Kind::Name => named |= telling,
+            Kind::Text => {
+                let in_uri = text.split_once("://").is_some_and(|(_, rest)| {
+                    let user = rest.split('/').next().unwrap_or_default().rsplit_once('@').map(|(user, _)| user);
+                    user.is_some_and(|user| user.contains(':'))
+                });
+                let reference = REFERENCES.iter().any(|reference| text.starts_with(reference));
+                // A key in quotes (`"password": ...`) tells of the text after it.
+                if in_uri
+                    || text.contains("private key-----")
+                    || (telling && text.contains([':', '=', ' '])) && !reference
+                {
+                    return true;
+                }
+                if named && !reference && !text.is_empty() && !telling {
+                    return true;
+                }
+                named |= telling;
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_known_by_their_names_and_forms() {
+        for line in [
+            "let password = \"hunter2\"",
+            "#{ user_data: #{ chpasswd: [#{ name: \"a\", passwd: \"b\" }] } }",
+            "connect(\"esx://root:pw@h/\")",
+            "let k = `-----BEGIN OPENSSH PRIVATE KEY-----\nx`",
+            "#{ \"root_password\": \"x\" }",
+            "let t = `password: x`",
+        ] {
+            assert!(has_secret(line), "{line}");
+        }
+        for line in
+            ["secret(\"env:ROOT_HASH\")", "host.secrets()", "connect(\"qemu+ssh://root@h/system\")", "vm.start()"]
+        {
+            assert!(!has_secret(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn sessions_share_a_file_without_duplicates_and_secrets() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let path = folder.path().join("state/history");
+        let mut one = History::open(Some(path.clone()));
+        let mut two = History::open(Some(path.clone()));
+        for line in ["a", "b\nc", "a", " hidden", "let token = \"x\""] {
+            one.add(line).expect("written");
+        }
+        two.add("d").expect("written");
+        assert_eq!(one.lines(), ["b\nc", "a", " hidden", "let token = \"x\""]);
+        two.tidy();
+        assert_eq!(History::open(Some(path.clone())).lines(), ["b\nc", "a", "d"]);
+        assert!(!std::fs::read_to_string(path).expect("there").contains("token"));
+    }
+}
