@@ -23,6 +23,10 @@ pub(super) fn goes_on(text: &str) -> bool {
             return false;
         }
     }
+    // The docs of a function to come.
+    if pieces.last().is_some_and(|last| last.text.starts_with("///") && !last.text.starts_with("////")) {
+        return true;
+    }
     let Some(last) = pieces.iter().rev().find(|piece| piece.kind != Kind::Comment || piece.open) else { return false };
     match last.kind {
         Kind::Comment => true,
@@ -46,7 +50,19 @@ mod tests {
 
     #[test]
     fn brackets_strings_comments_and_operators_go_on() {
-        for text in ["f(", "#{ a: 1,", "[1,\n2", "let x =", "`a\nb", "/* x", "a &&", "vm.", "\"a \\", "if x { // }"] {
+        for text in [
+            "f(",
+            "#{ a: 1,",
+            "[1,\n2",
+            "let x =",
+            "`a\nb",
+            "/* x",
+            "a &&",
+            "vm.",
+            "\"a \\",
+            "if x { // }",
+            "/// Docs.",
+        ] {
             assert!(goes_on(text), "{text}");
         }
         for text in ["", "f()", "let x = 1", "x }", "\"abc", "// (", "`${ \"{\" }`", "1 + 2 // +", "x;", "|x| x"] {

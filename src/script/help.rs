@@ -76,7 +76,7 @@ impl Reference {
 impl Function {
     /// Signature, text and examples.
     pub fn describe(&self) -> String {
-        let mut text = format!("{}\n  {}", self.signature(), self.summary);
+        let mut text = format!("{}\n  {}", self.signature(), self.summary).trim_end().to_string();
         for line in self.details.lines() {
             text.push_str(&format!("\n  {line}"));
         }

@@ -1,7 +1,7 @@
 //! Looking at values and at what a session knows, without running a line.
 
 use super::reference::{self, script_type};
-use super::{Function, Session};
+use super::{Function, Reference, Session};
 use rhai::{Dynamic, FuncArgs, Module};
 use std::collections::BTreeMap;
 
@@ -56,6 +56,9 @@ impl Session {
                 let parameters = &found.metadata.params_info;
                 let receiver = parameters.first()?.split_once(':')?.1.to_string();
                 let name = found.metadata.name.to_string();
+                if Reference::shared().named(&name).next().is_some() {
+                    return None;
+                }
                 name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_').then_some((
                     receiver,
                     name,

@@ -3,5 +3,6 @@
 mod cli;
 mod docs;
 mod errors;
+mod repl;
 mod support;
 mod undo;

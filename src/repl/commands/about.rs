@@ -52,6 +52,7 @@ pub(super) fn try_example(repl: &mut Repl, name: &str) -> Answer {
         return Ok(Reply::text(format!("{code}\nit needs a real host: the embedded one cannot do this")));
     }
     let printed = run_example(&example.code, repl.look())?;
+    let printed = if printed.is_empty() { "it ran well and printed nothing" } else { &printed };
     Ok(Reply::text(format!("{code}\n{printed}")))
 }
 

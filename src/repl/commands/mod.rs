@@ -47,10 +47,10 @@ pub(super) const COMMANDS: &[Command] = &[
     Command { name: "all", arguments: "", about: "show the last value in full", takes: Takes::Nothing, run: value::all },
     Command { name: "connect", arguments: "URI", about: "connect to another host", takes: Takes::Words, run: host::connect },
     Command { name: "diff", arguments: "A, B", about: "how two definitions or values differ", takes: Takes::Code, run: value::diff },
-    Command { name: "doc", arguments: "NAME", about: "signature, text and example of a function, property or type", takes: Takes::Function, run: about::doc },
-    Command { name: "edit", arguments: "", about: "write the next line in $EDITOR, beginning with the last one", takes: Takes::Nothing, run: keep::edit },
+    Command { name: "doc", arguments: "NAME", about: "signature, text and example of a function or type", takes: Takes::Function, run: about::doc },
+    Command { name: "edit", arguments: "", about: "change the last line in $EDITOR and run it", takes: Takes::Nothing, run: keep::edit },
     Command { name: "fns", arguments: "", about: "the functions that this session has defined and imported", takes: Takes::Nothing, run: about::functions },
-    Command { name: "help", arguments: "[NAME]", about: "this list, or help on a command, function, property or type", takes: Takes::Function, run: about::help },
+    Command { name: "help", arguments: "[NAME]", about: "this list, or help on a command, function or type", takes: Takes::Function, run: about::help },
     Command { name: "history", arguments: "[COUNT]", about: "the last lines", takes: Takes::Words, run: keep::history },
     Command { name: "host", arguments: "", about: "the host and what it holds", takes: Takes::Nothing, run: host::host },
     Command { name: "load", arguments: "FILE", about: "run a script and keep what it defines", takes: Takes::File, run: keep::load },
@@ -64,7 +64,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command { name: "try", arguments: "[NAME]", about: "run the example of a function on an embedded host", takes: Takes::Function, run: about::try_example },
     Command { name: "type", arguments: "EXPR", about: "the type of an expression; calls are not run", takes: Takes::Code, run: value::kind },
     Command { name: "vars", arguments: "", about: "the variables", takes: Takes::Nothing, run: about::variables },
-    Command { name: "watch", arguments: "EXPR [INTERVAL]", about: "show an expression again and again until a key is pressed", takes: Takes::Code, run: value::watch },
+    Command { name: "watch", arguments: "EXPR [INTERVAL]", about: "show it again and again until a key is pressed", takes: Takes::Code, run: value::watch },
     Command { name: "xml", arguments: "EXPR", about: "the XML of an object or a definition", takes: Takes::Code, run: value::xml },
 ];
 

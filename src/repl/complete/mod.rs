@@ -12,7 +12,7 @@ use super::settings::PREFERENCES;
 use crate::script::Reference;
 
 /// Something that can stand at the cursor.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// What is inserted.
     pub text: String,
@@ -41,8 +41,9 @@ impl Repl {
         };
         let word = &text[start..];
         found.retain(|candidate| candidate.text.starts_with(word));
-        found.sort();
-        found.dedup_by(|a, b| a.text == b.text);
+        found.sort_by(|a, b| (&a.shown, &a.text).cmp(&(&b.shown, &b.text)));
+        // Of a function that takes arguments or none, the sorting has put the form that leaves both open first.
+        found.dedup_by(|a, b| a.shown == b.shown);
         (start, found)
     }
 

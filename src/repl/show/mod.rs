@@ -46,19 +46,19 @@ pub(super) fn show(session: &Session, value: &Dynamic, look: Look) -> String {
     if let Some(text) = handle::line(session, &value) {
         return text;
     }
-    cut(&tree(session, &value).layout(look.width), look)
+    cut(&tree(session, &value).layout(0, look.width), look)
 }
 
 /// A definition as the script that makes it.
 pub(super) fn source(definition: &Definition, width: usize) -> String {
     let name = definition.kind().name();
-    let map = Tree::of(&definition.to_value()).layout(width.saturating_sub(name.len() + 2));
+    let map = Tree::of(&definition.to_value()).layout(name.len() + 2, width);
     format!("{name}({map})")
 }
 
 /// A plain value as Rhai writes it.
 pub(super) fn literal(value: &Value, width: usize) -> String {
-    Tree::of(value).layout(width)
+    Tree::of(value).layout(0, width)
 }
 
 /// A value with its structure; handles become a line each.
@@ -68,6 +68,9 @@ fn tree(session: &Session, value: &Dynamic) -> Tree {
     }
     if let Some(map) = value.read_lock::<Map>() {
         return Tree::Map(map.iter().map(|(key, item)| (key.to_string(), tree(session, item))).collect());
+    }
+    if let Ok(letter) = value.as_char() {
+        return Tree::Leaf(format!("{letter:?}"));
     }
     if let Ok(plain) = crate::api::value(value, "") {
         return Tree::of(&plain);

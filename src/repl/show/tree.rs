@@ -29,9 +29,9 @@ impl Tree {
         }
     }
 
-    /// The value in lines of at most this width where that is possible.
-    pub(super) fn layout(&self, width: usize) -> String {
-        self.lines("", 0, 0, width)
+    /// The value in lines of at most this width where that is possible; `used` is what stands around it.
+    pub(super) fn layout(&self, used: usize, width: usize) -> String {
+        self.lines("", 0, used, width)
     }
 
     /// `used` is what stands on the line before the value and after it.
