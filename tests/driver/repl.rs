@@ -204,7 +204,7 @@ fn hints_show_signatures_names_and_what_fields_take() {
         ("own", Some("(a: any, b: any) -> any")),
         (":watch", Some(" EXPR [INTERVAL]")),
         (":quit", None),
-        ("domain(#{ devices: #{ disks: [ #{ readonly:", Some(" a map")),
+        ("domain(#{ devices: #{ disks: [ #{ readonly:", Some(" true or false")),
         ("\"open", None),
         ("vm.name", None),
         ("", None),
