@@ -1,9 +1,11 @@
 //! Doing things together: all or nothing.
 
-use crate::floor::Error;
-use crate::libvirt::Transaction;
+use super::parallel::{self, Limits};
+use super::value;
+use crate::floor::{Code, Error, Options, Result};
+use crate::libvirt::{RetryPolicy, Transaction};
 use rhai::plugin::*;
-use rhai::{Dynamic, EvalAltResult, FnPtr, Module};
+use rhai::{Array, Dynamic, EvalAltResult, FnPtr, Map, Module};
 
 pub(super) fn module() -> Module {
     exported_module!(functions)
@@ -18,7 +20,7 @@ fn is_good_end(error: &EvalAltResult) -> bool {
 }
 
 /// Adds notes to the error that a script threw; where it is none of ours, the log has them.
-fn with_notes(error: EvalAltResult, notes: Vec<String>) -> EvalAltResult {
+pub(super) fn with_notes(error: EvalAltResult, notes: Vec<String>) -> EvalAltResult {
     match error {
         EvalAltResult::ErrorRuntime(value, place) if value.is::<Error>() => {
             let error = notes.into_iter().fold(value.cast::<Error>(), Error::note);
@@ -52,9 +54,38 @@ pub(crate) fn in_transaction<T>(body: impl FnOnce() -> Result<T, Box<EvalAltResu
     }
 }
 
+/// The options of `retry`.
+fn retry_policy(given: crate::floor::Value) -> Result<RetryPolicy> {
+    let options = Options::from_value("retry", given, &["attempts", "backoff", "jitter", "on", "settle"])?;
+    let standard = RetryPolicy::default();
+    let attempts = options.int("attempts")?.map(u32::try_from).transpose();
+    let attempts = attempts.ok().map(|attempts| attempts.unwrap_or(standard.attempts)).filter(|attempts| *attempts > 0);
+    let pauses = options.list("backoff").iter().map(crate::floor::duration).collect::<Result<Vec<_>>>()?;
+    let code = |word: &crate::floor::Value| {
+        let code = Code::ALL.iter().copied().find(|code| Some(code.name()) == word.as_str());
+        code.ok_or_else(|| Error::argument(format!("`on` may list the codes of errors, not {}", word.show())))
+    };
+    let on = options.list("on").iter().map(code).collect::<Result<Vec<_>>>()?;
+    let jitter = match options.get("jitter") {
+        None => standard.jitter,
+        Some(crate::floor::Value::Float(part)) if (0.0..=1.0).contains(part) => *part,
+        Some(other) => {
+            return Err(Error::argument(format!("`jitter` must be between 0.0 and 1.0, not {}", other.show())));
+        }
+    };
+    Ok(RetryPolicy {
+        attempts: attempts.ok_or_else(|| Error::argument("`attempts` must be at least 1"))?,
+        pauses: if pauses.is_empty() { standard.pauses } else { pauses },
+        jitter,
+        on: if on.is_empty() { standard.on } else { on },
+        settle: options.duration("settle")?.unwrap_or_default(),
+    })
+}
+
 #[export_module]
 mod functions {
     use super::super::RhaiResultOf;
+    use crate::libvirt::Host;
 
     /// Runs a closure; if it fails, is interrupted or ends the run with `exit(n)`, everything that it made is removed
     /// again, in reverse: domains with their UEFI variables and TPM state, networks, pools and volumes.
@@ -80,5 +111,96 @@ mod functions {
     #[rhai_fn(return_raw)]
     pub fn transaction(call: NativeCallContext, body: FnPtr) -> RhaiResultOf<Dynamic> {
         in_transaction(|| body.call_within_context::<Dynamic>(&call, ()))
+    }
+
+    /// Calls a closure for each item on threads, and gives the results in the order of the items.
+    ///
+    /// All threads use the same connections, and their waits share their questions. What an item prints comes out together
+    /// when the item is done. The transaction around `parallel`, if there is one, covers what all items make.
+    ///
+    /// Options:
+    /// * `limit`: how many items are worked on at once, default 4.
+    /// * `on_error`: `"stop"`, the default, stops the others as Ctrl-C would when one fails; `"continue"` lets them finish,
+    ///   and names each failure at the end (`err.failures`).
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect();
+    /// let made = parallel(["a", "b", "c"], |name| {
+    ///     let pool = host.pool("default");
+    ///     pool.create_volume(#{ name: name, capacity: "1 MiB", target: #{ format: "raw" } }).name
+    /// }, #{ limit: 2 });
+    /// assert_eq(made, ["a", "b", "c"]);
+    /// ```
+    #[rhai_fn(name = "parallel", return_raw)]
+    pub fn parallel_with(call: NativeCallContext, items: Array, body: FnPtr, options: Map) -> RhaiResultOf<Array> {
+        let options = Options::from_value("parallel", value(&options.into(), "")?, &["limit", "on_error"])?;
+        parallel::run(&call, items, &body, &Limits::read(&options)?)
+    }
+
+    /// Calls a closure for each item on up to four threads; a failure stops the others.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(parallel([1, 2, 3], |n| n * 2), [2, 4, 6]);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn parallel(call: NativeCallContext, items: Array, body: FnPtr) -> RhaiResultOf<Array> {
+        parallel_with(call, items, body, Map::new())
+    }
+
+    /// Calls a closure until it succeeds: transient failures are tried again after a pause. All attempts are named in the
+    /// final error. Only what may safely be done twice belongs in it.
+    ///
+    /// Options:
+    /// * `attempts`: how often it is called at most, default 5.
+    /// * `backoff`: the pause before each attempt, a list or one time for all; default `[0, 2, 3, 4, 5]`, in seconds.
+    /// * `jitter`: by which part of itself a pause may vary, default `0.0`.
+    /// * `on`: which codes are transient, default `["agent-unavailable", "busy", "no-connection"]`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let tries = 0;
+    /// let value = retry(|| { tries += 1; if tries < 3 { throw "not yet"; } tries }, #{ backoff: "10ms", on: ["failed"] });
+    /// assert_eq(value, 3);
+    /// ```
+    #[rhai_fn(name = "retry", return_raw)]
+    pub fn retry_with(call: NativeCallContext, body: FnPtr, options: Map) -> RhaiResultOf<Dynamic> {
+        let policy = retry_policy(value(&options.into(), "")?)?;
+        let done = policy.run(
+            || body.call_within_context::<Dynamic>(&call, ()).map_err(|error| *error),
+            |error| (parallel::plain(error).code, error.to_string()),
+        );
+        done.map_err(|(error, notes)| with_notes(error, notes).into())
+    }
+
+    /// Calls a closure until it succeeds, at most five times: transient failures are tried again after a pause.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = retry(|| connect().domain("web"));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn retry(call: NativeCallContext, body: FnPtr) -> RhaiResultOf<Dynamic> {
+        retry_with(call, body, Map::new())
+    }
+
+    /// Sets how often and when this host's operations are tried again where libvirt is busy; the options are those of `retry`,
+    /// and `settle`: a pause after each operation that libvirt finishes by itself later, such as an upload.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect();
+    /// host.retry = #{ attempts: 3, backoff: [0, 1, 2] };
+    /// ```
+    #[rhai_fn(set = "retry", pure, return_raw)]
+    pub fn set_retry(host: &mut Host, options: Map) -> RhaiResultOf<()> {
+        host.set_retry(retry_policy(value(&options.into(), "")?)?);
+        Ok(())
     }
 }

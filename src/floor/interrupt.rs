@@ -1,11 +1,16 @@
 //! The wish to stop: set once by Ctrl-C or SIGTERM, looked at by everything that takes time.
 
 use super::{Error, Result};
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 static WANTED: AtomicBool = AtomicBool::new(false);
+thread_local! {
+    static GROUP: RefCell<Group> = RefCell::default();
+    static SHIELDED: Cell<bool> = const { Cell::new(false) };
+}
 static LOCK: Mutex<()> = Mutex::new(());
 static WAKE: Condvar = Condvar::new();
 
@@ -21,12 +26,52 @@ pub fn wake() {
     WAKE.notify_all();
 }
 
-/// Whether somebody asked to stop.
+/// Whether somebody asked this thread to stop.
 pub fn wanted() -> bool {
-    WANTED.load(Ordering::Relaxed)
+    !SHIELDED.get() && (WANTED.load(Ordering::Relaxed) || GROUP.with_borrow(Group::is_stopped))
 }
 
-/// Forgets the wish: the REPL goes on after Ctrl-C, and so does the undoing of a stopped run.
+/// Runs this without seeing the wish to stop, such as the undoing of a stopped run.
+pub fn shielded<T>(body: impl FnOnce() -> T) -> T {
+    let before = SHIELDED.replace(true);
+    let result = body();
+    SHIELDED.set(before);
+    result
+}
+
+/// Threads that can be stopped together, without stopping the others. A group that is made by a thread of another group
+/// stops with that.
+#[derive(Debug, Clone, Default)]
+pub struct Group {
+    stopped: Arc<AtomicBool>,
+    outer: Option<Arc<Group>>,
+}
+
+impl Group {
+    /// A group inside the one of this thread.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { stopped: Arc::default(), outer: Some(Arc::new(GROUP.with_borrow(Clone::clone))) }
+    }
+
+    /// Makes this thread one of the group.
+    pub fn join(&self) {
+        GROUP.set(self.clone());
+    }
+
+    /// Asks the group to stop, and wakes whoever sleeps.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        wake();
+    }
+
+    /// Whether it was asked to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed) || self.outer.as_ref().is_some_and(|outer| outer.is_stopped())
+    }
+}
+
+/// Forgets the wish: the REPL goes on after Ctrl-C.
 pub fn clear() -> bool {
     WANTED.swap(false, Ordering::SeqCst)
 }

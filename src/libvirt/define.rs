@@ -6,8 +6,9 @@ use super::retry::while_busy;
 use super::undo::{self, Made, Transaction};
 use super::wiring::Wiring;
 use super::{Content, Domain, Host, Network, Pool, Volume, ffi};
-use crate::floor::{Code, Error, Result};
+use crate::floor::{Code, Error, Result, interrupt};
 use crate::schema::xml;
+use std::sync::PoisonError;
 use virt::error::Error as VirtError;
 use virt::storage_vol::StorageVol;
 use virt::sys;
@@ -110,9 +111,12 @@ impl Pool {
             return Err(already(&object));
         }
         // libvirt's schema for volumes demands more than libvirt itself, such as a `target`: it is not asked.
+        let lock = self.host().pool_lock(self.name());
+        let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
         let made = Made::Volume { pool: self.name().to_string(), name: object.name.to_string() };
         undo::record(self.host(), made, || {
-            let raw = while_busy(|| StorageVol::create_xml(self.raw(), xml, 0).explain("create", &object))?;
+            let raw =
+                while_busy(self.host(), || StorageVol::create_xml(self.raw(), xml, 0).explain("create", &object))?;
             Volume::new(self.host(), raw)
         })
     }
@@ -126,6 +130,8 @@ impl Pool {
                 Content::File(path) => drop(volume.upload(path)?),
                 Content::Bytes(data) => drop(volume.upload_bytes(data)?),
             }
+            // libvirt scans the pool by itself after an upload.
+            interrupt::sleep(self.host().retry().settle)?;
             Ok(volume)
         });
         match filled {

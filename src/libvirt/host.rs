@@ -4,6 +4,7 @@ use super::cause::{Explain, connect_error};
 use super::events::{Event, Hub};
 use super::ffi;
 use super::object::{Kind, Object};
+use super::retry::RetryPolicy;
 use super::wait::Poll;
 use super::wiring::Before;
 use crate::floor::{Error, Result};
@@ -25,6 +26,9 @@ struct Inner {
     before: Mutex<HashMap<String, Before>>,
     hub: Hub,
     poll: Poll,
+    retry: Mutex<RetryPolicy>,
+    /// Held while something is made in a pool, by the pool's name: libvirt refuses what meets a scan.
+    pools: Mutex<HashMap<String, Arc<Mutex<()>>>>,
 }
 
 impl Drop for Inner {
@@ -64,7 +68,16 @@ impl Host {
         let object = Object::new(Kind::Host, &uri);
         let hub = Hub::default();
         watch(&connect, &uri, &hub);
-        Ok(Self(Arc::new(Inner { connect, uri, object, before: Mutex::default(), hub, poll: Poll::default() })))
+        Ok(Self(Arc::new(Inner {
+            connect,
+            uri,
+            object,
+            before: Mutex::default(),
+            hub,
+            poll: Poll::default(),
+            retry: Mutex::default(),
+            pools: Mutex::default(),
+        })))
     }
 
     /// The URI that libvirt says this is.
@@ -102,6 +115,21 @@ impl Host {
 
     pub(super) fn hub(&self) -> &Hub {
         &self.0.hub
+    }
+
+    /// How this host's operations are tried again.
+    pub fn retry(&self) -> RetryPolicy {
+        self.0.retry.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets how this host's operations are tried again.
+    pub fn set_retry(&self, policy: RetryPolicy) {
+        *self.0.retry.lock().unwrap_or_else(PoisonError::into_inner) = policy;
+    }
+
+    /// What one thread at a time holds while it makes something in a pool.
+    pub(super) fn pool_lock(&self, pool: &str) -> Arc<Mutex<()>> {
+        self.0.pools.lock().unwrap_or_else(PoisonError::into_inner).entry(pool.to_string()).or_default().clone()
     }
 
     /// The answers that all waits on this host share.

@@ -38,6 +38,7 @@ pub use life::{Keep, Mode, Sleep, Start};
 pub use network::{Lease, Network};
 pub use pool::{Pool, PoolInfo};
 pub use provision::{Content, Provision, Provisioned, Storage};
+pub use retry::RetryPolicy;
 pub use state::State;
 pub use transfer::Transfer;
 pub use undo::{Current, Recovered, Transaction, recover};

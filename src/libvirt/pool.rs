@@ -94,22 +94,22 @@ impl Pool {
 
     /// Stops it; the volumes stay.
     pub fn destroy(&self) -> Result<()> {
-        while_busy(|| self.raw.destroy().explain("destroy", &self.object))
+        while_busy(&self.host, || self.raw.destroy().explain("destroy", &self.object))
     }
 
     /// Deletes what it stands on; it must be stopped and empty.
     pub fn delete(&self) -> Result<()> {
-        while_busy(|| self.raw.delete(0).explain("delete", &self.object))
+        while_busy(&self.host, || self.raw.delete(0).explain("delete", &self.object))
     }
 
     /// Removes its definition.
     pub fn undefine(&self) -> Result<()> {
-        while_busy(|| self.raw.undefine().explain("undefine", &self.object))
+        while_busy(&self.host, || self.raw.undefine().explain("undefine", &self.object))
     }
 
     /// Looks again at what is in it.
     pub fn refresh(&self) -> Result<()> {
-        while_busy(|| self.raw.refresh(0).explain("refresh", &self.object))
+        while_busy(&self.host, || self.raw.refresh(0).explain("refresh", &self.object))
     }
 
     /// Its XML.

@@ -1,26 +1,123 @@
-//! Trying again where libvirt is busy for a moment: it scans a pool again by itself after each upload.
+//! Trying again where a failure is transient: libvirt is busy, the agent is not ready, a connection was reset.
 
-use crate::floor::{Code, Result, interrupt};
-use std::time::Duration;
+use super::Host;
+use crate::floor::{Code, Error, Result, interrupt};
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant};
 
-const PAUSES: [Duration; 5] = [
-    Duration::from_millis(50),
-    Duration::from_millis(200),
-    Duration::from_millis(750),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-];
+/// A pool's scan after an upload is over in milliseconds: for so long it is looked at before attempts count.
+const SCAN: Duration = Duration::from_secs(1);
+const SCAN_PAUSE: Duration = Duration::from_millis(50);
 
-/// Calls until the answer is not "busy", a few times with growing pauses.
-pub(super) fn while_busy<T>(call: impl Fn() -> Result<T>) -> Result<T> {
-    for (attempt, pause) in PAUSES.into_iter().enumerate() {
-        match call() {
-            Err(error) if error.code == Code::Busy => {
-                tracing::info!(attempt = attempt + 1, %error, "busy, trying again");
-                interrupt::sleep(pause)?;
-            }
-            done => return done,
+/// How often, when and after which failures something is tried again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RetryPolicy {
+    /// How often at most.
+    pub attempts: u32,
+    /// The pause before each attempt; the last one counts for all that follow.
+    pub pauses: Vec<Duration>,
+    /// By which part of itself a pause may vary, from 0 to 1.
+    pub jitter: f64,
+    /// Which failures are transient.
+    pub on: Vec<Code>,
+    /// The pause after something that libvirt finishes by itself later.
+    pub settle: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            attempts: 5,
+            pauses: [0, 2, 3, 4, 5].map(Duration::from_secs).into(),
+            jitter: 0.0,
+            on: vec![Code::AgentUnavailable, Code::Busy, Code::NoConnection],
+            settle: Duration::ZERO,
         }
     }
-    call().map_err(|error| error.note(format!("tried {} times", PAUSES.len() + 1)))
+}
+
+impl RetryPolicy {
+    /// Calls until it succeeds or fails for good; `tell` gives the code and the words of a failure. The final failure comes
+    /// with a note about each attempt, if there were several.
+    pub fn run<T, E>(
+        &self,
+        mut call: impl FnMut() -> Result<T, E>,
+        tell: impl Fn(&E) -> (Code, String),
+    ) -> Result<T, (E, Vec<String>)> {
+        let started = Instant::now();
+        let mut notes = Vec::new();
+        for attempt in 1.. {
+            let error = match call() {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            let (code, words) = tell(&error);
+            if attempt > 1 || (attempt < self.attempts && self.on.contains(&code)) {
+                notes.push(format!("attempt {attempt} after {:.1} s: {words}", started.elapsed().as_secs_f64()));
+            }
+            if attempt >= self.attempts || !self.on.contains(&code) {
+                return Err((error, notes));
+            }
+            let pause = self.pause(attempt);
+            tracing::info!(attempt, pause = pause.as_secs_f64(), error = words, "transient failure, trying again");
+            if interrupt::sleep(pause).is_err() {
+                return Err((error, notes));
+            }
+        }
+        unreachable!("attempts are limited")
+    }
+
+    /// The pause after so many attempts.
+    fn pause(&self, attempts: u32) -> Duration {
+        let index = usize::try_from(attempts).unwrap_or(usize::MAX);
+        let pause = self.pauses.get(index).or(self.pauses.last()).copied().unwrap_or_default();
+        // A number between -1 and 1 that differs from process to process and from attempt to attempt.
+        let chance = f64::from(u32::try_from(RandomState::new().hash_one(attempts) >> 32).unwrap_or_default())
+            / f64::from(u32::MAX)
+            * 2.0
+            - 1.0;
+        pause.mul_f64((1.0 + self.jitter * chance).max(0.0))
+    }
+}
+
+/// Calls until the answer is not "busy", as the host's policy says.
+pub(super) fn while_busy<T>(host: &Host, mut call: impl FnMut() -> Result<T>) -> Result<T> {
+    let policy = RetryPolicy { on: vec![Code::Busy], ..host.retry() };
+    let scanned = Instant::now() + SCAN;
+    let patient = || loop {
+        match call() {
+            Err(error) if error.code == Code::Busy && Instant::now() < scanned => interrupt::sleep(SCAN_PAUSE)?,
+            done => return done,
+        }
+    };
+    let done = policy.run(patient, |error| (error.code, error.to_string()));
+    done.map_err(|(error, notes)| notes.into_iter().fold(error, Error::note))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::floor::Area;
+
+    fn fails(code: Code) -> Result<()> {
+        Err(Error::new(code, Area::Domain, "no"))
+    }
+
+    #[test]
+    fn transient_failures_are_tried_again_and_all_attempts_are_named() {
+        let policy = RetryPolicy { attempts: 3, pauses: vec![Duration::from_millis(1)], ..RetryPolicy::default() };
+        let tell = |error: &Error| (error.code, error.to_string());
+        let mut calls = 0;
+        let count = |calls: &mut u32, code| {
+            *calls += 1;
+            fails(code)
+        };
+        let (error, notes) = policy.run(|| count(&mut calls, Code::Busy), tell).expect_err("busy");
+        assert_eq!((error.code, calls, notes.len()), (Code::Busy, 3, 3));
+        calls = 0;
+        let (_, notes) = policy.run(|| count(&mut calls, Code::NotFound), tell).expect_err("final");
+        assert_eq!((calls, notes.len()), (1, 0));
+        assert_eq!(RetryPolicy::default().pause(1), Duration::from_secs(2));
+        assert_eq!(RetryPolicy::default().pause(9), Duration::from_secs(5));
+    }
 }

@@ -79,12 +79,12 @@ impl Volume {
     /// Sets its capacity in bytes; making it smaller must be asked for, as data may be lost.
     pub fn resize(&self, capacity: u64, shrink: bool) -> Result<()> {
         let flags = if shrink { sys::VIR_STORAGE_VOL_RESIZE_SHRINK } else { 0 };
-        while_busy(|| self.raw.resize(capacity, flags).explain("resize", &self.object))
+        while_busy(&self.host, || self.raw.resize(capacity, flags).explain("resize", &self.object))
     }
 
     /// Deletes it with its data.
     pub fn delete(&self) -> Result<()> {
-        while_busy(|| self.raw.delete(0).explain("delete", &self.object))
+        while_busy(&self.host, || self.raw.delete(0).explain("delete", &self.object))
     }
 
     pub(super) fn raw(&self) -> &virt::storage_vol::StorageVol {

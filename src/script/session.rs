@@ -69,8 +69,13 @@ impl Session {
         engine.set_module_resolver(sources.clone());
         engine.set_default_tag(Dynamic::from(context.clone()));
         if let Some(print) = settings.print.clone() {
+            let print = move |text: &str| {
+                if !api::hold_back(text) {
+                    print(text);
+                }
+            };
             let debug = print.clone();
-            engine.on_print(move |text| print(text));
+            engine.on_print(print);
             engine.on_debug(move |text, _, _| debug(text));
         } else {
             engine.on_print(|_| ());

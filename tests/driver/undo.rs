@@ -78,3 +78,43 @@ fn the_journal_of_a_killed_run_is_recovered_and_that_of_a_living_one_is_not() {
     assert_eq!(journals(&host), 0);
     assert_eq!(recover(&[]), "no killed run left anything to undo\n");
 }
+
+#[test]
+fn items_in_parallel_keep_order_output_and_names_and_one_transaction() {
+    let host = Host::new();
+    let shown = host.run(
+        r#"
+let host = connect();
+let make = |n| {
+    print(`begin ${n}`);
+    sleep(0.01 * (8 - n));
+    host.define_domain(#{ type: "test", name: `p${n}`, memory: "1 GiB", os: #{ type: "hvm" } }).start();
+    print(`end ${n}`);
+    n * 10
+};
+assert_eq(parallel([1, 2, 3, 4], make, #{ limit: 4 }), [10, 20, 30, 40]);
+try {
+    transaction(|| parallel([5, 6, 3, 7], make, #{ limit: 1, on_error: "continue" }));
+} catch (err) {
+    assert_eq(err.failures.len(), 1);
+    assert_eq(err.failures[0].facts.item, "`3`");
+    assert_eq(err.failures[0].code, "already-exists");
+}
+assert_eq(host.domains().map(|vm| vm.name).filter(|name| name in ["p5", "p6", "p7"]), []);
+let start = timestamp();
+try {
+    parallel(["a", "b"], |name| { if name == "a" { throw "stop"; } sleep(60); });
+} catch (err) {
+    assert_eq(err, "stop");
+}
+assert(start.elapsed < 10.0);
+"#,
+    );
+    assert!(shown.status.success(), "{}", text(&shown.stderr));
+    let lines: Vec<String> = text(&shown.stdout).lines().map(str::to_string).collect();
+    for begin in lines.iter().enumerate().filter(|(_, line)| line.starts_with("begin")) {
+        let number = begin.1.trim_start_matches("begin ");
+        let next = lines.get(begin.0 + 1).map(String::as_str);
+        assert!(next == Some(&format!("end {number}")) || number == "3", "{lines:?}");
+    }
+}

@@ -111,7 +111,7 @@ impl Made {
             }
             Self::Volume { pool, name } => {
                 let Some(volume) = host.pool(pool)?.find_volume(name)? else { return Ok(()) };
-                while_busy(|| volume.delete())
+                while_busy(host, || volume.delete())
             }
         }
     }

@@ -75,12 +75,14 @@ impl Transaction {
 
     /// Removes all that was made, in reverse; gives what there is to tell.
     pub fn undo(self) -> Vec<String> {
-        let mut wanted = false;
+        interrupt::shielded(|| self.undo_now())
+    }
+
+    fn undo_now(&self) -> Vec<String> {
         let mut notes = Vec::new();
         let mut left = false;
         let steps = std::mem::take(&mut *self.0.made());
         for step in steps.into_iter().rev() {
-            wanted |= interrupt::clear();
             tracing::info!(what = %step.made, "undo");
             let host = match reconnected(&step.host, &mut notes) {
                 Ok(host) => host,
@@ -104,9 +106,6 @@ impl Transaction {
         }
         if self.0.outer.is_none() {
             self.0.journal().close([]);
-        }
-        if wanted {
-            interrupt::trigger();
         }
         notes
     }
