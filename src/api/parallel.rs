@@ -47,6 +47,7 @@ type Outcome = std::result::Result<Dynamic, Box<EvalAltResult>>;
 /// Calls the closure for each item; the results are in the order of the items.
 pub(super) fn run(call: &NativeCallContext, items: Array, body: &FnPtr, limits: &Limits) -> RhaiResultOf<Array> {
     let names: Vec<String> = items.iter().map(name).collect();
+    let body = &own(body);
     let next = AtomicUsize::new(0);
     let outcomes: Vec<Mutex<Option<Outcome>>> = items.iter().map(|_| Mutex::new(None)).collect();
     let group = interrupt::Group::new();
@@ -140,6 +141,16 @@ pub(super) fn plain(error: &EvalAltResult) -> Error {
         EvalAltResult::ErrorTerminated(..) => Error::interrupted(),
         other => Error::new(Code::Failed, Area::Script, other.to_string()),
     }
+}
+
+/// A closure with copies of the variables that it captured, as threads cannot share them.
+fn own(body: &FnPtr) -> FnPtr {
+    let mut copy = body.clone();
+    copy.set_curry(body.iter_curry().map(|captured| match captured.clone().flatten().try_cast_result::<FnPtr>() {
+        Ok(inner) => Dynamic::from(own(&inner)),
+        Err(value) => value,
+    }));
+    copy
 }
 
 /// How an item is named in errors.

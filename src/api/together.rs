@@ -116,7 +116,7 @@ mod functions {
     /// Calls a closure for each item on threads, and gives the results in the order of the items.
     ///
     /// All threads use the same connections, and their waits share their questions. What an item prints comes out together
-    /// when the item is done. The transaction around `parallel`, if there is one, covers what all items make.
+    /// when the item is done. Variables from outside are copies in each item. The transaction around `parallel`, if there is one, covers what all items make.
     ///
     /// Options:
     /// * `limit`: how many items are worked on at once, default 4.
