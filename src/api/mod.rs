@@ -3,11 +3,14 @@
 #![allow(unreachable_pub, reason = "`#[export_module]` exports what is `pub`")]
 #![allow(clippy::unnecessary_wraps, clippy::needless_pass_by_value, reason = "the signatures are Rhai's")]
 
+mod block_job;
 mod convert;
 mod definition;
+mod device;
 mod domain;
 mod error;
 mod files;
+mod guest;
 mod host;
 mod host_info;
 mod life;
@@ -18,6 +21,7 @@ mod provision;
 mod records;
 mod script;
 mod seed;
+mod snapshot;
 mod together;
 mod volume;
 mod waiting;
@@ -92,10 +96,13 @@ pub struct Stopped;
 /// Every module of the API with the title of its reference page, sorted.
 pub fn modules() -> Vec<(&'static str, Module)> {
     vec![
+        ("Disks", block_job::module()),
         ("Definition", definition::module()),
+        ("Devices", device::module()),
         ("Domain", domain::module()),
         ("Error", error::module()),
         ("Files", files::module()),
+        ("Guest", guest::module()),
         ("Hardware", host_info::module()),
         ("Host", host::module()),
         ("Lifecycle", life::module()),
@@ -104,6 +111,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Script", script::module()),
         ("Seed", seed::module()),
         ("Together", together::module()),
+        ("Snapshot", snapshot::module()),
         ("Volume", volume::module()),
         ("Waiting", waiting::module()),
     ]

@@ -1,7 +1,7 @@
 //! libvirt's records as script maps.
 
 use crate::floor::{Map, Value};
-use crate::libvirt::{Address, DomainInfo, Found, Interface, Lease, NodeInfo, PoolInfo, VolumeInfo};
+use crate::libvirt::{Address, BlockJob, DomainInfo, Found, Interface, Lease, NodeInfo, PoolInfo, VolumeInfo};
 
 /// A record as a script map.
 pub(super) fn record(fields: impl Into<Value>) -> rhai::Map {
@@ -35,6 +35,17 @@ impl From<NodeInfo> for Value {
             ("sockets", info.sockets.into()),
             ("cores", info.cores.into()),
             ("threads", info.threads.into()),
+        ])
+    }
+}
+
+impl From<BlockJob> for Value {
+    fn from(job: BlockJob) -> Self {
+        map([
+            ("type", job.kind.into()),
+            ("bandwidth", job.bandwidth.into()),
+            ("done", job.done.into()),
+            ("total", job.total.into()),
         ])
     }
 }

@@ -144,6 +144,8 @@ fn hints(code: Code, object: &Object, words: &str) -> Vec<String> {
         } else {
             format!("make it with `pool.create_volume(...)`, or correct the path: `{file}` is looked for on the host")
         }
+    } else if words.contains("already exists and is not a block device") {
+        "delete that file, choose another one, or pass `reuse_external: true`".to_string()
     } else if words.contains("\" lock") {
         "another running domain uses this image: stop it, or give each domain an overlay of its own".to_string()
     } else if words.contains("virt type 'kvm'") || words.contains("/dev/kvm") {

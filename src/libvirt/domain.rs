@@ -3,9 +3,8 @@
 use super::address::{Interface, Source, merge};
 use super::cause::Explain;
 use super::object::{Kind, Object};
-use super::wiring::{Channel, Wiring};
 use super::{Host, State, ffi};
-use crate::floor::{Area, Code, Error, Result};
+use crate::floor::{Code, Error, Result};
 use virt::sys;
 
 /// A domain on a host: a virtual machine and its definition.
@@ -143,11 +142,8 @@ impl Domain {
 
     /// What one source knows. A missing agent is noticed before it is asked, since libvirt may wait for it for long.
     pub(super) fn ask(&self, source: Source) -> Result<Vec<Interface>> {
-        if source == Source::Agent && Wiring::read(&self.xml()?)?.agent == Channel::Disconnected {
-            let message = format!("cannot ask the agent of {}: the guest agent is not connected", self.object);
-            return Err(Error::new(Code::AgentUnavailable, Area::Domain, message)
-                .about(self.object.plain())
-                .hint("is `qemu-guest-agent` installed and running in the guest? it needs a moment after the start"));
+        if source == Source::Agent {
+            self.agent_is_there()?;
         }
         self.ask_now(source)
     }

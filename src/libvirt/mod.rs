@@ -4,12 +4,15 @@
 //! own words as their cause; nothing here prints, and nothing knows that scripts exist.
 
 mod address;
+mod block_job;
 mod cause;
 mod define;
+mod device;
 mod domain;
 mod events;
 mod ffi;
 mod filter;
+mod guest;
 mod host;
 mod host_info;
 mod life;
@@ -19,6 +22,7 @@ mod object;
 mod pool;
 mod provision;
 mod retry;
+mod snapshot;
 mod state;
 mod stats;
 mod transfer;
@@ -29,9 +33,12 @@ mod wiring;
 mod words;
 
 pub use address::{Address, Family, Interface, Source, is_reachable};
+pub use block_job::{BlockJob, BlockJobOptions};
+pub use device::Apply;
 pub use domain::{Domain, DomainInfo};
 pub use events::{Event, EventKind, Events};
 pub use filter::Filter;
+pub use guest::{Ended, Exec};
 pub use host::Host;
 pub use host_info::{GuestKind, NodeInfo};
 pub use life::{Keep, Mode, Sleep, Start};
@@ -39,6 +46,7 @@ pub use network::{Lease, Network};
 pub use pool::{Pool, PoolInfo};
 pub use provision::{Content, Provision, Provisioned, Storage};
 pub use retry::RetryPolicy;
+pub use snapshot::{DeleteSnapshot, Revert, Snap, Snapshot};
 pub use state::State;
 pub use transfer::Transfer;
 pub use undo::{Current, Recovered, Transaction, recover};

@@ -11,6 +11,7 @@ pub(super) enum Kind {
     Domain,
     Network,
     Pool,
+    Snapshot,
     Volume,
 }
 
@@ -21,6 +22,7 @@ impl Kind {
             Self::Domain => "domain",
             Self::Network => "network",
             Self::Pool => "pool",
+            Self::Snapshot => "snapshot",
             Self::Volume => "volume",
         }
     }
@@ -29,7 +31,7 @@ impl Kind {
     pub(super) fn area(self) -> Area {
         match self {
             Self::Host => Area::Host,
-            Self::Domain => Area::Domain,
+            Self::Domain | Self::Snapshot => Area::Domain,
             Self::Network => Area::Network,
             Self::Pool | Self::Volume => Area::Storage,
         }
@@ -53,6 +55,7 @@ impl Object {
         match self.kind {
             Kind::Host => "host".to_string(),
             Kind::Volume => format!("pool.volume(\"{}\")", self.name),
+            Kind::Snapshot => format!("vm.snapshot(\"{}\")", self.name),
             kind => format!("host.{}(\"{}\")", kind.word(), self.name),
         }
     }

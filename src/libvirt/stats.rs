@@ -47,7 +47,7 @@ impl Host {
         let mut found = found.explain("ask for the statistics of", self.object())?;
         found.retain(|(name, _)| filter.matches(name));
         found.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(found.into_iter().map(|(name, flat)| tree(&name, flat)).collect())
+        Ok(found.into_iter().map(|(name, flat)| tree(Some(&name), flat)).collect())
     }
 }
 
@@ -56,7 +56,7 @@ impl Domain {
     pub fn stats(&self, groups: &[&str]) -> Result<Map> {
         let found = ffi::domain_stats(self.host().raw(), &[self.raw()], numbers(groups)?, 0)
             .explain("ask for the statistics of", self.object())?;
-        Ok(found.into_iter().next().map(|(name, flat)| tree(&name, flat)).unwrap_or_default())
+        Ok(found.into_iter().next().map(|(name, flat)| tree(Some(&name), flat)).unwrap_or_default())
     }
 }
 
@@ -73,8 +73,11 @@ fn numbers(groups: &[&str]) -> Result<u32> {
 }
 
 /// `block.0.rd.bytes` becomes `blocks[0].rd.bytes`; state and reason become words, memory becomes bytes.
-fn tree(name: &str, mut flat: Map) -> Map {
-    let mut root = Map::from([("name".to_string(), name.into())]);
+pub(super) fn tree(name: Option<&str>, mut flat: Map) -> Map {
+    let mut root = Map::new();
+    if let Some(name) = name {
+        root.insert("name".to_string(), name.into());
+    }
     let number = |value: Option<Value>| if let Some(Value::Int(number)) = value { Some(number) } else { None };
     if let Some(state) = number(flat.shift_remove("state.state")) {
         let reason = number(flat.shift_remove("state.reason")).unwrap_or_default();
@@ -154,7 +157,7 @@ mod tests {
             ("block.0.rd.bytes", 9),
         ];
         let flat: Map = flat.into_iter().map(|(name, value)| (name.to_string(), Value::Int(value))).collect();
-        let tree = serde_json::to_string(&tree("web", flat)).expect("values are data");
+        let tree = serde_json::to_string(&tree(Some("web"), flat)).expect("values are data");
         assert_eq!(
             tree,
             r#"{"name":"web","state":"running","reason":"booted","balloon":{"current":1048576,"major_fault":7},"vcpu":{"current":2},"vcpus":[{},{"time":5,"wait":{"value":6,"sum":8}}],"blocks":[{"rd":{"bytes":9}}]}"#

@@ -97,7 +97,7 @@ impl Look for CloudInit {
             None => {
                 let domain = self.domain.clone();
                 if domain.host().poll().may_ask(tick.now) {
-                    self.asked.ask("cloud-init", move || domain.read_guest_file(RESULT));
+                    self.asked.ask("cloud-init", move || read(&domain, RESULT));
                 }
             }
             Some((port, number, login)) => match port.addr().map(str::to_string) {
@@ -128,59 +128,8 @@ impl Look for CloudInit {
     }
 }
 
-impl Domain {
-    /// The text of a small file in the guest, read by the agent; else why not.
-    fn read_guest_file(&self, path: &str) -> Result<String, String> {
-        let ask = |command: &str, arguments: Value| -> Result<Value, String> {
-            let command =
-                Map::from([("execute".to_string(), Value::from(command)), ("arguments".to_string(), arguments)]);
-            let text = serde_json::to_string(&command).map_err(|error| error.to_string())?;
-            let answer = self.raw().qemu_agent_command(&text, 5, 0).map_err(|error| error.message().to_string())?;
-            let answer: Map = serde_json::from_str(&answer).map_err(|error| error.to_string())?;
-            Ok(answer.get("return").cloned().unwrap_or_default())
-        };
-        let path = Map::from([("path".to_string(), path.into())]);
-        let handle = Map::from([("handle".to_string(), ask("guest-file-open", path.into())?)]);
-        let read = ask("guest-file-read", handle.clone().into());
-        // The file was read; whether the guest could close it changes nothing.
-        drop(ask("guest-file-close", handle.into()));
-        let read = read?;
-        let data = read.as_map().and_then(|map| map.get("buf-b64")).and_then(Value::as_str).unwrap_or_default();
-        String::from_utf8(base64(data)).map_err(|error| error.to_string())
-    }
-}
-
-/// Decodes base64, as the agent encodes the content of files; anything else in the text is passed over.
-fn base64(text: &str) -> Vec<u8> {
-    let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::new());
-    for letter in text.bytes() {
-        let value = match letter {
-            b'A'..=b'Z' => letter - b'A',
-            b'a'..=b'z' => letter - b'a' + 26,
-            b'0'..=b'9' => letter - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => continue,
-        };
-        bits = bits << 6 | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push(u8::try_from(bits >> count).expect("what was taken before is masked away"));
-            bits &= (1 << count) - 1;
-        }
-    }
-    bytes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_agent_s_files_are_decoded() {
-        assert_eq!(base64("eyJ2MSI6IHt9fQ=="), br#"{"v1": {}}"#);
-        assert_eq!(base64(""), b"");
-        assert_eq!(base64("aGVsbG8"), b"hello");
-    }
+/// The text of a small file in the guest, read by the agent; else why not.
+fn read(domain: &Domain, path: &str) -> Result<String, String> {
+    let data = domain.read_guest_file(path).map_err(|error| error.cause.clone().unwrap_or(error.message.clone()))?;
+    String::from_utf8(data).map_err(|error| error.to_string())
 }

@@ -1,0 +1,264 @@
+//! Working inside a guest through its agent.
+
+use super::records::record;
+use super::{RhaiResultOf, dynamic, value};
+use crate::floor::{Area, Code, Error, Options, Result};
+use crate::libvirt::{Ended, Exec};
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Map, Module};
+use std::time::Duration;
+
+pub(super) fn module() -> Module {
+    exported_module!(functions)
+}
+
+/// The program to run, and whether its failure is an error.
+fn exec_options(path: &str, args: &Array, given: Map) -> Result<(Exec, bool)> {
+    let options = Options::from_value("exec", value(&given.into(), "")?, &["check", "env", "input", "timeout"])?;
+    let env = options.get("env").and_then(|env| env.as_map().cloned()).unwrap_or_default();
+    let exec = Exec {
+        path: path.to_string(),
+        args: args.iter().map(ToString::to_string).collect(),
+        env: env.into_iter().map(|(name, value)| format!("{name}={}", dynamic(value))).collect(),
+        input: options.str("input")?.map(|text| text.as_bytes().to_vec()),
+        timeout: options.duration("timeout")?.unwrap_or(Duration::from_secs(60)),
+    };
+    Ok((exec, options.bool("check")?.unwrap_or(false)))
+}
+
+fn failed(path: &str, domain: &str, ended: &Ended) -> Error {
+    let how = match (ended.exit_code, ended.signal) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "an unknown end".to_string(),
+    };
+    let error = Error::new(Code::Failed, Area::Domain, format!("`{path}` in domain `{domain}` ended with {how}"));
+    let error = error.about(format!("domain {domain}"));
+    ended.stderr.lines().rev().take(3).fold(error, |error, line| error.note(format!("it said: {line}")))
+}
+
+#[export_module]
+mod functions {
+    use crate::libvirt::Domain;
+
+    /// Whether the guest agent answers. A missing agent is noticed at once.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// assert(vm.agent_ping());
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn agent_ping(vm: &mut Domain) -> RhaiResultOf<bool> {
+        Ok(vm.agent_ping()?)
+    }
+
+    /// Sends a command to the guest agent and gives its answer: `execute` is the agent's own name of it.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// print(vm.agent_command(#{ execute: "guest-info" }).version);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn agent_command(vm: &mut Domain, command: Map) -> RhaiResultOf<Dynamic> {
+        let command = serde_json::to_value(value(&command.into(), "")?).unwrap_or_default();
+        let answer = vm.agent_command(&command, Duration::from_secs(10))?;
+        Ok(dynamic(serde_json::from_value(answer).unwrap_or_default()))
+    }
+
+    /// Runs a program in the guest and waits for its end: `#{ exit_code, signal, stdout, stderr, truncated }`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// let done = vm.exec("/bin/echo", ["hello"]);
+    /// assert_eq(done.stdout, "hello\n");
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn exec(vm: &mut Domain, path: &str, args: Array) -> RhaiResultOf<Map> {
+        exec_with(vm, path, args, Map::new())
+    }
+
+    /// Runs a program in the guest and waits for its end.
+    ///
+    /// Options:
+    /// * `input`: what it reads from its standard input.
+    /// * `env`: a map of its environment.
+    /// * `timeout`: seconds or text such as `"5m"`, default 60 seconds.
+    /// * `check`: whether an exit code other than 0 is an error, default `false`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// let done = vm.exec("/bin/sh", ["-c", "cat; echo $WHO"], #{ input: "hello ", env: #{ WHO: "you" }, timeout: "30s", check: true });
+    /// assert_eq(done.stdout, "hello you\n");
+    /// ```
+    #[rhai_fn(name = "exec", pure, return_raw)]
+    pub fn exec_with(vm: &mut Domain, path: &str, args: Array, options: Map) -> RhaiResultOf<Map> {
+        let (exec, check) = exec_options(path, &args, options)?;
+        let ended = vm.exec(&exec)?;
+        if check && ended.exit_code != Some(0) {
+            return Err(failed(path, vm.name(), &ended).into());
+        }
+        Ok(record(ended))
+    }
+
+    /// Reads a text file of the guest.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// print(vm.read_file("/proc/version"));
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn read_file(vm: &mut Domain, path: &str) -> RhaiResultOf<String> {
+        Ok(String::from_utf8_lossy(&vm.read_guest_file(path)?).into_owned())
+    }
+
+    /// Writes a file of the guest: what was in it is gone.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// vm.write_file("/tmp/greeting", "hello");
+    /// assert_eq(vm.read_file("/tmp/greeting"), "hello");
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn write_file(vm: &mut Domain, path: &str, text: &str) -> RhaiResultOf<()> {
+        Ok(vm.write_guest_file(path, text.as_bytes())?)
+    }
+
+    /// What the agent tells of its guest: `#{ os, hostname, timezone, users, fss, disks, ifs }`, by the names of `virsh guestinfo`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// print(vm.guest_info());
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn guest_info(vm: &mut Domain) -> RhaiResultOf<Map> {
+        Ok(record(vm.guest_info()?))
+    }
+
+    /// Freezes the file systems of the guest, so that its disks can be copied as they are; gives their number. Thaw them soon.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// try {
+    ///     print(vm.fs_freeze());
+    ///     vm.fs_thaw();
+    /// } catch (err) {
+    ///     print(err.message);
+    /// }
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn fs_freeze(vm: &mut Domain) -> RhaiResultOf<i64> {
+        Ok(i64::try_from(vm.fs_freeze()?).unwrap_or(i64::MAX))
+    }
+
+    /// Thaws the file systems of the guest; gives their number.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// try { print(vm.fs_thaw()); } catch (err) { print(err.message); }
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn fs_thaw(vm: &mut Domain) -> RhaiResultOf<i64> {
+        Ok(i64::try_from(vm.fs_thaw()?).unwrap_or(i64::MAX))
+    }
+
+    /// Has the guest tell its disks which space it does not use.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// try { vm.fs_trim(); } catch (err) { print(err.message); }
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn fs_trim(vm: &mut Domain) -> RhaiResultOf<()> {
+        Ok(vm.fs_trim()?)
+    }
+
+    /// Sets the password of an account in the guest.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// try { vm.set_user_password("root", "secret"); } catch (err) { print(err.message); }
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn set_user_password(vm: &mut Domain, user: &str, password: &str) -> RhaiResultOf<()> {
+        Ok(vm.set_user_password(user, password)?)
+    }
+
+    /// The ssh keys that let somebody into the guest as that user.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// try { print(vm.authorized_keys("root")); } catch (err) { print(err.message); }
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn authorized_keys(vm: &mut Domain, user: &str) -> RhaiResultOf<Array> {
+        Ok(vm.authorized_keys(user)?.into_iter().map(Dynamic::from).collect())
+    }
+
+    /// Adds ssh keys that let somebody into the guest as that user.
+    ///
+    /// Options:
+    /// * `reset`: remove all other keys, default `false`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// try { vm.add_authorized_keys("root", ["ssh-ed25519 AAAA you@example.org"], #{ reset: false }); } catch (err) { print(err.message); }
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn add_authorized_keys(vm: &mut Domain, user: &str, keys: Array, options: Map) -> RhaiResultOf<()> {
+        let options = Options::from_value("add_authorized_keys", value(&options.into(), "")?, &["reset"])?;
+        let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        Ok(vm.add_authorized_keys(user, &keys, options.bool("reset")?.unwrap_or(false))?)
+    }
+
+    /// The clock of the guest in seconds since 1970.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// print(vm.guest_time());
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn guest_time(vm: &mut Domain) -> RhaiResultOf<f64> {
+        Ok(vm.guest_time()?)
+    }
+
+    /// Sets the clock of the guest to the one of the host.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// try { vm.sync_time(); } catch (err) { print(err.message); }
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn sync_time(vm: &mut Domain) -> RhaiResultOf<()> {
+        Ok(vm.sync_time()?)
+    }
+}

@@ -1,0 +1,171 @@
+//! Snapshots of a domain.
+
+use super::Domain;
+use super::cause::Explain;
+use super::define::name_of;
+use super::object::{Kind, Object};
+use crate::floor::{Code, Error, Result, did_you_mean};
+use virt::domain::Domain as Raw;
+use virt::error::ErrorNumber;
+use virt::sys;
+
+/// A snapshot of a domain.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    domain: Domain,
+    raw: virt::domain_snapshot::DomainSnapshot,
+    object: Object,
+}
+
+/// How a snapshot is made; the default is libvirt's: internal, with the memory of a running guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "libvirt's flags are independent of each other")]
+pub struct Snap {
+    /// Without the memory: the disks become overlays.
+    pub disk_only: bool,
+    /// Have the guest agent freeze the file systems meanwhile.
+    pub quiesce: bool,
+    /// All disks or none.
+    pub atomic: bool,
+    /// Do not stop the guest while its memory is written.
+    pub live: bool,
+    /// Leave the domain off afterwards.
+    pub halt: bool,
+    /// Use files that are there already.
+    pub reuse_external: bool,
+    /// Let libvirt forget about the snapshot.
+    pub no_metadata: bool,
+}
+
+/// How a domain goes back to a snapshot; the default is the state that it was in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Revert {
+    /// Run afterwards.
+    pub running: bool,
+    /// Be paused afterwards.
+    pub paused: bool,
+    /// Go back even if the running domain has to be replaced.
+    pub force: bool,
+}
+
+/// What goes with a snapshot that is deleted; the default is nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DeleteSnapshot {
+    /// Its children too.
+    pub children: bool,
+    /// Its children only.
+    pub children_only: bool,
+    /// Only what libvirt knows of it; its data stays.
+    pub metadata_only: bool,
+}
+
+impl Domain {
+    /// Makes a snapshot from its XML.
+    pub fn create_snapshot(&self, xml: &str, snap: Snap) -> Result<Snapshot> {
+        let name = name_of(Kind::Snapshot, xml).unwrap_or_default();
+        let flag = |on: bool, value| if on { value } else { 0 };
+        let flags = flag(snap.disk_only, sys::VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY)
+            | flag(snap.quiesce, sys::VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE)
+            | flag(snap.atomic, sys::VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC)
+            | flag(snap.live, sys::VIR_DOMAIN_SNAPSHOT_CREATE_LIVE)
+            | flag(snap.halt, sys::VIR_DOMAIN_SNAPSHOT_CREATE_HALT)
+            | flag(snap.reuse_external, sys::VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT)
+            | flag(snap.no_metadata, sys::VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA);
+        let raw = self.raw().create_snapshot_xml(xml, flags);
+        Snapshot::new(self, raw.explain("create", &Object::new(Kind::Snapshot, &name))?)
+    }
+
+    /// Its snapshots, parents before their children.
+    pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
+        let list = |flags| self.raw().list_all_snapshots(flags);
+        let found = list(sys::VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL).or_else(|_| list(0));
+        found.explain("list the snapshots of", self.object())?.into_iter().map(|raw| Snapshot::new(self, raw)).collect()
+    }
+
+    /// The snapshot of that name; an error if there is none.
+    pub fn snapshot(&self, name: &str) -> Result<Snapshot> {
+        let object = Object::new(Kind::Snapshot, name);
+        let error = match Raw::lookup_snapshot_by_name(self.raw(), name, 0) {
+            Ok(raw) => return Snapshot::new(self, raw),
+            Err(error) if error.code().is_known_and(|code| code == ErrorNumber::NoDomainSnapshot) => error,
+            Err(error) => return Err(error).explain("look up", &object),
+        };
+        let names: Vec<String> = self.snapshots()?.iter().map(|one| one.name().to_string()).collect();
+        let hint = did_you_mean(name, names.iter().map(String::as_str))
+            .unwrap_or_else(|| "`vm.snapshots()` lists what is there".to_string());
+        let message = format!("{} has no {object}", self.object());
+        Err(Error::new(Code::NotFound, Kind::Snapshot.area(), message)
+            .about(object.plain())
+            .caused_by(error.message())
+            .hint(hint))
+    }
+
+    /// The snapshot that its disks stand on, if there is one.
+    pub fn current_snapshot(&self) -> Result<Option<Snapshot>> {
+        match self.raw().current_snapshot(0) {
+            Ok(raw) => Snapshot::new(self, raw).map(Some),
+            Err(error) if error.code().is_known_and(|code| code == ErrorNumber::NoDomainSnapshot) => Ok(None),
+            Err(error) => Err(error).explain("look up the current snapshot of", self.object()),
+        }
+    }
+}
+
+impl Snapshot {
+    fn new(domain: &Domain, raw: virt::domain_snapshot::DomainSnapshot) -> Result<Self> {
+        let name = raw.name().explain("ask for a snapshot's name of", domain.object())?;
+        Ok(Self { domain: domain.clone(), raw, object: Object::new(Kind::Snapshot, &name) })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.object.name
+    }
+
+    /// The domain it is of.
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// Its XML.
+    pub fn xml(&self) -> Result<String> {
+        self.raw.xml_desc(0).explain("read the XML of", &self.object)
+    }
+
+    /// Whether the domain's disks stand on it.
+    pub fn is_current(&self) -> Result<bool> {
+        self.raw.is_current(0).explain("ask for the state of", &self.object)
+    }
+
+    /// The snapshot that it was made on, if there is one.
+    pub fn parent(&self) -> Result<Option<Self>> {
+        match self.raw.parent(0) {
+            Ok(raw) => Self::new(&self.domain, raw).map(Some),
+            Err(error) if error.code().is_known_and(|code| code == ErrorNumber::NoDomainSnapshot) => Ok(None),
+            Err(error) => Err(error).explain("look up the parent of", &self.object),
+        }
+    }
+
+    /// The snapshots that were made on it.
+    pub fn children(&self) -> Result<Vec<Self>> {
+        let found = self.raw.list_all_children(0).explain("list the children of", &self.object)?;
+        found.into_iter().map(|raw| Self::new(&self.domain, raw)).collect()
+    }
+
+    /// Takes the domain back to it.
+    pub fn revert(&self, revert: Revert) -> Result<()> {
+        let flag = |on: bool, value| if on { value } else { 0 };
+        let flags = flag(revert.running, sys::VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING)
+            | flag(revert.paused, sys::VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED)
+            | flag(revert.force, sys::VIR_DOMAIN_SNAPSHOT_REVERT_FORCE);
+        self.raw.revert(flags).explain("revert to", &self.object)
+    }
+
+    /// Deletes it.
+    pub fn delete(&self, how: DeleteSnapshot) -> Result<()> {
+        let flag = |on: bool, value| if on { value } else { 0 };
+        let flags = flag(how.children, sys::VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN)
+            | flag(how.children_only, sys::VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY)
+            | flag(how.metadata_only, sys::VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY);
+        self.raw.delete(flags).explain("delete", &self.object)
+    }
+}
