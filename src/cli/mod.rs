@@ -40,7 +40,10 @@ pub fn main() -> ExitCode {
     let color = match arguments.color {
         Color::Always => true,
         Color::Never => false,
-        Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        Color::Auto => {
+            let set = |name| std::env::var(name).unwrap_or_default();
+            terminal && set("NO_COLOR").is_empty() && set("TERM") != "dumb"
+        }
     };
     ExitCode::from(run(arguments, color, set_log))
 }

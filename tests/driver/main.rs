@@ -5,4 +5,5 @@ mod docs;
 mod errors;
 mod repl;
 mod support;
+mod terminal;
 mod undo;
