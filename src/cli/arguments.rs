@@ -63,6 +63,10 @@ pub(super) struct Arguments {
     #[arg(long)]
     pub(super) no_progress: bool,
 
+    /// Show at the end what took how long, as text or JSON
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    pub(super) timings: Option<Format>,
+
     /// Show only what the script prints, and errors
     #[arg(short, long)]
     pub(super) quiet: bool,

@@ -7,8 +7,9 @@ mod output;
 mod recipe;
 mod recover;
 mod run_recipe;
+mod timings;
 
-use crate::floor::{Error, interrupt, progress};
+use crate::floor::{Error, interrupt, progress, timing};
 use crate::repl::{First, SetLog, Surroundings, start};
 use crate::script::{Ended, Session, Settings, render};
 use arguments::{Arguments, Color, Command};
@@ -45,7 +46,15 @@ pub fn main() -> ExitCode {
             terminal && set("NO_COLOR").is_empty() && set("TERM") != "dumb"
         }
     };
-    ExitCode::from(run(arguments, color, set_log))
+    let wanted = arguments.timings;
+    if wanted.is_some() {
+        timing::enable();
+    }
+    let code = run(arguments, color, set_log);
+    if let Some(format) = wanted {
+        timings::show(format);
+    }
+    ExitCode::from(code)
 }
 
 fn run(arguments: Arguments, color: bool, set_log: SetLog) -> u8 {

@@ -8,6 +8,7 @@ mod nearest;
 mod options;
 pub mod progress;
 mod quantity;
+pub mod timing;
 mod value;
 mod write;
 

@@ -6,7 +6,7 @@ use super::retry::while_busy;
 use super::undo::{self, Made, Transaction};
 use super::wiring::Wiring;
 use super::{Content, Domain, Host, Network, Pool, Volume, ffi};
-use crate::floor::{Code, Error, Result, interrupt};
+use crate::floor::{Code, Error, Result, interrupt, timing};
 use crate::schema::xml;
 use std::sync::PoisonError;
 use virt::error::Error as VirtError;
@@ -84,6 +84,7 @@ impl Host {
 
     /// Makes an object of this XML; in a transaction with a UUID that is known, and written down, before.
     fn making<T>(&self, object: &Object, xml: &str, make: impl FnOnce(&str) -> Result<T>) -> Result<T> {
+        let make = |xml: &str| timing::timed(&object.plain(), "define", || make(xml));
         if !undo::is_on() {
             return make(xml);
         }
@@ -115,8 +116,9 @@ impl Pool {
         let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
         let made = Made::Volume { pool: self.name().to_string(), name: object.name.to_string() };
         undo::record(self.host(), made, || {
-            let raw =
-                while_busy(self.host(), || StorageVol::create_xml(self.raw(), xml, 0).explain("create", &object))?;
+            let raw = timing::timed(&object.plain(), "create", || {
+                while_busy(self.host(), || StorageVol::create_xml(self.raw(), xml, 0).explain("create", &object))
+            })?;
             Volume::new(self.host(), raw)
         })
     }
@@ -125,10 +127,11 @@ impl Pool {
     pub fn create_filled_volume(&self, xml: &str, content: &Content) -> Result<Volume> {
         let transaction = Transaction::begin();
         let filled = self.create_volume(xml).and_then(|volume| {
+            let name = volume.object().plain();
             match content {
                 Content::None => {}
-                Content::File(path) => drop(volume.upload(path)?),
-                Content::Bytes(data) => drop(volume.upload_bytes(data)?),
+                Content::File(path) => drop(timing::timed(&name, "upload", || volume.upload(path))?),
+                Content::Bytes(data) => drop(timing::timed(&name, "upload", || volume.upload_bytes(data))?),
             }
             // libvirt scans the pool by itself after an upload.
             interrupt::sleep(self.host().retry().settle)?;

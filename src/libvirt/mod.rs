@@ -27,6 +27,7 @@ mod state;
 mod stats;
 mod transfer;
 mod undo;
+mod verify;
 mod volume;
 mod wait;
 mod wiring;

@@ -3,8 +3,8 @@
 use super::define::{already, name_of};
 use super::object::{Kind, Object};
 use super::wiring::Wiring;
-use super::{Domain, Found, Host, Transaction, WaitIp};
-use crate::floor::{Code, Error, Result, interrupt};
+use super::{Domain, Found, Host, Transaction, WaitIp, verify};
+use crate::floor::{Code, Error, Result, interrupt, timing};
 use std::path::PathBuf;
 
 /// What goes into a new volume.
@@ -97,12 +97,14 @@ impl Host {
         }
         interrupt::check()?;
         let domain = self.define_domain(xml)?;
+        verify::is_as_defined(&domain, xml)?;
         if options.autostart {
             domain.set_autostart(true)?;
         }
         if options.start {
             interrupt::check()?;
-            domain.start()?;
+            timing::timed(&domain.object().plain(), "start", || domain.start())?;
+            verify::runs(&domain)?;
         }
         let addresses = wait(&domain, &options.wait)?;
         Ok(Provisioned { domain, addresses })

@@ -3,7 +3,7 @@
 use super::cause::Explain;
 use super::object::{Kind, Object};
 use super::retry::while_busy;
-use super::{Host, Pool};
+use super::{Host, Pool, verify};
 use crate::floor::Result;
 use virt::sys;
 
@@ -79,7 +79,8 @@ impl Volume {
     /// Sets its capacity in bytes; making it smaller must be asked for, as data may be lost.
     pub fn resize(&self, capacity: u64, shrink: bool) -> Result<()> {
         let flags = if shrink { sys::VIR_STORAGE_VOL_RESIZE_SHRINK } else { 0 };
-        while_busy(&self.host, || self.raw.resize(capacity, flags).explain("resize", &self.object))
+        while_busy(&self.host, || self.raw.resize(capacity, flags).explain("resize", &self.object))?;
+        verify::is_as_large(self, if shrink { 0 } else { capacity })
     }
 
     /// Deletes it with its data.

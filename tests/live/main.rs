@@ -4,5 +4,6 @@
 mod examples;
 mod lab;
 mod objects;
+mod program;
 mod room;
 mod scripts;

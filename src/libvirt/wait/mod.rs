@@ -22,7 +22,7 @@ pub(super) use poll::Poll;
 pub use ssh::Login;
 
 use crate::floor::progress::Progress;
-use crate::floor::{Area, Code, Error, Map, Result, Value, interrupt};
+use crate::floor::{Area, Code, Error, Map, Result, Value, interrupt, timing};
 use std::time::Duration;
 
 /// The pause between two looks: they cost nothing as long as the shared answers are fresh.
@@ -164,6 +164,10 @@ pub(super) fn run(looks: &mut [Box<dyn Look + '_>], all: bool, options: WaitOpti
                 Ok(None) => {}
                 Ok(Some(fields)) => {
                     tracing::info!(elapsed = elapsed.as_secs_f64(), "{} is there", look.what());
+                    if let Some(object) = fields.get("object").and_then(Value::as_str) {
+                        let source = fields.get("source").and_then(Value::as_str).unwrap_or_default();
+                        timing::record(object, format!("wait for {} {source}", look.word()).trim_end(), elapsed);
+                    }
                     *slot = Some(Ok(complete(look.word(), fields, elapsed, polls)));
                     if !all {
                         return finish(looks, slots, all);

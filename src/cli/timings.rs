@@ -1,0 +1,29 @@
+//! `--timings`: what took how long.
+
+use super::arguments::Format;
+use crate::floor::timing;
+
+/// Shows on standard error what was kept, the slowest step marked.
+pub(super) fn show(format: Format) {
+    let done = timing::take();
+    let slowest = done.iter().map(|one| one.took).max();
+    match format {
+        Format::Text => {
+            for one in &done {
+                let mark = if Some(one.took) == slowest { "  <- slowest" } else { "" };
+                eprintln!("{:9.3} s  {}: {}{mark}", one.took.as_secs_f64(), one.object, one.step);
+            }
+        }
+        Format::Json => {
+            let record = |one: &timing::Timing| {
+                serde_json::json!({
+                    "object": one.object,
+                    "step": one.step,
+                    "seconds": one.took.as_secs_f64(),
+                    "slowest": Some(one.took) == slowest,
+                })
+            };
+            eprintln!("{}", serde_json::Value::from(done.iter().map(record).collect::<Vec<_>>()));
+        }
+    }
+}

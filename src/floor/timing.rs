@@ -1,0 +1,45 @@
+//! How long each step took for each object, if somebody wants to know.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+static WANTED: AtomicBool = AtomicBool::new(false);
+static DONE: Mutex<Vec<Timing>> = Mutex::new(Vec::new());
+
+/// A step that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timing {
+    /// What it was about, such as `domain web`.
+    pub object: String,
+    /// What was done, such as `start`.
+    pub step: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Begins to keep what steps take.
+pub fn enable() {
+    WANTED.store(true, Ordering::Relaxed);
+}
+
+/// Does a step, and keeps what it took.
+pub fn timed<T>(object: &str, step: &str, body: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    let result = body();
+    record(object, step, started.elapsed());
+    result
+}
+
+/// Keeps what a step took.
+pub fn record(object: &str, step: &str, took: Duration) {
+    if WANTED.load(Ordering::Relaxed) {
+        let timing = Timing { object: object.to_string(), step: step.to_string(), took };
+        DONE.lock().unwrap_or_else(PoisonError::into_inner).push(timing);
+    }
+}
+
+/// Takes what was kept, in the order in which the steps ended.
+pub fn take() -> Vec<Timing> {
+    std::mem::take(&mut *DONE.lock().unwrap_or_else(PoisonError::into_inner))
+}

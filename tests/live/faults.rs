@@ -1,0 +1,249 @@
+//! What goes wrong on a host: each fault ends in the right error, and nothing is left. These break the lab's host for
+//! everybody, and therefore run one by one, after the other live tests.
+
+mod program;
+
+use program::{left, prints, program, provision, run, text};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Runs a command inside the lab's node, whose folder the URI tells.
+fn node(action: &str, words: &[&str]) -> Output {
+    let uri = std::env::var("VMSCRIPT_LAB_URI").expect("VMSCRIPT_LAB_URI names the lab's libvirtd");
+    let folder = uri.split("socket=").nth(1).and_then(|socket| socket.strip_suffix("/run/libvirt-sock"));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/lab/node");
+    let mut command = Command::new(script);
+    command.arg(action).arg(folder.expect("the URI names the node's socket")).args(words);
+    command.output().expect("the lab's script runs")
+}
+
+fn inside(script: &str) -> String {
+    let output = node("enter", &["sh", "-c", script]);
+    assert!(output.status.success(), "{script}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// The journals that a run left in its folder.
+fn journals(folder: &Path) -> usize {
+    std::fs::read_dir(folder.join("state/vmscript/journal")).map_or(0, |entries| entries.flatten().count())
+}
+
+/// Eight machines without an operating system, made side by side; they run until the end of the transaction.
+const EIGHT: &str = r#"
+let host = connect();
+transaction(|| {
+    parallel(["k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8"], |name| {
+        host.provision(#{
+            type: "qemu", name: name, memory: "32 MiB", vcpu: 1, os: #{ type: "hvm", boot: "hd" },
+            devices: #{
+                disks: [ #{ type: "volume", device: "disk", driver: #{ name: "qemu", type: "raw" },
+                            source: #{ pool: "default", volume: name + ".raw" }, target: #{ dev: "vda", bus: "virtio" } } ],
+                interfaces: [ #{ type: "network", source: #{ network: "lab" }, model: "virtio" } ],
+            },
+        }, #{ storage: [ #{ volume: #{ name: name + ".raw", capacity: "1 MiB", target: #{ format: "raw" } } } ] });
+        print(name);
+    });
+    sleep(60);
+});
+"#;
+
+#[test]
+fn what_a_killed_run_made_is_recovered_whenever_it_was_killed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("eight.rhai"), EIGHT).expect("written");
+    let recover = || program(folder.path()).arg("recover").output().expect("the program starts");
+    for round in 0..20_u64 {
+        let mut child = program(folder.path())
+            .arg("eight.rhai")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        // Spread over the time that the eight take, in an order that is not that of time.
+        std::thread::sleep(Duration::from_millis(50 + round * 7 % 20 * 150));
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        // Two recoveries at once do not disturb each other.
+        let (one, other) = std::thread::scope(|scope| {
+            let other = scope.spawn(recover);
+            (recover(), other.join().expect("the other ends"))
+        });
+        assert!(one.status.success() && other.status.success(), "{}{}", text(&one.stdout), text(&other.stdout));
+        assert_eq!((left("k"), journals(folder.path())), (String::new(), 0), "round {round}");
+    }
+}
+
+#[test]
+fn ctrl_c_and_sigterm_leave_nothing_of_eight() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("eight.rhai"), EIGHT.replace("\"k", "\"i")).expect("written");
+    for signal in ["INT", "TERM"] {
+        let mut child = program(folder.path()).arg("eight.rhai").stdout(Stdio::null()).spawn().expect("it starts");
+        let end = Instant::now() + Duration::from_secs(30);
+        while left("i").lines().count() < 6 && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+        assert_eq!(child.wait().expect("ended").code(), Some(130));
+        assert_eq!((left("i"), journals(folder.path())), (String::new(), 0), "{signal}");
+    }
+}
+
+#[test]
+fn a_hook_that_fails_a_start_is_told_and_undone() {
+    inside("echo yes > /run/libvirt/fault/fail-start");
+    let output = run(&provision("hooked", "wait_for_ip: true", ""));
+    inside("rm /run/libvirt/fault/fail-start");
+    let shown = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{shown}");
+    assert!(shown.contains("cannot start domain `hooked`") && shown.contains("injected fault"), "{shown}");
+    assert_eq!(left("hooked"), "");
+}
+
+#[test]
+fn a_full_pool_is_told_and_undone() {
+    inside("mkdir -p /run/libvirt/small && mount -t tmpfs -o size=8m none /run/libvirt/small");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("big.img"), vec![7; 16 << 20]).expect("written");
+    let script = r#"
+let host = connect();
+let pool = host.create_pool(#{ type: "dir", name: "small", target: #{ path: "/run/libvirt/small" } });
+try {
+    host.provision(#{ type: "qemu", name: "full", memory: "32 MiB", os: #{ type: "hvm" } },
+        #{ storage: [ #{ pool: "small", name: "big.img", from: "big.img" } ] });
+} catch (err) {
+    print(err.code);
+}
+print(pool.volumes().len());
+pool.destroy();
+"#;
+    std::fs::write(folder.path().join("script.rhai"), script).expect("written");
+    let output = program(folder.path()).arg("script.rhai").output().expect("the program starts");
+    inside("umount /run/libvirt/small");
+    assert_eq!(text(&output.stdout), "no-space\n0\n", "{}", text(&output.stderr));
+    assert_eq!((left("full"), journals(folder.path())), (String::new(), 0));
+}
+
+#[test]
+fn a_pool_that_cannot_be_written_is_told_and_undone() {
+    inside(
+        "mkdir -p /run/libvirt/fixed && mount --bind /run/libvirt/fixed /run/libvirt/fixed && mount -o remount,ro,bind /run/libvirt/fixed",
+    );
+    let output = run(r#"
+let host = connect();
+let pool = host.create_pool(#{ type: "dir", name: "fixed", target: #{ path: "/run/libvirt/fixed" } });
+try {
+    host.provision(#{ type: "qemu", name: "fixed", memory: "32 MiB", os: #{ type: "hvm" } },
+        #{ storage: [ #{ pool: "fixed", volume: #{ name: "a.raw", capacity: "1 MiB", target: #{ format: "raw" } } } ] });
+} catch (err) {
+    print(err.code);
+}
+pool.destroy();
+"#);
+    inside("umount /run/libvirt/fixed");
+    assert_eq!(text(&output.stdout), "permission-denied\n", "{}", text(&output.stderr));
+    assert_eq!(left("fixed"), "");
+}
+
+#[test]
+fn one_wait_for_many_names_each_failure() {
+    let script = r#"
+let host = connect();
+host.create_network(#{ name: "mute", bridge: #{ name: "virbr9", stp: "off", delay: 0 },
+                       ips: [ #{ address: "192.168.152.1", prefix: 24 } ] });
+let make = |name, network, seed| {
+    let base = host.pool("default").volume("base.qcow2");
+    let boots = seed != ();
+    let disk = if boots {
+        #{ volume: #{ name: name + ".qcow2", capacity: "1 GiB", target: #{ format: "qcow2" },
+                      backing_store: #{ path: base.path, format: "qcow2" } } }
+    } else {
+        #{ volume: #{ name: name + ".qcow2", capacity: "1 MiB", target: #{ format: "qcow2" } } }
+    };
+    host.provision(#{
+        type: "qemu", name: name, memory: "128 MiB", vcpu: 1, os: #{ type: "hvm", boot: "hd" },
+        features: #{ acpi: true, tcg: #{ tb_cache: "32 MiB" } },
+        devices: #{
+            disks: [
+                #{ type: "volume", device: "disk", driver: #{ name: "qemu", type: "qcow2" },
+                   source: #{ pool: "default", volume: name + ".qcow2" }, target: #{ dev: "vda", bus: "virtio" } },
+                #{ type: "volume", device: "disk", readonly: true, driver: #{ name: "qemu", type: "raw" },
+                   source: #{ pool: "default", volume: name + ".iso" }, target: #{ dev: "vdb", bus: "virtio" } },
+            ],
+            interfaces: [ #{ type: "network", source: #{ network: network }, model: "virtio" } ],
+            channels: [ #{ type: "unix", target: #{ type: "virtio", name: "org.qemu.guest_agent.0" } } ],
+        },
+    }, #{ storage: [ disk, #{ name: name + ".iso", from: cloud_init(seed ?? #{ user_data: #{} }) } ] })
+};
+let still = #{ user_data: #{}, network_config: #{ version: 2, ethernets: #{ nic: #{ match: #{ name: "e*" }, addresses: ["192.168.152.7/24"] } } } };
+let guests = [
+    ["m-lease", "lab", #{ user_data: #{} }], ["m-agent", "mute", still], ["m-killed", "lab", ()], ["m-silent", "mute", ()],
+];
+transaction(|| {
+    let vms = parallel(guests, |guest| make.call(guest[0], guest[1], guest[2]));
+    try {
+        let wait_for = vms.map(|vm| ip(vm));
+        wait_for.push(holds(|| { vms[2].destroy(); true }));
+        wait_all(wait_for, #{ timeout: "150s", on_error: "continue" });
+    } catch (err) {
+        for one in err.failures { print(`${one.object}: ${one.code}`); }
+    }
+    for vm in [vms[0], vms[1]] {
+        let found = vm.wait_for_ip(#{ timeout: "1s" });
+        print(`${vm.name}: ${found.addr} ${found.source}`);
+    }
+    exit(7);
+});
+"#;
+    let output = run(script);
+    prints("connect().network(\"mute\").destroy()");
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(7), "{shown}{}", text(&output.stderr));
+    assert!(shown.contains("domain m-killed: guest-stopped\ndomain m-silent: timeout\n"), "{shown}");
+    assert!(shown.contains("m-lease: 192.168.150.") && shown.contains("m-agent: 192.168.152.7 agent"), "{shown}");
+    assert_eq!(left("m-"), "");
+}
+
+#[test]
+fn a_daemon_that_dies_in_a_start_is_waited_for_and_the_start_is_undone() {
+    inside("echo 3 > /run/libvirt/fault/sleep-started");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("script.rhai"), provision("orphan", "wait_for_ip: true", "")).expect("written");
+    let child = program(folder.path()).arg("script.rhai").stderr(Stdio::piped()).spawn().expect("it starts");
+    let end = Instant::now() + Duration::from_secs(30);
+    // The hook runs when QEMU does; libvirt has not answered yet.
+    while !inside("pgrep -f guest=orphan || true").lines().any(|line| !line.is_empty()) && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    node("kill-daemon", &[]);
+    inside("rm /run/libvirt/fault/sleep-started");
+    let started = node("start-daemon", &[]);
+    assert!(started.status.success(), "{}", text(&started.stderr));
+    let output = child.wait_with_output().expect("ended");
+    let shown = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{shown}");
+    assert!(shown.contains("what was made is undone over a new one"), "{shown}");
+    assert_eq!((left("orphan"), journals(folder.path())), (String::new(), 0));
+}
+
+#[test]
+fn a_frozen_qemu_ends_in_a_timeout_and_is_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = provision("frozen", "wait_for_ip: #{ timeout: \"8s\", family: \"ipv6\" }", "");
+    std::fs::write(folder.path().join("script.rhai"), script).expect("written");
+    let child = program(folder.path()).arg("script.rhai").stderr(Stdio::piped()).spawn().expect("it starts");
+    let end = Instant::now() + Duration::from_secs(30);
+    while !left("frozen").lines().any(|line| line == "frozen") && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    inside("kill -STOP $(cat /run/libvirt/qemu/frozen.pid)");
+    let output = child.wait_with_output().expect("ended");
+    let shown = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{shown}");
+    assert!(shown.contains("got no address within 8s"), "{shown}");
+    assert_eq!((left("frozen"), journals(folder.path())), (String::new(), 0));
+}
