@@ -2,7 +2,7 @@
 
 use super::program::{left, prints, program, provision, run, text};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 fn example(name: &str) -> String {
