@@ -118,3 +118,17 @@ assert(start.elapsed < 10.0);
         assert!(next == Some(&format!("end {number}")) || number == "3", "{lines:?}");
     }
 }
+
+#[test]
+fn timings_are_shown_as_text_or_json_with_the_slowest_marked() {
+    let host = Host::new();
+    let script = r#"connect().define_domain(#{ type: "test", name: "db", memory: "1 GiB", os: #{ type: "hvm" } });
+        connect().domain("web").wait_for_ip();"#;
+    let shown = text(&host.command(["--timings", "-e", script]).output().expect("started").stderr);
+    assert!(shown.contains("domain db: define") && shown.contains("domain web: wait for ip"), "{shown}");
+    assert_eq!(shown.matches("<- slowest").count(), 1, "{shown}");
+    let script = script.replace("db", "other");
+    let shown = text(&host.command(["--timings=json", "-e", &script]).output().expect("started").stderr);
+    let steps: serde_json::Value = serde_json::from_str(shown.trim()).expect("JSON");
+    assert_eq!(steps[0]["step"], "define");
+}

@@ -177,7 +177,7 @@ let make = |name, network, seed| {
         },
     }, #{ storage: [ disk, #{ name: name + ".iso", from: cloud_init(seed ?? #{ user_data: #{} }) } ] })
 };
-let still = #{ user_data: #{}, network_config: #{ version: 2, ethernets: #{ nic: #{ match: #{ name: "e*" }, addresses: ["192.168.152.7/24"] } } } };
+let still = #{ user_data: #{}, network_config: #{ version: 2, ethernets: #{ nic: #{ "match": #{ name: "e*" }, addresses: ["192.168.152.7/24"] } } } };
 let guests = [
     ["m-lease", "lab", #{ user_data: #{} }], ["m-agent", "mute", still], ["m-killed", "lab", ()], ["m-silent", "mute", ()],
 ];
@@ -186,7 +186,7 @@ transaction(|| {
     try {
         let wait_for = vms.map(|vm| ip(vm));
         wait_for.push(holds(|| { vms[2].destroy(); true }));
-        wait_all(wait_for, #{ timeout: "150s", on_error: "continue" });
+        wait_all(wait_for, #{ timeout: "90s", on_error: "continue" });
     } catch (err) {
         for one in err.failures { print(`${one.object}: ${one.code}`); }
     }
