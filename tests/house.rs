@@ -31,7 +31,11 @@ const ROOMS: &[Room] = &[
         rooms: &["libvirt", "seed", "image", "addressing", "schema", "floor"],
         crates: &["rhai", "serde_json", "serde_saphyr"],
     },
-    Room { name: "libvirt", rooms: &["schema", "floor"], crates: &["base64", "ipnet", "libc", "serde_json", "virt"] },
+    Room {
+        name: "libvirt",
+        rooms: &["schema", "floor"],
+        crates: &["base64", "ipnet", "libc", "png", "serde_json", "virt"],
+    },
     Room { name: "seed", rooms: &["floor"], crates: &["hadris_fs", "hadris_iso", "serde_saphyr"] },
     Room {
         name: "image",

@@ -4,6 +4,7 @@
 #![allow(clippy::unnecessary_wraps, clippy::needless_pass_by_value, reason = "the signatures are Rhai's")]
 
 mod block_job;
+mod console;
 mod convert;
 mod definition;
 mod device;
@@ -13,17 +14,23 @@ mod files;
 mod guest;
 mod host;
 mod host_info;
+mod host_object;
 mod life;
+mod migrate;
 mod network;
 mod parallel;
+mod network_edit;
 mod pool;
 mod provision;
 mod records;
+mod saved;
 mod script;
+mod secret;
 mod seed;
 mod snapshot;
 mod together;
 mod volume;
+mod volume_use;
 mod waiting;
 
 use crate::floor::Error;
@@ -96,22 +103,29 @@ pub struct Stopped;
 /// Every module of the API with the title of its reference page, sorted.
 pub fn modules() -> Vec<(&'static str, Module)> {
     vec![
-        ("Disks", block_job::module()),
+        ("Chains", volume_use::module()),
+        ("Console", console::module()),
         ("Definition", definition::module()),
         ("Devices", device::module()),
+        ("Disks", block_job::module()),
         ("Domain", domain::module()),
+        ("Edits", network_edit::module()),
         ("Error", error::module()),
         ("Files", files::module()),
         ("Guest", guest::module()),
         ("Hardware", host_info::module()),
         ("Host", host::module()),
         ("Lifecycle", life::module()),
+        ("Migration", migrate::module()),
         ("Network", network::module()),
+        ("Node", host_object::module()),
         ("Pool", pool::module()),
+        ("Saved", saved::module()),
         ("Script", script::module()),
+        ("Secret", secret::module()),
         ("Seed", seed::module()),
-        ("Together", together::module()),
         ("Snapshot", snapshot::module()),
+        ("Together", together::module()),
         ("Volume", volume::module()),
         ("Waiting", waiting::module()),
     ]

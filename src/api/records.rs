@@ -1,7 +1,9 @@
 //! libvirt's records as script maps.
 
 use crate::floor::{Map, Value};
-use crate::libvirt::{Address, BlockJob, DomainInfo, Found, Interface, Lease, NodeInfo, PoolInfo, VolumeInfo};
+use crate::libvirt::{
+    Address, BlockJob, DomainInfo, Expected, Found, Interface, Lease, NodeInfo, PoolInfo, VolumeInfo,
+};
 
 /// A record as a script map.
 pub(super) fn record(fields: impl Into<Value>) -> rhai::Map {
@@ -36,6 +38,12 @@ impl From<NodeInfo> for Value {
             ("cores", info.cores.into()),
             ("threads", info.threads.into()),
         ])
+    }
+}
+
+impl From<Expected> for Value {
+    fn from(expected: Expected) -> Self {
+        map([("matched", expected.matched.into()), ("before", expected.before.into())])
     }
 }
 

@@ -12,14 +12,14 @@ pub(super) fn module() -> Module {
     exported_module!(functions)
 }
 
-/// A plain text is a name.
-fn snapshot_xml(given: &Dynamic) -> Result<String> {
+/// A definition of a kind as XML, where a plain text is a name.
+pub(super) fn named_xml(kind: Kind, given: &Dynamic) -> Result<String> {
     match given.as_immutable_string_ref() {
         Ok(name) if !name.trim_start().starts_with('<') => {
             let map = Map::from([("name".into(), name.as_str().into())]);
-            Ok(definition(Kind::Snapshot, &map.into())?.xml())
+            Ok(definition(kind, &map.into())?.xml())
         }
-        _ => Ok(definition(Kind::Snapshot, given)?.xml()),
+        _ => Ok(definition(kind, given)?.xml()),
     }
 }
 
@@ -80,7 +80,7 @@ mod functions {
     /// ```
     #[rhai_fn(name = "create_snapshot", pure, return_raw)]
     pub fn create_snapshot_with(vm: &mut Domain, definition: Dynamic, options: Map) -> RhaiResultOf<Snapshot> {
-        Ok(vm.create_snapshot(&snapshot_xml(&definition)?, snap(options)?)?)
+        Ok(vm.create_snapshot(&named_xml(Kind::Snapshot, &definition)?, snap(options)?)?)
     }
 
     /// Its snapshots, parents before their children.

@@ -96,7 +96,7 @@ mod functions {
         Ok(Definition::from_xml(Kind::Volume, &volume.xml()?)?)
     }
 
-    /// Deletes it with all it holds.
+    /// Deletes it with all it holds. Refused while a domain or another volume needs it, see `users`.
     ///
     /// # Example
     ///
@@ -107,7 +107,7 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn delete(volume: &mut Volume) -> RhaiResultOf<()> {
-        Ok(volume.delete()?)
+        Ok(volume.delete_unused()?)
     }
 
     /// Changes its capacity: bytes or text such as `"20 GiB"`.

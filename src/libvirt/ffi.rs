@@ -7,10 +7,12 @@
 
 mod agent;
 mod block;
+mod jobs;
 mod stats;
 
 pub(super) use agent::{fs_freeze, fs_thaw, fs_trim, guest_info};
 pub(super) use block::{block_commit, block_copy, block_job_abort, block_job_info, block_rebase, set_block_io_tune};
+pub(super) use jobs::{RawCheckpoint, abort_job, backup_begin, job_stats, save};
 pub(super) use stats::{domain_stats, node_cpu, node_memory};
 
 use super::address::{Address, Family, Interface, Source};
@@ -28,6 +30,7 @@ use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::error::Error;
 use virt::network::Network;
+use virt::secret::Secret;
 use virt::stream::Stream;
 use virt::sys;
 
@@ -121,6 +124,12 @@ pub(super) fn create_network_validated(connect: &Connect, xml: &str) -> Result<N
             sys::virNetworkCreateXMLFlags(connect.as_ptr(), xml.as_ptr(), sys::VIR_NETWORK_CREATE_VALIDATE as c_uint);
         if network.is_null() { Err(Error::last_error()) } else { Ok(Network::from_ptr(network)) }
     }
+}
+
+/// What a secret is used for. `virt` 0.5.0 frees the text, which is libvirt's own.
+pub(super) fn secret_usage(secret: &Secret) -> Option<String> {
+    // SAFETY: the secret is alive while it is borrowed, and so is the text, which we copy.
+    unsafe { text(sys::virSecretGetUsageID(secret.as_ptr())) }
 }
 
 /// Puts a guest to sleep through its agent.

@@ -114,7 +114,7 @@ fn names<T>(all: Result<Vec<T>>, name: impl Fn(&T) -> &str) -> Vec<String> {
     all.unwrap_or_default().iter().map(|one| name(one).to_string()).collect()
 }
 
-fn missing(kind: Kind, name: &str, listing: &str, names: &[String]) -> Error {
+pub(super) fn missing(kind: Kind, name: &str, listing: &str, names: &[String]) -> Error {
     let object = Object::new(kind, name);
     let error = Error::new(Code::NotFound, kind.area(), format!("there is no {object}")).about(object.plain());
     match did_you_mean(name, names.iter().map(String::as_str)) {

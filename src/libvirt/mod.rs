@@ -4,8 +4,10 @@
 //! own words as their cause; nothing here prints, and nothing knows that scripts exist.
 
 mod address;
+mod backup;
 mod block_job;
 mod cause;
+mod console;
 mod define;
 mod device;
 mod domain;
@@ -15,13 +17,18 @@ mod filter;
 mod guest;
 mod host;
 mod host_info;
+mod host_object;
 mod life;
 mod lookup;
+mod migrate;
 mod network;
+mod network_edit;
 mod object;
 mod pool;
 mod provision;
 mod retry;
+mod saved;
+mod secret;
 mod snapshot;
 mod state;
 mod stats;
@@ -29,12 +36,15 @@ mod transfer;
 mod undo;
 mod verify;
 mod volume;
+mod volume_use;
 mod wait;
 mod wiring;
 mod words;
 
 pub use address::{Address, Family, Interface, Source, is_reachable};
+pub use backup::Checkpoint;
 pub use block_job::{BlockJob, BlockJobOptions};
+pub use console::{Console, Expected};
 pub use device::Apply;
 pub use domain::{Domain, DomainInfo};
 pub use events::{Event, EventKind, Events};
@@ -42,16 +52,22 @@ pub use filter::Filter;
 pub use guest::{Ended, Exec};
 pub use host::Host;
 pub use host_info::{GuestKind, NodeInfo};
+pub use host_object::{HostInterface, NodeDevice, NwFilter};
 pub use life::{Keep, Mode, Sleep, Start};
+pub use migrate::Migrate;
 pub use network::{Lease, Network};
+pub use network_edit::Edit;
 pub use pool::{Pool, PoolInfo};
 pub use provision::{Content, Provision, Provisioned, Storage};
 pub use retry::RetryPolicy;
+pub use saved::{Dump, Save, Screenshot};
+pub use secret::Secret;
 pub use snapshot::{DeleteSnapshot, Revert, Snap, Snapshot};
 pub use state::State;
 pub use transfer::Transfer;
 pub use undo::{Current, Recovered, Transaction, recover};
 pub use volume::{Volume, VolumeInfo};
+pub use volume_use::Users;
 pub use wait::{
     Clock, Condition, Found, Login, Ready, RealClock, Target, WaitIp, WaitOptions, wait, wait_all, wait_any,
 };

@@ -105,4 +105,12 @@ impl Network {
     pub fn dhcp_leases(&self) -> Result<Vec<Lease>> {
         ffi::dhcp_leases(&self.raw).explain("list the leases of", &self.object)
     }
+
+    pub(super) fn raw(&self) -> &virt::network::Network {
+        &self.raw
+    }
+
+    pub(super) fn object(&self) -> &Object {
+        &self.object
+    }
 }

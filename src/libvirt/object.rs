@@ -7,10 +7,15 @@ use std::sync::Arc;
 /// The kinds of objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    Host,
+    Checkpoint,
     Domain,
+    Host,
+    HostInterface,
     Network,
+    NodeDevice,
+    NwFilter,
     Pool,
+    Secret,
     Snapshot,
     Volume,
 }
@@ -18,7 +23,12 @@ pub(super) enum Kind {
 impl Kind {
     fn word(self) -> &'static str {
         match self {
+            Self::Checkpoint => "checkpoint",
             Self::Host => "host",
+            Self::HostInterface => "host interface",
+            Self::NodeDevice => "node device",
+            Self::NwFilter => "network filter",
+            Self::Secret => "secret",
             Self::Domain => "domain",
             Self::Network => "network",
             Self::Pool => "pool",
@@ -30,9 +40,9 @@ impl Kind {
     /// The part of the work that fails when such an object does.
     pub(super) fn area(self) -> Area {
         match self {
-            Self::Host => Area::Host,
-            Self::Domain | Self::Snapshot => Area::Domain,
-            Self::Network => Area::Network,
+            Self::Host | Self::NodeDevice | Self::Secret => Area::Host,
+            Self::Checkpoint | Self::Domain | Self::Snapshot => Area::Domain,
+            Self::HostInterface | Self::Network | Self::NwFilter => Area::Network,
             Self::Pool | Self::Volume => Area::Storage,
         }
     }
@@ -55,6 +65,10 @@ impl Object {
         match self.kind {
             Kind::Host => "host".to_string(),
             Kind::Volume => format!("pool.volume(\"{}\")", self.name),
+            Kind::Checkpoint => format!("vm.checkpoint(\"{}\")", self.name),
+            Kind::HostInterface => "host.host_interfaces()".to_string(),
+            Kind::NodeDevice => format!("host.node_device(\"{}\")", self.name),
+            Kind::NwFilter => format!("host.nwfilter(\"{}\")", self.name),
             Kind::Snapshot => format!("vm.snapshot(\"{}\")", self.name),
             kind => format!("host.{}(\"{}\")", kind.word(), self.name),
         }

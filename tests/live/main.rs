@@ -3,7 +3,9 @@
 
 mod examples;
 mod lab;
+mod memory;
 mod objects;
 mod program;
 mod room;
 mod scripts;
+mod storage;

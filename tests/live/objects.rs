@@ -6,7 +6,7 @@ use vmscript::floor::Code;
 use vmscript::libvirt::{Apply, BlockJobOptions, DeleteSnapshot, Domain, Exec, Filter, Revert, Snap, Source};
 
 /// What a shell command in the guest prints.
-fn shell(domain: &Domain, command: &str) -> String {
+pub(crate) fn shell(domain: &Domain, command: &str) -> String {
     let exec = Exec {
         path: "/bin/sh".into(),
         args: vec!["-c".into(), command.into()],

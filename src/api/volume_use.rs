@@ -1,0 +1,124 @@
+//! What volumes stand on, and what stands on them.
+
+use super::definition::definition as checked;
+use super::{RhaiResultOf, list, value};
+use crate::floor::{Options, size};
+use crate::schema::Kind;
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Map, Module};
+
+pub(super) fn module() -> Module {
+    exported_module!(functions)
+}
+
+#[export_module]
+mod functions {
+    use crate::libvirt::{Pool, Volume};
+
+    /// Makes a volume with the content of another one, which may be in another pool: a definition, a map or XML. An error if one of this name is there already.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// let copy = pool.clone_volume(#{ name: "copy.qcow2", capacity: "2 GiB", target: #{ format: "qcow2" } }, pool.volume("web.qcow2"));
+    /// assert_eq(copy.name, "copy.qcow2");
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn clone_volume(pool: &mut Pool, definition: Dynamic, source: Volume) -> RhaiResultOf<Volume> {
+        Ok(pool.clone_volume(&checked(Kind::Volume, &definition)?.xml(), &source)?)
+    }
+
+    /// Its path and those of the files that it stands on, downwards.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let volume = connect().pool("default").volume("web.qcow2");
+    /// assert_eq(volume.chain(), [volume.path]);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn chain(volume: &mut Volume) -> RhaiResultOf<Array> {
+        Ok(volume.chain()?.into_iter().map(Dynamic::from).collect())
+    }
+
+    /// Who needs it: `#{ domains, overlays }`, the domains with a disk that stands on it, and the volumes that stand on it directly.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let volume = connect().pool("default").volume("web.qcow2");
+    /// for vm in volume.users().domains { print(vm.name); }
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn users(volume: &mut Volume) -> RhaiResultOf<Map> {
+        let users = volume.users()?;
+        Ok(Map::from([
+            ("domains".into(), list(users.domains).into()),
+            ("overlays".into(), list(users.overlays).into()),
+        ]))
+    }
+
+    /// Deletes it with all it holds.
+    ///
+    /// Options:
+    /// * `force`: even if a domain or another volume needs it, default `false`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let volume = connect().pool("default").volume("web.qcow2");
+    /// volume.delete(#{ force: true });
+    /// ```
+    #[rhai_fn(name = "delete", pure, return_raw)]
+    pub fn delete_with(volume: &mut Volume, options: Map) -> RhaiResultOf<()> {
+        let options = Options::from_value("delete", value(&options.into(), "")?, &["force"])?;
+        if options.bool("force")?.unwrap_or(false) { Ok(volume.delete()?) } else { Ok(volume.delete_unused()?) }
+    }
+
+    /// Overwrites its data with zeros.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let volume = connect().pool("default").create_volume(#{ name: "old.raw", capacity: "1 MiB", target: #{ format: "raw" } });
+    /// volume.wipe();
+    /// volume.delete();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn wipe(volume: &mut Volume) -> RhaiResultOf<()> {
+        Ok(volume.wipe(None)?)
+    }
+
+    /// Overwrites its data as an algorithm says: `zero`, `nnsa`, `dod`, `bsi`, `gutmann`, `schneier`, `random` or `trim`. Hosts can do all but `zero` and `trim` only with the program `scrub`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let volume = connect().pool("default").create_volume(#{ name: "older.raw", capacity: "1 MiB", target: #{ format: "raw" } });
+    /// volume.wipe("zero");
+    /// volume.delete();
+    /// ```
+    #[rhai_fn(name = "wipe", pure, return_raw)]
+    pub fn wipe_as(volume: &mut Volume, algorithm: &str) -> RhaiResultOf<()> {
+        Ok(volume.wipe(Some(algorithm))?)
+    }
+
+    /// Changes its capacity: bytes or text such as `"20 GiB"`.
+    ///
+    /// Options:
+    /// * `shrink`: it may become smaller, and lose what is behind its new end; default `false`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let volume = connect().pool("default").create_volume(#{ name: "big.raw", capacity: "2 MiB", target: #{ format: "raw" } });
+    /// volume.resize("1 MiB", #{ shrink: true });
+    /// volume.delete();
+    /// ```
+    #[rhai_fn(name = "resize", pure, return_raw)]
+    pub fn resize_with(volume: &mut Volume, capacity: Dynamic, options: Map) -> RhaiResultOf<()> {
+        let options = Options::from_value("resize", value(&options.into(), "")?, &["shrink"])?;
+        Ok(volume.resize(size(&value(&capacity, "")?)?, options.bool("shrink")?.unwrap_or(false))?)
+    }
+}

@@ -1,0 +1,120 @@
+//! Checkpoints of a domain and backups of its disks: whole, or of what changed since a checkpoint.
+
+use super::Domain;
+use super::cause::Explain;
+use super::define::name_of;
+use super::events::EventKind;
+use super::ffi::{self, RawCheckpoint};
+use super::object::{Kind, Object};
+use crate::floor::{Area, Code, Error, Result, Value, did_you_mean, interrupt};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use virt::sys;
+
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A moment from which on a domain's disks know what changes.
+#[derive(Debug, Clone)]
+pub struct Checkpoint {
+    raw: Arc<RawCheckpoint>,
+    object: Object,
+}
+
+impl Domain {
+    /// Makes a checkpoint from its XML.
+    pub fn create_checkpoint(&self, xml: &str) -> Result<Checkpoint> {
+        let object = Object::new(Kind::Checkpoint, &name_of(Kind::Checkpoint, xml).unwrap_or_default());
+        Ok(Checkpoint::new(RawCheckpoint::create(self.raw(), xml).explain("create", &object)?))
+    }
+
+    /// Its checkpoints, parents before their children.
+    pub fn checkpoints(&self) -> Result<Vec<Checkpoint>> {
+        let found = RawCheckpoint::list(self.raw()).explain("list the checkpoints of", self.object())?;
+        Ok(found.into_iter().map(Checkpoint::new).collect())
+    }
+
+    /// The checkpoint of that name; an error if there is none.
+    pub fn checkpoint(&self, name: &str) -> Result<Checkpoint> {
+        let all = self.checkpoints()?;
+        if let Some(found) = all.iter().find(|one| one.name() == name) {
+            return Ok(found.clone());
+        }
+        let object = Object::new(Kind::Checkpoint, name);
+        let hint = did_you_mean(name, all.iter().map(Checkpoint::name))
+            .unwrap_or_else(|| "`vm.checkpoints()` lists what is there".to_string());
+        let message = format!("{} has no {object}", self.object());
+        Err(Error::new(Code::NotFound, Area::Domain, message).about(object.plain()).hint(hint))
+    }
+
+    /// Backs its disks up while it runs, as the XML of a backup says, and makes a checkpoint of the same moment if there
+    /// is XML of one. Waits for the end; a time out or Ctrl-C gives the backup up.
+    pub fn backup(&self, xml: &str, checkpoint: Option<&str>, timeout: Duration) -> Result<()> {
+        let events = self.host().events(&[EventKind::JobCompleted])?;
+        let uuid = self.uuid()?;
+        ffi::backup_begin(self.raw(), xml, checkpoint).explain("back up", self.object())?;
+        let begin = Instant::now();
+        loop {
+            while let Some(event) = events.try_next() {
+                if event.uuid == uuid {
+                    return self.backup_ended();
+                }
+            }
+            if self.job()?.is_empty() && events_are_late(begin) {
+                return self.backup_ended();
+            }
+            let stop =
+                interrupt::check().err().or_else(|| (begin.elapsed() > timeout).then(|| self.backup_late(timeout)));
+            if let Some(error) = stop {
+                // The error at hand says more than whatever this may meet.
+                drop(self.abort_job());
+                return Err(error);
+            }
+            // A wish to stop is seen at the next turn.
+            drop(interrupt::pause(PAUSE));
+        }
+    }
+
+    fn backup_ended(&self) -> Result<()> {
+        let (_, job) = ffi::job_stats(self.raw(), true).explain("ask for the last job of", self.object())?;
+        if job.get("success") != Some(&Value::Bool(false)) {
+            return Ok(());
+        }
+        let message = format!("the backup of {} failed", self.object());
+        Err(Error::new(Code::Failed, Area::Domain, message)
+            .about(self.object().plain())
+            .hint("is there enough space for it?"))
+    }
+
+    fn backup_late(&self, timeout: Duration) -> Error {
+        let message = format!("the backup of {} takes longer than {} s", self.object(), timeout.as_secs_f64());
+        Error::new(Code::Timeout, Area::Domain, message).about(self.object().plain())
+    }
+}
+
+impl Checkpoint {
+    fn new(raw: RawCheckpoint) -> Self {
+        let object = Object::new(Kind::Checkpoint, &raw.name());
+        Self { raw: Arc::new(raw), object }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.object.name
+    }
+
+    /// Its XML.
+    pub fn xml(&self) -> Result<String> {
+        self.raw.xml().explain("read the XML of", &self.object)
+    }
+
+    /// Deletes it; what changed since then is still known by its parent. `children` deletes its children too.
+    pub fn delete(&self, children: bool) -> Result<()> {
+        let flags = if children { sys::VIR_DOMAIN_CHECKPOINT_DELETE_CHILDREN } else { 0 };
+        self.raw.delete(flags).explain("delete", &self.object)
+    }
+}
+
+/// A backup of nothing may be over before its event is on its way.
+fn events_are_late(begin: Instant) -> bool {
+    begin.elapsed() > Duration::from_secs(3)
+}
