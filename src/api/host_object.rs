@@ -52,7 +52,7 @@ mod functions {
     ///
     /// # Example
     ///
-    /// ```rhai
+    /// ```rhai,live
     /// let name = connect().node_devices()[0].name;
     /// assert_eq(connect().node_device(name).name, name);
     /// ```
@@ -65,8 +65,8 @@ mod functions {
     ///
     /// # Example
     ///
-    /// ```rhai
-    /// let device = connect().node_devices()[0];
+    /// ```rhai,live
+    /// let device = connect().node_device("computer");
     /// print(device.name);
     /// ```
     #[rhai_fn(get = "name", pure)]
@@ -78,8 +78,8 @@ mod functions {
     ///
     /// # Example
     ///
-    /// ```rhai
-    /// let device = connect().node_devices()[0];
+    /// ```rhai,live
+    /// let device = connect().node_device("computer");
     /// print(device.parent);
     /// ```
     #[rhai_fn(get = "parent", pure)]
@@ -91,8 +91,8 @@ mod functions {
     ///
     /// # Example
     ///
-    /// ```rhai
-    /// let device = connect().node_devices()[0];
+    /// ```rhai,live
+    /// let device = connect().node_device("computer");
     /// print(device.driver);
     /// ```
     #[rhai_fn(get = "driver", pure, return_raw)]
@@ -104,8 +104,8 @@ mod functions {
     ///
     /// # Example
     ///
-    /// ```rhai
-    /// let device = connect().node_devices()[0];
+    /// ```rhai,live
+    /// let device = connect().node_device("computer");
     /// print(device.devnode);
     /// ```
     #[rhai_fn(get = "devnode", pure, return_raw)]
@@ -117,8 +117,8 @@ mod functions {
     ///
     /// # Example
     ///
-    /// ```rhai
-    /// let device = connect().node_devices()[0];
+    /// ```rhai,live
+    /// let device = connect().node_device("computer");
     /// print(device.capabilities);
     /// ```
     #[rhai_fn(get = "capabilities", pure, return_raw)]
@@ -130,8 +130,8 @@ mod functions {
     ///
     /// # Example
     ///
-    /// ```rhai
-    /// let device = connect().node_devices()[0];
+    /// ```rhai,live
+    /// let device = connect().node_device("computer");
     /// print(device.xml);
     /// ```
     #[rhai_fn(get = "xml", pure, return_raw)]
@@ -143,8 +143,8 @@ mod functions {
     ///
     /// # Example
     ///
-    /// ```rhai
-    /// let device = connect().node_devices()[0];
+    /// ```rhai,live
+    /// let device = connect().node_device("computer");
     /// print(device.definition.to_map());
     /// ```
     #[rhai_fn(get = "definition", pure, return_raw)]
@@ -156,8 +156,8 @@ mod functions {
     ///
     /// # Example
     ///
-    /// ```rhai
-    /// let device = connect().node_devices()[0];
+    /// ```rhai,live
+    /// let device = connect().node_device("computer");
     /// try { device.detach(); } catch (err) { print(err.message); }
     /// ```
     #[rhai_fn(pure, return_raw)]
@@ -169,8 +169,8 @@ mod functions {
     ///
     /// # Example
     ///
-    /// ```rhai
-    /// let device = connect().node_devices()[0];
+    /// ```rhai,live
+    /// let device = connect().node_device("computer");
     /// try { device.reattach(); } catch (err) { print(err.message); }
     /// ```
     #[rhai_fn(pure, return_raw)]
@@ -182,8 +182,8 @@ mod functions {
     ///
     /// # Example
     ///
-    /// ```rhai
-    /// let device = connect().node_devices()[0];
+    /// ```rhai,live
+    /// let device = connect().node_device("computer");
     /// try { device.reset(); } catch (err) { print(err.message); }
     /// ```
     #[rhai_fn(pure, return_raw)]
@@ -195,8 +195,8 @@ mod functions {
     ///
     /// # Example
     ///
-    /// ```rhai
-    /// let device = connect().node_devices()[0];
+    /// ```rhai,live
+    /// let device = connect().node_device("computer");
     /// print(device);
     /// ```
     #[rhai_fn(pure)]

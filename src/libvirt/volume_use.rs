@@ -27,7 +27,7 @@ impl Pool {
         if self.find_volume(&object.name)?.is_some() {
             return Err(already(&object));
         }
-        let raw = while_busy(|| {
+        let raw = while_busy(self.host(), || {
             StorageVol::create_xml_from(self.raw(), xml, source.raw(), 0)
                 .explain(&format!("clone {} as", source.object()), &object)
         })?;
@@ -104,7 +104,7 @@ impl Volume {
                     .hint("`zero`, `nnsa`, `dod`, `bsi`, `gutmann`, `schneier`, `random` or `trim`"));
             }
         };
-        while_busy(|| self.raw().wipe_pattern(number, 0).map(drop).explain("wipe", self.object()))
+        while_busy(self.host(), || self.raw().wipe_pattern(number, 0).map(drop).explain("wipe", self.object()))
     }
 }
 
