@@ -156,7 +156,7 @@ mod functions {
     /// ```rhai,live
     /// let vm = connect().domain("guest");
     /// vm.create_snapshot(#{ name: "layer-3", disks: #{ disks: [ #{ name: "vda", snapshot: "external" } ] } }, #{ disk_only: true, no_metadata: true });
-    /// vm.block_pull("vda", #{ base: "/var/lib/libvirt/images/base.qcow2", bandwidth: "200 MiB" });
+    /// vm.block_pull("vda", #{ bandwidth: "200 MiB", timeout: "5m" });
     /// ```
     #[rhai_fn(name = "block_pull", pure, return_raw)]
     pub fn block_pull_with(vm: &mut Domain, disk: &str, options: Map) -> RhaiResultOf<()> {

@@ -281,7 +281,7 @@ mod functions {
     /// # Example
     ///
     /// ```rhai,live
-    /// let filter = connect().define_nwfilter(#{ name: "f-get", rules: [ #{ action: "accept", direction: "out" } ] });
+    /// let filter = connect().define_nwfilter(#{ name: "f-get", chain: "ipv4" });
     /// assert_eq(connect().nwfilter("f-get").uuid, filter.uuid);
     /// filter.undefine();
     /// ```
@@ -295,7 +295,7 @@ mod functions {
     /// # Example
     ///
     /// ```rhai,live
-    /// let filter = connect().define_nwfilter(#{ name: "f-define", rules: [ #{ action: "accept", direction: "out" } ] });
+    /// let filter = connect().define_nwfilter(#{ name: "f-define", chain: "ipv4" });
     /// filter.undefine();
     /// ```
     #[rhai_fn(pure, return_raw)]
@@ -308,7 +308,7 @@ mod functions {
     /// # Example
     ///
     /// ```rhai,live
-    /// let filter = connect().define_nwfilter(#{ name: "f-name", rules: [ #{ action: "accept", direction: "out" } ] });
+    /// let filter = connect().define_nwfilter(#{ name: "f-name", chain: "ipv4" });
     /// assert_eq(filter.name, "f-name");
     /// filter.undefine();
     /// ```
@@ -322,7 +322,7 @@ mod functions {
     /// # Example
     ///
     /// ```rhai,live
-    /// let filter = connect().define_nwfilter(#{ name: "f-uuid", rules: [ #{ action: "accept", direction: "out" } ] });
+    /// let filter = connect().define_nwfilter(#{ name: "f-uuid", chain: "ipv4" });
     /// assert_eq(filter.uuid.len(), 36);
     /// filter.undefine();
     /// ```
@@ -336,7 +336,7 @@ mod functions {
     /// # Example
     ///
     /// ```rhai,live
-    /// let filter = connect().define_nwfilter(#{ name: "f-xml", rules: [ #{ action: "accept", direction: "out" } ] });
+    /// let filter = connect().define_nwfilter(#{ name: "f-xml", chain: "ipv4" });
     /// print(filter.xml);
     /// filter.undefine();
     /// ```
@@ -350,7 +350,7 @@ mod functions {
     /// # Example
     ///
     /// ```rhai,live
-    /// let filter = connect().define_nwfilter(#{ name: "f-definition", rules: [ #{ action: "accept", direction: "out" } ] });
+    /// let filter = connect().define_nwfilter(#{ name: "f-definition", chain: "ipv4" });
     /// print(filter.definition.name);
     /// filter.undefine();
     /// ```
@@ -364,7 +364,7 @@ mod functions {
     /// # Example
     ///
     /// ```rhai,live
-    /// let filter = connect().define_nwfilter(#{ name: "f-undefine", rules: [ #{ action: "accept", direction: "out" } ] });
+    /// let filter = connect().define_nwfilter(#{ name: "f-undefine", chain: "ipv4" });
     /// filter.undefine();
     /// ```
     #[rhai_fn(pure, return_raw)]

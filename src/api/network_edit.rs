@@ -64,7 +64,7 @@ mod functions {
     /// let net = connect().network("lab");
     /// net.add("dhcp_host", #{ mac: "52:54:00:aa:00:02", ip: "192.168.150.202" });
     /// net.modify("dhcp_host", #{ mac: "52:54:00:aa:00:02", ip: "192.168.150.203" });
-    /// net.delete("dhcp_host", #{ mac: "52:54:00:aa:00:02" });
+    /// net.delete("dhcp_host", #{ mac: "52:54:00:aa:00:02", ip: "192.168.150.203" });
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn modify(net: &mut Network, part: &str, fields: Dynamic) -> RhaiResultOf<()> {
@@ -97,8 +97,8 @@ mod functions {
     ///
     /// ```rhai,live
     /// let net = connect().network("lab");
-    /// net.edit("add", "dns_txt", #{ name: "_x", value: "y" }, #{ apply: "config" });
-    /// net.edit("delete", "dns_txt", #{ name: "_x", value: "y" }, #{ apply: "config" });
+    /// net.edit("add", "dns_txt", #{ name: "x.lab", value: "y" }, #{ apply: "config" });
+    /// net.edit("delete", "dns_txt", #{ name: "x.lab", value: "y" }, #{ apply: "config" });
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn edit(net: &mut Network, what: &str, part: &str, fields: Dynamic, options: Map) -> RhaiResultOf<()> {

@@ -112,7 +112,7 @@ mod functions {
     /// # Example
     ///
     /// ```rhai,live
-    /// let volume = connect().pool("default").create_volume(#{ name: "big.raw", capacity: "2 MiB", target: #{ format: "raw" } });
+    /// let volume = connect().pool("default").create_volume(#{ name: "big.raw", capacity: "2 MiB", allocation: 0, target: #{ format: "raw" } });
     /// volume.resize("1 MiB", #{ shrink: true });
     /// volume.delete();
     /// ```

@@ -88,7 +88,7 @@ pub(super) fn tree(name: Option<&str>, mut flat: Map) -> Map {
     for (path, value) in flat {
         // The lists tell their lengths.
         let parts: Vec<String> = path.split('.').map(|part| part.replace('-', "_")).collect();
-        if parts.len() == 2 && parts[1] == "count" {
+        if parts.last().is_some_and(|last| last == "count") {
             continue;
         }
         let value = match (value, parts.as_slice()) {
