@@ -1,9 +1,10 @@
 //! Script values as plain values and back.
 
 use crate::floor::{Error, Map, Result, Value};
+use crate::schema::{Definition, Element, Elements};
 use rhai::Dynamic;
 
-/// A script value as a plain value. `path` says where it stands, for the error about a value that is not plain.
+/// A script value as a plain value; definitions and their parts become what they say. `path` says where it stands, for the error about a value that is not plain.
 pub fn value(dynamic: &Dynamic, path: &str) -> Result<Value> {
     if dynamic.is_unit() {
         return Ok(Value::Unit);
@@ -38,6 +39,15 @@ pub fn value(dynamic: &Dynamic, path: &str) -> Result<Value> {
             plain.insert(key.to_string(), value(item, &path)?);
         }
         return Ok(plain.into());
+    }
+    if let Some(definition) = dynamic.read_lock::<Definition>() {
+        return Ok(definition.to_value());
+    }
+    if let Some(element) = dynamic.read_lock::<Element>() {
+        return element.to_value();
+    }
+    if let Some(list) = dynamic.read_lock::<Elements>() {
+        return list.to_value();
     }
     let place = if path.is_empty() { String::new() } else { format!(" at `{path}`") };
     Err(Error::argument(format!("a value of type {} cannot be used here{place}", dynamic.type_name())))

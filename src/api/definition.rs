@@ -1,10 +1,11 @@
 //! Definitions: checked documents that need no host.
 
-use super::{RhaiResultOf, dynamic, value};
+use super::element::shown;
+use super::{RhaiResultOf, dynamic, source, value};
 use crate::floor::{Error, Result};
 use crate::schema::{self, Kind};
 use rhai::plugin::*;
-use rhai::{Dynamic, Map, Module};
+use rhai::{Array, Dynamic, Module};
 
 pub(super) fn module() -> Module {
     exported_module!(functions)
@@ -29,67 +30,50 @@ pub(super) fn definition(kind: Kind, given: &Dynamic) -> Result<schema::Definiti
     schema::Definition::from_value(kind, &value(given, "")?)
 }
 
+fn change(change: schema::Change) -> Dynamic {
+    let fields = [
+        ("path".into(), change.path.into()),
+        ("before".into(), dynamic(change.before)),
+        ("after".into(), dynamic(change.after)),
+    ];
+    Dynamic::from_map(fields.into_iter().collect())
+}
+
 #[export_module]
 mod functions {
     /// A checked document: what `domain(#{...})` and its like give, and what handles have as `.definition`.
     ///
-    /// Keys are libvirt's names in snake case; a child that may repeat is a list under its plural.
+    /// Keys are libvirt's names in snake case; a child that may repeat is a list under its plural. Fields are read and
+    /// changed in place: `d.devices.disks[0].driver.cache = "none"`. What is not touched stays as it is. An absent field
+    /// reads as `()`, and a field that libvirt does not know is an error. Variables share one document; `copy` parts them.
     pub type Definition = crate::schema::Definition;
 
-    /// A checked domain definition from a map.
+    /// A field by its name: what `d.name` reads.
     ///
     /// # Example
     ///
     /// ```rhai
-    /// let d = domain(#{ type: "qemu", name: "web", memory: "2 GiB", vcpu: 2, os: #{ type: "hvm" } });
-    /// print(d.xml);
+    /// let d = network(#{ name: "lab", bridge: "virbr7" });
+    /// assert_eq(d.bridge.name, "virbr7");
+    /// assert_eq(d["uuid"], ());
     /// ```
-    #[rhai_fn(return_raw)]
-    pub fn domain(fields: Map) -> RhaiResultOf<Definition> {
-        Ok(definition(Kind::Domain, &fields.into())?)
+    #[rhai_fn(index_get, pure, return_raw)]
+    pub fn get(definition: &mut Definition, field: &str) -> RhaiResultOf<Dynamic> {
+        Ok(shown(definition.element().get(field)?))
     }
 
-    /// A checked network definition from a map.
+    /// Gives a field a value, which is checked; `()` removes it.
     ///
     /// # Example
     ///
     /// ```rhai
-    /// let d = network(#{
-    ///     name: "lab",
-    ///     forward: #{ mode: "nat" },
-    ///     ips: [ #{ address: "10.17.3.1", prefix: 24, dhcp: #{ ranges: [ #{ start: "10.17.3.100", end: "10.17.3.254" } ] } } ],
-    /// });
-    /// print(d.xml);
+    /// let d = network(#{ name: "lab" });
+    /// d.bridge = "virbr7";
+    /// assert(d.xml.contains("<bridge name='virbr7'/>"));
     /// ```
-    #[rhai_fn(return_raw)]
-    pub fn network(fields: Map) -> RhaiResultOf<Definition> {
-        Ok(definition(Kind::Network, &fields.into())?)
-    }
-
-    /// A checked storage pool definition from a map.
-    ///
-    /// # Example
-    ///
-    /// ```rhai
-    /// let d = pool(#{ type: "dir", name: "images", target: #{ path: "/srv/images" } });
-    /// print(d.xml);
-    /// ```
-    #[rhai_fn(return_raw)]
-    pub fn pool(fields: Map) -> RhaiResultOf<Definition> {
-        Ok(definition(Kind::Pool, &fields.into())?)
-    }
-
-    /// A checked storage volume definition from a map.
-    ///
-    /// # Example
-    ///
-    /// ```rhai
-    /// let d = volume(#{ name: "web.qcow2", capacity: "20 GiB", target: #{ format: "qcow2" } });
-    /// print(d.xml);
-    /// ```
-    #[rhai_fn(return_raw)]
-    pub fn volume(fields: Map) -> RhaiResultOf<Definition> {
-        Ok(definition(Kind::Volume, &fields.into())?)
+    #[rhai_fn(index_set, pure, return_raw)]
+    pub fn set(definition: &mut Definition, field: &str, value: Dynamic) -> RhaiResultOf<()> {
+        super::super::element::set(&definition.element(), field, &value)
     }
 
     /// Reads a document from XML text; its root element tells what it is.
@@ -105,7 +89,7 @@ mod functions {
         Ok(crate::schema::Definition::read(xml)?)
     }
 
-    /// What the document defines: `domain`, `network`, `pool`, `volume`, ...
+    /// What the document defines: `domain`, `network`, `pool`, `volume`, `disk`, ...
     ///
     /// # Example
     ///
@@ -115,18 +99,6 @@ mod functions {
     #[rhai_fn(get = "kind", pure)]
     pub fn kind(definition: &mut Definition) -> String {
         definition.kind().name().into()
-    }
-
-    /// The document's own name, or `()`.
-    ///
-    /// # Example
-    ///
-    /// ```rhai
-    /// assert_eq(network(#{ name: "lab" }).name, "lab");
-    /// ```
-    #[rhai_fn(get = "name", pure)]
-    pub fn name(definition: &mut Definition) -> Dynamic {
-        definition.name().map_or(Dynamic::UNIT, Into::into)
     }
 
     /// The document as XML.
@@ -154,6 +126,91 @@ mod functions {
         dynamic(definition.to_value())
     }
 
+    /// The document as a script that makes it.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let d = from_xml("<network><name>lab</name><bridge name='virbr7' stp='off'/></network>");
+    /// assert_eq(d.to_script(), `network(#{ name: "lab", bridge: #{ name: "virbr7", stp: false } })`);
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn to_script(definition: &mut Definition) -> String {
+        format!("{}({})", definition.kind().name(), source::of(&definition.to_value()))
+    }
+
+    /// A copy that shares nothing with this one.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let lab = network(#{ name: "lab" });
+    /// let test = lab.copy();
+    /// test.name = "test";
+    /// assert_eq(lab.name, "lab");
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn copy(definition: &mut Definition) -> Definition {
+        definition.copy()
+    }
+
+    /// What another document says differently: a list of maps with `path`, `before` and `after`, `()` standing for nothing.
+    ///
+    /// The order of differently named siblings, spellings of one size (`2 GiB`, `2048 MiB`), what libvirt fills in by
+    /// itself and what it expands (`q35`) do not count.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let lab = network(#{ name: "lab", ips: [ #{ address: "10.0.0.1", prefix: 24 } ] });
+    /// let test = lab.copy();
+    /// test.ips[0].prefix = 16;
+    /// assert_eq(lab.diff(test), [ #{ path: "ips[0].prefix", before: 24, after: 16 } ]);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn diff(definition: &mut Definition, other: Definition) -> RhaiResultOf<Array> {
+        Ok(definition.diff(&other)?.into_iter().map(change).collect())
+    }
+
+    /// Whether another document says the same; `diff` tells what does not count.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let d = volume(#{ name: "a", capacity: "2 GiB", target: #{ format: "raw" } });
+    /// assert(d == volume(#{ name: "a", capacity: "2048 MiB", target: #{ format: "raw" } }));
+    /// ```
+    #[rhai_fn(name = "==", pure)]
+    pub fn equals(definition: &mut Definition, other: Definition) -> bool {
+        definition.diff(&other).is_ok_and(|changes| changes.is_empty())
+    }
+
+    /// Whether another document says something else.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert(network(#{ name: "lab" }) != network(#{ name: "test" }));
+    /// ```
+    #[rhai_fn(name = "!=", pure)]
+    pub fn differs(definition: &mut Definition, other: Definition) -> bool {
+        !equals(definition, other)
+    }
+
+    /// Checks the whole document as libvirt's own validation does, which `define_domain` and its like let the host do.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let d = network(#{ name: "lab" });
+    /// d.bridge = "virbr7";
+    /// d.check();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn check(definition: &mut Definition) -> RhaiResultOf<()> {
+        Ok(definition.check()?)
+    }
+
     /// The document as XML.
     ///
     /// # Example
@@ -163,6 +220,18 @@ mod functions {
     /// ```
     #[rhai_fn(pure)]
     pub fn to_string(definition: &mut Definition) -> String {
+        definition.xml()
+    }
+
+    /// The document as XML, for `debug`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// debug(network(#{ name: "lab" }));
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn to_debug(definition: &mut Definition) -> String {
         definition.xml()
     }
 }

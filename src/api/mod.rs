@@ -8,7 +8,11 @@ mod console;
 mod convert;
 mod definition;
 mod device;
+mod devices;
+mod documents;
 mod domain;
+mod element;
+mod elements;
 mod error;
 mod files;
 mod guest;
@@ -28,6 +32,7 @@ mod script;
 mod secret;
 mod seed;
 mod snapshot;
+mod source;
 mod together;
 mod volume;
 mod volume_use;
@@ -106,15 +111,19 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Chains", volume_use::module()),
         ("Console", console::module()),
         ("Definition", definition::module()),
-        ("Devices", device::module()),
+        ("Devices", devices::module()),
         ("Disks", block_job::module()),
+        ("Documents", documents::module()),
         ("Domain", domain::module()),
         ("Edits", network_edit::module()),
+        ("Element", element::module()),
+        ("Elements", elements::module()),
         ("Error", error::module()),
         ("Files", files::module()),
         ("Guest", guest::module()),
         ("Hardware", host_info::module()),
         ("Host", host::module()),
+        ("Hotplug", device::module()),
         ("Lifecycle", life::module()),
         ("Migration", migrate::module()),
         ("Network", network::module()),

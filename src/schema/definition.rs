@@ -4,7 +4,7 @@ use super::lens::Element;
 use super::table::{Type, TypeId};
 use super::tables::Schema;
 use super::xml::{self, Elem};
-use super::{Kind, exact, map, tables};
+use super::{Change, Kind, diff, exact, map, tables};
 use crate::floor::{Area, Code, Error, Finding, Map, Result, Value};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -92,6 +92,19 @@ impl Definition {
     #[must_use]
     pub fn copy(&self) -> Self {
         Self::new(self.0.kind, self.0.schema, self.0.ty, self.root())
+    }
+
+    /// What another document of the same kind says differently. The order of differently named siblings, spellings of
+    /// one size, what libvirt fills in by itself and what it expands (`q35`) do not count.
+    pub fn diff(&self, other: &Self) -> Result<Vec<Change>> {
+        if self.kind() != other.kind() {
+            let message = format!("a {} cannot be compared with a {}", self.kind().name(), other.kind().name());
+            return Err(Error::argument(message));
+        }
+        let table = &self.0.schema.table;
+        // One after the other: both may be the same document, and two read locks of one thread can block each other.
+        let (before, after) = (self.root(), other.root());
+        Ok(diff::changes(table, &table.types[self.0.ty], &before, &after))
     }
 
     /// The document's root as a cursor, to read and change fields.

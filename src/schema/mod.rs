@@ -6,6 +6,7 @@
 mod cache;
 mod definition;
 mod describe;
+mod diff;
 mod exact;
 mod installed;
 mod kind;
@@ -21,6 +22,7 @@ mod xsd;
 
 pub use definition::{Definition, Extra};
 pub use describe::{Field, fields, values};
+pub use diff::Change;
 pub use installed::set_schema_dir;
 pub use kind::Kind;
 pub use lens::{Element, Elements, Item};

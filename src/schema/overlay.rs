@@ -1,5 +1,7 @@
 //! What libvirt's schemas do not say: data only, and the look-ups into it.
 
+use super::table::Datatype;
+
 /// Namespaces by their customary prefixes.
 pub(crate) const NAMESPACES: &[(&str, &str)] = &[
     ("bhyve", "http://libvirt.org/schemas/domain/bhyve/1.0"),
@@ -48,6 +50,8 @@ const SHORTHANDS: &[(&str, &str, &str)] = &[
     ("domain", "clock", "offset"),
     ("domain", "cpu", "mode"),
     ("filesystem", "target", "dir"),
+    ("filterbinding", "filterref", "filter"),
+    ("filterbinding", "portdev", "name"),
     ("forward", "interface", "dev"),
     ("interface", "filterref", "filter"),
     ("interface", "link", "state"),
@@ -84,6 +88,61 @@ const UNITS: &[(&str, &str)] = &[
     ("domain/devices/shmem/size", "B"),
     ("domain/features/smm/tseg", "MiB"),
 ];
+
+/// What libvirt fills in where a definition says nothing: type (`*` for any), attribute or child.
+const GENERATED: &[(&str, &str)] = &[
+    ("*", "alias"),
+    ("domain", "@id"),
+    ("domain", "currentMemory"),
+    ("domain", "on_crash"),
+    ("domain", "on_poweroff"),
+    ("domain", "on_reboot"),
+    ("domain", "resource"),
+    ("domain", "uuid"),
+    ("domain", "vcpu"),
+    ("domain/devices", "audio"),
+    ("domain/devices", "controller"),
+    ("domain/devices", "emulator"),
+    ("domain/devices", "input"),
+    ("domain/devices", "memballoon"),
+    ("domain/devices/*", "address"),
+    ("domain/devices/interface", "mac"),
+    ("domain/os/type", "@arch"),
+    ("domain/os/type", "@machine"),
+    ("domain/vcpu", "@placement"),
+    ("domainsnapshot", "creationTime"),
+    ("domainsnapshot", "domain"),
+    ("domainsnapshot", "parent"),
+    ("domainsnapshot", "state"),
+    ("network", "@connections"),
+    ("network", "bridge"),
+    ("network", "mac"),
+    ("network", "uuid"),
+    ("network/bridge", "@delay"),
+    ("network/bridge", "@name"),
+    ("network/bridge", "@stp"),
+    ("pool", "allocation"),
+    ("pool", "available"),
+    ("pool", "capacity"),
+    ("pool", "uuid"),
+    ("secret", "uuid"),
+    ("filter", "@chain"),
+    ("filter", "@priority"),
+    ("filter", "uuid"),
+    ("volume", "@type"),
+    ("volume", "allocation"),
+    ("volume", "key"),
+    ("volume", "physical"),
+    ("volume/target", "path"),
+    ("volume/target", "permissions"),
+    ("volume/target", "timestamps"),
+];
+
+/// Values that libvirt expands: type and attribute.
+const EXPANDED: &[(&str, &str)] = &[("domain/os/type", "machine")];
+
+/// Named datatypes of text whose case has no meaning.
+const CASELESS: &[&str] = &["UUID", "macAddr", "uniMacAddr", "addrMAC"];
 
 /// What the schemas' named datatypes of text mean.
 const MEANINGS: &[(&str, &str)] = &[
@@ -287,6 +346,36 @@ pub(crate) fn sequence(label: &str) -> Option<&'static str> {
 /// The keys of this tool at a type.
 pub(crate) fn extensions(label: &str) -> impl Iterator<Item = &'static str> {
     EXTENSIONS.iter().filter(move |(of, _)| *of == label).map(|(_, key)| *key)
+}
+
+/// Whether libvirt fills in an attribute or child where a definition does not mention it.
+pub(crate) fn is_generated(label: &str, name: &str) -> bool {
+    GENERATED.iter().any(|(of, generated)| {
+        let parent = of.strip_suffix("/*");
+        let fits = *of == "*"
+            || *of == label
+            || parent.is_some_and(|parent| label.rsplit_once('/').is_some_and(|(outer, _)| outer == parent));
+        fits && *generated == name
+    })
+}
+
+/// Whether one value is what libvirt makes of the other: `q35` becomes `pc-q35-7.2`, `pc` becomes `pc-i440fx-7.2`.
+pub(crate) fn expands(label: &str, name: &str, a: &str, b: &str) -> bool {
+    let family = |machine: &str| {
+        let base = machine.rsplit_once('-').filter(|(_, version)| version.starts_with(|c: char| c.is_ascii_digit()));
+        let base = base.map_or(machine, |(base, _)| base);
+        match base.strip_prefix("pc-").unwrap_or(base) {
+            "i440fx" => "pc".to_string(),
+            other => other.to_string(),
+        }
+    };
+    // Two versions of one family are two machines.
+    EXPANDED.contains(&(label, name)) && family(a) == family(b) && (family(a) == a || family(b) == b)
+}
+
+/// Whether the case of a text has no meaning.
+pub(crate) fn ignores_case(datatype: &Datatype) -> bool {
+    datatype.forms.iter().any(|form| CASELESS.contains(&form.meaning.as_str()))
 }
 
 /// The unit of a number that has none.

@@ -121,8 +121,18 @@ impl Function {
     pub fn signature(&self) -> String {
         let parameters =
             self.parameters.iter().map(|p| format!("{}: {}", p.name, p.kind)).collect::<Vec<_>>().join(", ");
-        let receiver = self.receiver.as_ref().map(|name| format!("{name}.")).unwrap_or_default();
         let name = &self.name;
+        if name == "[]" {
+            let receiver = self.receiver.as_deref().unwrap_or_default();
+            return match (self.getter, self.parameters.split_last()) {
+                (false, Some((value, key))) => {
+                    let key = key.first().map(|key| format!("{}: {}", key.name, key.kind)).unwrap_or_default();
+                    format!("{receiver}[{key}] = {}", value.kind)
+                }
+                _ => format!("{receiver}[{parameters}]: {}", self.returns),
+            };
+        }
+        let receiver = self.receiver.as_ref().map(|name| format!("{name}.")).unwrap_or_default();
         if self.getter {
             format!("{receiver}{name}: {}", self.returns)
         } else if self.setter {
@@ -208,6 +218,8 @@ fn function(native: Native) -> Function {
     let (name, getter, setter) = match native.name.split_once('$') {
         Some(("get", name)) => (name, true, false),
         Some(("set", name)) => (name, false, true),
+        Some(("index", "get$")) => ("[]", true, false),
+        Some(("index", "set$")) => ("[]", false, true),
         _ => (native.name.as_str(), false, false),
     };
     let mut parameters = native.params.into_iter().peekable();

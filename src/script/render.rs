@@ -66,7 +66,11 @@ fn excerpt<'a>(place: &'a Place, sources: &Sources, kind: AnnotationKind) -> Opt
 
 /// The bytes of the token that begins at this column: a string, a name, else one character.
 fn span(line: &str, column: usize) -> Range<usize> {
-    let start = line.char_indices().nth(column.saturating_sub(1)).map_or(line.len(), |(at, _)| at);
+    let mut start = line.char_indices().nth(column.saturating_sub(1)).map_or(line.len(), |(at, _)| at);
+    // Rhai puts an error in a field at the dot before it.
+    if line[start..].strip_prefix('.').is_some_and(|rest| rest.starts_with(|c: char| c.is_alphabetic() || c == '_')) {
+        start += 1;
+    }
     let rest = &line[start..];
     let length = match rest.chars().next() {
         None => 0,

@@ -198,7 +198,8 @@ fn recipe_page(module: &str, recipes: &[Recipe]) -> String {
 /// The functions as an editor's language server reads them.
 fn definitions(reference: &Reference) -> String {
     let mut text = String::from("module static;\n");
-    for (_, function) in reference.functions() {
+    // Operators and indexers have no spelling there.
+    for (_, function) in reference.functions().filter(|(_, function)| function.name.starts_with(char::is_alphabetic)) {
         let _ = write!(text, "\n/// {}\n{};\n", function.summary, definition(function));
     }
     text

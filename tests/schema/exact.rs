@@ -27,8 +27,8 @@ fn an_attribute_of_another_alternative() {
 fn a_value_that_another_field_rules_out() {
     assert_eq!(
         domain(r#""disks": [ { "type": "file", "device": "lun", "source": { "file": "/x" }, "target": "sda" } ]"#),
-        ["devices.disks[0].type: `type` must be \"block\", \"network\", \"volume\" here, not \"file\"; \
-             allowed when disk.device is \"floppy\" or \"disk\" or \"cdrom\""]
+        ["devices.disks[0].device: `device` must be \"floppy\", \"disk\", \"cdrom\" here, not \"lun\"; \
+             allowed when disk.type is \"block\" or \"network\" or \"volume\""]
     );
 }
 

@@ -3,6 +3,7 @@
 //! libvirt's schemas must be installed; they come with its client library.
 
 mod describe;
+mod diff;
 mod errors;
 mod exact;
 mod golden;

@@ -61,22 +61,22 @@ impl Elements {
 
     /// The one at an index; a negative one counts from the end.
     pub fn get(&self, index: i64) -> Result<Item> {
-        let at = self.at(index)?;
-        let found = self
-            .parent
-            .read(|elem| elem.children().filter(|child| self.holds(child)).nth(at).map(|child| self.view(child)))?;
+        let found = self.parent.read(|elem| match elem.nodes.get(self.node(elem, index)?) {
+            Some(Node::Elem(child)) => Some(self.view(child)),
+            _ => None,
+        })?;
         found.ok_or_else(|| self.outside(index))
     }
 
     /// Puts a value into the place of the one at an index.
     pub fn set(&self, index: i64, value: &Value) -> Result<()> {
-        let at = self.at(index)?;
         let new = self.make(value)?;
-        self.parent.write(|elem| {
-            if let Some(node) = nth(elem, at, |child| self.holds(child)) {
-                elem.nodes[node] = Node::Elem(new);
-            }
-        })
+        let done = self.parent.write(|elem| {
+            let at = self.node(elem, index)?;
+            elem.nodes[at] = Node::Elem(new);
+            Some(())
+        })?;
+        done.ok_or_else(|| self.outside(index))
     }
 
     /// Adds a value at the end.
@@ -84,30 +84,30 @@ impl Elements {
         self.insert(i64::MAX, value)
     }
 
-    /// Adds a value before the one at an index; beyond the end it goes to the end.
+    /// Adds a value before the one at an index; beyond an end it goes to that end.
     pub fn insert(&self, index: i64, value: &Value) -> Result<()> {
         let new = self.make(value)?;
-        let count = i64::try_from(self.len()?).unwrap_or(i64::MAX);
-        let index = if index < 0 { (count + index).max(0) } else { index.min(count) };
-        let index = usize::try_from(index).unwrap_or_default();
         self.parent.write(|elem| {
-            let last = elem.nodes.iter().rposition(|node| matches!(node, Node::Elem(child) if self.holds(child)));
-            let at = nth(elem, index, |child| self.holds(child)).unwrap_or_else(|| match last {
-                Some(last) => last + 1,
-                None => place(elem, self.parent.rank(&new), &|child| self.parent.rank(child)),
-            });
+            let nodes = self.nodes(elem);
+            let at = match (nodes.first(), nodes.last()) {
+                (Some(&first), Some(&last)) => {
+                    let before = self.node(elem, index);
+                    before.unwrap_or(if index < 0 { first } else { last + 1 })
+                }
+                _ => place(elem, self.parent.rank(&new), &|child| self.parent.rank(child)),
+            };
             elem.nodes.insert(at, Node::Elem(new));
         })
     }
 
     /// Takes out the one at an index.
     pub fn remove(&self, index: i64) -> Result<()> {
-        let at = self.at(index)?;
-        self.parent.write(|elem| {
-            if let Some(node) = nth(elem, at, |child| self.holds(child)) {
-                elem.nodes.remove(node);
-            }
-        })
+        let done = self.parent.write(|elem| {
+            let at = self.node(elem, index)?;
+            elem.nodes.remove(at);
+            Some(())
+        })?;
+        done.ok_or_else(|| self.outside(index))
     }
 
     /// Takes out this very element; false if it is not in the list.
@@ -137,10 +137,18 @@ impl Elements {
         self.parent.is(&other.parent) && slots.0 == slots.1
     }
 
-    fn at(&self, index: i64) -> Result<usize> {
-        let count = self.len()?;
-        let from_start = if index < 0 { i64::try_from(count).unwrap_or(i64::MAX) + index } else { index };
-        usize::try_from(from_start).ok().filter(|at| *at < count).ok_or_else(|| self.outside(index))
+    /// Which nodes of the parent belong to the list.
+    fn nodes(&self, parent: &Elem) -> Vec<usize> {
+        let nodes = parent.nodes.iter().enumerate();
+        nodes.filter(|(_, node)| matches!(node, Node::Elem(child) if self.holds(child))).map(|(at, _)| at).collect()
+    }
+
+    /// Which node of the parent is the item at an index.
+    fn node(&self, parent: &Elem, index: i64) -> Option<usize> {
+        let nodes = self.nodes(parent);
+        let count = i64::try_from(nodes.len()).ok()?;
+        let at = if index < 0 { count.checked_add(index)? } else { index };
+        nodes.get(usize::try_from(at).ok()?).copied()
     }
 
     fn outside(&self, index: i64) -> Error {
@@ -162,10 +170,4 @@ impl Elements {
         refuse(key, &format!("{key}[0]"), findings)?;
         made.into_iter().next().ok_or_else(|| Error::argument(format!("{} is no item of `{key}`", value.show())))
     }
-}
-
-/// Which node the nth such element is.
-fn nth(elem: &Elem, at: usize, is: impl Fn(&Elem) -> bool) -> Option<usize> {
-    let nodes = elem.nodes.iter().enumerate();
-    nodes.filter(|(_, node)| matches!(node, Node::Elem(child) if is(child))).nth(at).map(|(node, _)| node)
 }

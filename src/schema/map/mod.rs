@@ -14,7 +14,7 @@ pub(crate) use scalar::{to_text, to_value as scalar_value};
 pub(crate) use write::{children, known_fields, sequence, to_xml};
 
 /// The key of raw XML that is added to an element as it is.
-const RAW: &str = "_xml";
+pub(crate) const RAW: &str = "_xml";
 /// The key of raw attributes.
 const RAW_ATTRS: &str = "_attrs";
 

@@ -73,6 +73,8 @@ impl Compiler<'_> {
             let name = self.grammar.names[name].local.clone();
             ty.attrs.push(AttrSlot { key: String::new(), name, datatype, required: occurs.required });
         }
+        // libvirt writes the type first, and it is what a reader wants to know first.
+        ty.attrs.sort_by_key(|attr| attr.name != "type");
         for name in ordered(&model) {
             let occurs = &model.children[&name];
             let qname = &self.grammar.names[name];
