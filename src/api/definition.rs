@@ -136,7 +136,12 @@ mod functions {
     /// ```
     #[rhai_fn(pure)]
     pub fn to_script(definition: &mut Definition) -> String {
-        format!("{}({})", definition.kind().name(), source::of(&definition.to_value()))
+        let (kind, fields) = (definition.kind(), source::of(&definition.to_value()));
+        if kind.is_made() {
+            format!("{}({fields})", kind.name())
+        } else {
+            format!("definition({:?}, {fields})", kind.name())
+        }
     }
 
     /// A copy that shares nothing with this one.

@@ -2,12 +2,24 @@
 
 use super::RhaiResultOf;
 use super::definition::definition;
+use crate::floor::{Error, Result, did_you_mean};
 use crate::schema::Kind;
 use rhai::plugin::*;
 use rhai::{Map, Module};
 
 pub(super) fn module() -> Module {
     exported_module!(functions)
+}
+
+fn named(name: &str) -> Result<Kind> {
+    Kind::named(name).ok_or_else(|| {
+        let error = Error::argument(format!("there is no kind of definition `{name}`"));
+        let known = Kind::ALL.iter().map(|kind| kind.name()).chain(Kind::DEVICES.iter().copied());
+        match did_you_mean(name, known) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    })
 }
 
 #[export_module]
@@ -51,6 +63,19 @@ mod functions {
     #[rhai_fn(return_raw)]
     pub fn cpu(fields: Map) -> RhaiResultOf<Definition> {
         Ok(definition(Kind::Cpu, &fields.into())?)
+    }
+
+    /// A checked definition of any kind from a map; `kind` is what definitions have as `.kind`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let d = definition("network", #{ name: "lab" });
+    /// assert_eq(definition(d.kind, d.to_map()), d);
+    /// ```
+    #[rhai_fn(name = "definition", return_raw)]
+    pub fn of_kind(kind: &str, fields: Map) -> RhaiResultOf<Definition> {
+        Ok(definition(named(kind)?, &fields.into())?)
     }
 
     /// A checked domain definition from a map.

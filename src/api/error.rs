@@ -68,6 +68,31 @@ mod error {
         error.hints.iter().map(|hint| hint.clone().into()).collect()
     }
 
+    /// The single mistakes of a refused definition: a list of maps with `path`, `message` and `hint`, else empty.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// try {
+    ///     network(#{ name: "lab", bridge: #{ stp: "maybe", dely: 1 } });
+    /// } catch (err) {
+    ///     assert_eq(err.mistakes.map(|mistake| mistake.path), ["bridge.dely", "bridge.stp"]);
+    /// }
+    /// ```
+    #[rhai_fn(get = "mistakes", pure)]
+    pub fn mistakes(error: &mut Error) -> rhai::Array {
+        let mistake = |finding: &crate::floor::Finding| {
+            let hint = finding.hint.clone().map_or(Dynamic::UNIT, Into::into);
+            let fields = [
+                ("path".into(), finding.path.clone().into()),
+                ("message".into(), finding.message.clone().into()),
+                ("hint".into(), hint),
+            ];
+            Dynamic::from_map(fields.into_iter().collect())
+        };
+        error.findings.iter().map(mistake).collect()
+    }
+
     /// Further facts, such as what each source answered while waiting: a list of sentences, often empty.
     ///
     /// # Example

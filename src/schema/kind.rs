@@ -124,6 +124,17 @@ impl Kind {
         }
     }
 
+    /// The kind of this name in scripts.
+    pub fn named(name: &str) -> Option<Self> {
+        let of_document = Self::ALL.iter().find(|kind| kind.name() == name).copied();
+        of_document.or_else(|| Self::DEVICES.iter().find(|device| **device == name).copied().map(Self::Device))
+    }
+
+    /// Whether scripts make such documents; the others are only read.
+    pub fn is_made(self) -> bool {
+        !matches!(self, Self::Capabilities | Self::DomainCapabilities | Self::StoragePoolCapabilities)
+    }
+
     /// The name in scripts, such as `domain`.
     pub fn name(self) -> &'static str {
         self.names().0

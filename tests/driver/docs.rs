@@ -107,6 +107,22 @@ fn every_example_and_every_stdlib_module_passes_the_check() {
 }
 
 #[test]
+fn every_example_of_a_definition_prints_its_document() {
+    let mut count = 0;
+    for entry in std::fs::read_dir(root().join("examples")).expect("the folder is there") {
+        let file = entry.expect("an entry is readable").path();
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with("definition_") {
+            let output = Host::new().command([&file]).output().expect("the program starts");
+            assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+            assert!(text(&output.stdout).starts_with('<'), "{name}");
+            count += 1;
+        }
+    }
+    assert!(count >= 5, "only {count} examples were found");
+}
+
+#[test]
 fn the_reference_pages_are_current() {
     let reference = Reference::new();
     let folder = root().join("book/src/reference");

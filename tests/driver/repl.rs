@@ -159,7 +159,8 @@ fn tab_offers_what_can_stand_there() {
         ("my_o", &["my_own("]),
         ("wait::po", &["poll("]),
         ("let y = dat", &["data"]),
-        ("con", &["connect(", "const", "continue"]),
+        ("conne", &["connect("]),
+        ("conti", &["continue"]),
         // What is on the host.
         ("host.domain(\"", &["idle", "web"]),
         ("host.find_domain(\"w", &["web"]),
