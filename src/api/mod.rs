@@ -14,6 +14,7 @@ mod domain;
 mod element;
 mod elements;
 mod error;
+mod events;
 mod files;
 mod guest;
 mod host;
@@ -119,6 +120,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Element", element::module()),
         ("Elements", elements::module()),
         ("Error", error::module()),
+        ("Events", events::module()),
         ("Files", files::module()),
         ("Guest", guest::module()),
         ("Hardware", host_info::module()),
