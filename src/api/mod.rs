@@ -20,6 +20,8 @@ mod guest;
 mod host;
 mod host_info;
 mod host_object;
+mod image;
+mod images;
 mod life;
 mod migrate;
 mod network;
@@ -128,6 +130,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Hotplug", device::module()),
         ("Lifecycle", life::module()),
         ("Migration", migrate::module()),
+        ("Image", image::module()),
         ("Network", network::module()),
         ("Node", host_object::module()),
         ("Pool", pool::module()),

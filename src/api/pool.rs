@@ -12,6 +12,7 @@ pub(super) fn module() -> Module {
 #[export_module]
 mod functions {
     use super::super::definition::definition as checked;
+    use super::super::images;
     use super::super::provision::{file_content, sized_volume};
     use crate::libvirt::{Content, Host, Volume};
     use crate::schema::{Definition, Kind};
@@ -325,6 +326,53 @@ mod functions {
     #[rhai_fn(pure, return_raw)]
     pub fn create_volume(pool: &mut Pool, definition: Dynamic) -> RhaiResultOf<Volume> {
         Ok(pool.create_volume(&checked(Kind::Volume, &definition)?.xml())?)
+    }
+
+    /// Sees to it that there is an image of this name: fetches it, verifies and unpacks it, and uploads it. An image that
+    /// is there already stays as it is, unless `force` is given. Gives `#{ changed, volume }`.
+    ///
+    /// * `url`: where it is, or a list of mirrors (`http`, `https`, `file`); or `path`, a file of this machine.
+    /// * `checksum`: `"sha256:..."` of the file as it is published, before it is unpacked; SHA-2 of any length.
+    /// * `checksum_url`: the publisher's list of checksums, in the BSD or the GNU style.
+    /// * `signature`: `#{ url, minisign }` with a public key, or `#{ url, keyring }` for `gpgv`; it is the signature of the
+    ///   list of checksums, or of the image if there is no list.
+    /// * `format`: what it must be: `qcow2`, `raw`, `iso`, `vmdk`, `vdi`, `vhd` or `vhdx`; its content decides.
+    /// * `bootable`: `false` for a raw disk without anything to start from.
+    /// * `force`: fetch and replace it.
+    /// * `retries`: how often to try again without anything new coming, 5 if not given.
+    /// * `stall`: how long a server may be silent, 30 seconds if not given.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let image = connect().pool("default").ensure_image("debian.raw", #{ path: "debian-13.raw", bootable: false });
+    /// assert(image.changed);
+    /// print(image.volume.path);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn ensure_image(pool: &mut Pool, name: &str, options: Map) -> RhaiResultOf<Map> {
+        let ensured = images::ensure(pool, name, &options)?;
+        let fields = [("changed", ensured.changed.into()), ("volume", Dynamic::from(ensured.volume))];
+        Ok(fields.into_iter().map(|(key, value)| (key.into(), value)).collect())
+    }
+
+    /// Creates a disk from an image. A failure leaves no volume.
+    ///
+    /// * `image`: a volume, in this pool or another one.
+    /// * `mode`: `"overlay"` (default) holds the changes only and needs the image; `"copy"` stands alone.
+    /// * `size`: larger than the image if wanted; smaller is refused.
+    /// * `format`: of a copy: `qcow2` or `raw`; the image's own if not given.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// let disk = pool.create_disk("db.qcow2", #{ image: pool.volume("web.qcow2"), size: "4 GiB" });
+    /// assert_eq(disk.info.capacity, 4294967296);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn create_disk(pool: &mut Pool, name: &str, options: Map) -> RhaiResultOf<Volume> {
+        Ok(images::create_disk(pool, name, &options)?)
     }
 
     /// Creates a volume of this name that holds the seed as an ISO image. A failure leaves no volume.

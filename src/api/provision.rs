@@ -1,7 +1,7 @@
 //! The options of `provision` and of waiting, from script maps.
 
-use super::{definition, value};
-use crate::floor::{Error, Map as Plain, Options, Result, Value};
+use super::{definition, images, value};
+use crate::floor::{Error, Options, Result, Value};
 use crate::libvirt::{Content, Family, Provision, Source, Storage, WaitIp};
 use crate::schema::{Definition, Kind};
 use crate::seed::Seed;
@@ -9,7 +9,7 @@ use rhai::{Dynamic, Map};
 use std::path::PathBuf;
 
 const OPTIONS: &[&str] = &["autostart", "keep", "start", "storage", "wait"];
-const STORAGE: &[&str] = &["from", "name", "pool", "volume"];
+const STORAGE: &[&str] = &["format", "from", "image", "mode", "name", "pool", "size", "volume"];
 /// The options of `wait_for_ip`, sorted.
 pub(super) const WAIT: &[&str] =
     &["address", "any_address", "family", "interface", "source", "stable", "subnet", "timeout"];
@@ -114,9 +114,20 @@ fn volumes(given: &Dynamic) -> Result<Vec<Storage>> {
 
 fn volume(item: &Map) -> Result<Storage> {
     let mut plain = item.clone();
-    let (volume, from) = (plain.remove("volume"), plain.remove("from"));
+    let (volume, from, image) = (plain.remove("volume"), plain.remove("from"), plain.remove("image"));
     let options = Options::from_value("storage", value(&plain.into(), "")?, STORAGE)?;
     let pool = options.str("pool")?.unwrap_or("default").to_string();
+    if let Some(image) = image {
+        if volume.is_some() || from.is_some() {
+            return Err(Error::argument("storage takes one of `volume`, `from` and `image`"));
+        }
+        let name = options.str("name")?.ok_or_else(|| Error::argument("storage with `image` needs `name`"))?;
+        let (xml, content) = images::disk(name, &images::image_of(&image)?, &options)?;
+        return Ok(Storage { pool, xml, content });
+    }
+    if let Some(key) = ["format", "mode", "size"].into_iter().find(|key| options.get(key).is_some()) {
+        return Err(Error::argument(format!("`{key}` belongs to storage with `image`")));
+    }
     let (content, size) = match &from {
         None => (Content::None, None),
         Some(from) => content(from)?,
@@ -138,11 +149,7 @@ fn volume(item: &Map) -> Result<Storage> {
 
 /// A raw volume of this size.
 pub(super) fn sized_volume(name: &str, size: u64) -> Result<Definition> {
-    let size = i64::try_from(size).unwrap_or(i64::MAX);
-    let target = Value::Map(Plain::from([("format".to_string(), "raw".into())]));
-    let fields = [("name", name.into()), ("capacity", size.into()), ("target", target)];
-    let fields = fields.map(|(key, value): (&str, Value)| (key.to_string(), value));
-    Definition::from_value(Kind::Volume, &Value::Map(Plain::from(fields)))
+    images::volume_definition(name, size, "raw", None)
 }
 
 /// What goes into a volume, and how large it is.

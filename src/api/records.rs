@@ -1,6 +1,7 @@
 //! libvirt's records as script maps.
 
 use crate::floor::{Map, Value};
+use crate::image::{Compression, Description};
 use crate::libvirt::{
     Address, BlockJob, DomainInfo, Expected, Found, Interface, Lease, NodeInfo, PoolInfo, VolumeInfo,
 };
@@ -12,6 +13,23 @@ pub(super) fn record(fields: impl Into<Value>) -> rhai::Map {
 
 fn map<const N: usize>(fields: [(&str, Value); N]) -> Value {
     Value::Map(fields.into_iter().map(|(key, value)| (key.to_string(), value)).collect::<Map>())
+}
+
+impl From<(Description, Option<Compression>)> for Value {
+    fn from((image, packed): (Description, Option<Compression>)) -> Self {
+        map([
+            ("format", image.format.name().into()),
+            ("virtual_size", image.virtual_size.into()),
+            ("backing_file", image.backing_file.into()),
+            ("external_data", image.external_data.into()),
+            ("cluster_size", image.cluster_size.into()),
+            ("version", image.version.map(i64::from).into()),
+            ("encrypted", image.encrypted.into()),
+            ("bootable", image.bootable.into()),
+            ("partitions", image.partitions.into()),
+            ("compression", packed.map(Compression::name).into()),
+        ])
+    }
 }
 
 impl From<DomainInfo> for Value {

@@ -8,6 +8,7 @@ mod backup;
 mod block_job;
 mod cause;
 mod console;
+mod copy;
 mod define;
 mod device;
 mod domain;

@@ -3,12 +3,12 @@
 use super::define::{already, name_of};
 use super::object::{Kind, Object};
 use super::wiring::Wiring;
-use super::{Domain, Found, Host, Transaction, WaitIp, verify};
+use super::{Domain, Found, Host, Transaction, Volume, WaitIp, verify};
 use crate::floor::{Code, Error, Result, interrupt, timing};
 use std::path::PathBuf;
 
 /// What goes into a new volume.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Content {
     /// Nothing: it stays empty.
     None,
@@ -16,10 +16,12 @@ pub enum Content {
     File(PathBuf),
     /// Data in memory, such as a seed.
     Bytes(Vec<u8>),
+    /// A full copy of another volume, and to what it grows.
+    Copy(Volume, Option<u64>),
 }
 
 /// A volume to make.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Storage {
     /// The name of its pool.
     pub pool: String,
@@ -30,7 +32,7 @@ pub struct Storage {
 }
 
 /// How to provision a domain.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Provision {
     /// The volumes to make first.
     pub storage: Vec<Storage>,

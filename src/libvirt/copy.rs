@@ -1,0 +1,62 @@
+//! Volumes that are copies of other ones.
+
+use super::cause::Explain;
+use super::define::name_of;
+use super::object::{Kind, Object};
+use super::retry::while_busy;
+use super::undo::{Made, Transaction, record};
+use super::{Pool, Volume};
+use crate::floor::{Area, Code, Error, Result, format_size};
+use crate::schema::xml;
+use virt::storage_vol::StorageVol;
+
+impl Volume {
+    /// The format of its content, such as `qcow2`, as the host sees it.
+    pub fn format(&self) -> Result<Option<String>> {
+        let xml = xml::parse(&self.xml()?)?;
+        Ok(xml.find("target/format").and_then(|format| format.attr("type")).map(str::to_string))
+    }
+}
+
+impl Pool {
+    /// Creates a volume of this XML as a full copy of another one, then grows it. A failure leaves no volume.
+    pub fn copy_volume(&self, xml: &str, base: &Volume, grow: Option<u64>) -> Result<Volume> {
+        let object = Object::new(Kind::Volume, &name_of(Kind::Volume, xml)?);
+        if self.find_volume(&object.name)?.is_some() {
+            return Err(super::define::already(&object));
+        }
+        self.need(base.info()?.allocation, &object.to_string())?;
+        let transaction = Transaction::begin();
+        let made = Made::Volume { pool: self.name().to_string(), name: object.name.to_string() };
+        let copied = record(self.host(), made, || {
+            let raw = while_busy(self.host(), || {
+                StorageVol::create_xml_from(self.raw(), xml, base.raw(), 0).explain("create", &object)
+            })?;
+            Volume::new(self.host(), raw)
+        });
+        let grown = copied.and_then(|volume| {
+            if let Some(capacity) = grow {
+                volume.resize(capacity, false)?;
+            }
+            Ok(volume)
+        });
+        match grown {
+            Ok(volume) => {
+                transaction.commit();
+                Ok(volume)
+            }
+            Err(error) => Err(transaction.roll_back(error)),
+        }
+    }
+
+    /// Fails if so many bytes do not fit; `what` needs them.
+    pub fn need(&self, bytes: u64, what: &str) -> Result<()> {
+        let free = self.info()?.available;
+        if bytes <= free {
+            return Ok(());
+        }
+        let message =
+            format!("{what} needs {} in {}, which has {} free", format_size(bytes), self.object(), format_size(free));
+        Err(Error::new(Code::NoSpace, Area::Storage, message).about(self.object().to_string()))
+    }
+}

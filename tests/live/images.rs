@@ -1,0 +1,59 @@
+//! Images on the lab's host: from a file to a pool, to disks, and to a guest that boots from one.
+
+use super::program::{left, prints, run, text};
+
+#[test]
+fn an_image_becomes_disks_and_is_kept_while_they_stand_on_it() {
+    let images = std::env::var("VMSCRIPT_LAB_IMAGES").expect("VMSCRIPT_LAB_IMAGES is the tiny guest's folder");
+    let out = prints(&format!(
+        r#"
+let pool = connect().pool("default");
+let source = #{{ path: "{images}/tiny.qcow2", format: "qcow2" }};
+let image = pool.ensure_image("image-base.qcow2", source);
+assert(image.changed);
+assert(!pool.ensure_image("image-base.qcow2", source).changed);
+let base = image.volume;
+assert_eq(base.info.capacity, image_info("{images}/tiny.qcow2").virtual_size);
+
+let overlay = pool.create_disk("image-overlay.qcow2", #{{ image: base, size: "2 GiB" }});
+let copy = pool.create_disk("image-copy.qcow2", #{{ image: base, mode: "copy", size: "3 GiB" }});
+let raw = pool.create_disk("image-raw.raw", #{{ image: base, mode: "copy", format: "raw", size: "1 GiB" }});
+for disk in [overlay, copy, raw] {{ print(disk.info.capacity); }}
+raw.download("raw.img");
+assert_eq(image_info("raw.img").partitions, "mbr");
+try {{ base.delete(); }} catch (err) {{
+    assert_eq(err.code, "busy");
+    print(err.message);
+}}
+try {{ pool.create_disk("image-small.qcow2", #{{ image: base, size: "1 MiB" }}); }} catch (err) {{ print(err.message); }}
+for disk in [overlay, copy, raw, base] {{ disk.delete(); }}
+"#
+    ));
+    let lines: Vec<_> = out.lines().collect();
+    assert_eq!(lines[..3], ["2147483648", "3221225472", "1073741824"], "{out}");
+    assert_eq!(lines[3], "cannot delete volume `image-base.qcow2`: it is needed by its overlay `image-overlay.qcow2`");
+    assert!(
+        lines[4].starts_with("disk `image-small.qcow2` cannot be 1 MiB: its image `image-base.qcow2` has "),
+        "{out}"
+    );
+    assert_eq!(left("image-"), "");
+}
+
+#[test]
+fn wrong_images_are_refused_before_anything_is_made() {
+    let images = std::env::var("VMSCRIPT_LAB_IMAGES").expect("VMSCRIPT_LAB_IMAGES is the tiny guest's folder");
+    for (name, options, message) in [
+        (
+            "refused.raw",
+            format!("path: \"{images}/tiny.qcow2\""),
+            "image `refused.raw` is qcow2, which its name denies",
+        ),
+        ("refused", format!("path: \"{images}/vmlinuz\", checksum: \"sha256:{}\"", "0".repeat(64)), "the checksum of"),
+        ("refused", "path: \"/etc/passwd\"".to_string(), "image `refused` is raw without anything to start from"),
+    ] {
+        let output = run(&format!("connect().pool(\"default\").ensure_image(\"{name}\", #{{ {options} }});"));
+        assert_eq!(output.status.code(), Some(5), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
+        assert_eq!(left("refused"), "");
+    }
+}
