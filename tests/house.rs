@@ -36,7 +36,11 @@ const ROOMS: &[Room] = &[
         rooms: &["schema", "floor"],
         crates: &["base64", "ipnet", "libc", "png", "serde_json", "virt"],
     },
-    Room { name: "seed", rooms: &["floor"], crates: &["hadris_fs", "hadris_iso", "serde_saphyr"] },
+    Room {
+        name: "seed",
+        rooms: &["floor"],
+        crates: &["base64", "hadris_fs", "hadris_iso", "ignition_config", "ipnet", "serde_json", "serde_saphyr"],
+    },
     Room {
         name: "image",
         rooms: &["floor"],

@@ -16,6 +16,7 @@ mod elements;
 mod error;
 mod events;
 mod files;
+mod first_boot;
 mod guest;
 mod host;
 mod host_info;
@@ -124,6 +125,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Error", error::module()),
         ("Events", events::module()),
         ("Files", files::module()),
+        ("First boot", first_boot::module()),
         ("Guest", guest::module()),
         ("Hardware", host_info::module()),
         ("Host", host::module()),

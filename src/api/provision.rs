@@ -4,7 +4,7 @@ use super::{definition, images, value};
 use crate::floor::{Error, Options, Result, Value};
 use crate::libvirt::{Content, Family, Provision, Source, Storage, WaitIp};
 use crate::schema::{Definition, Kind};
-use crate::seed::Seed;
+use crate::seed::{Guest, Seed};
 use rhai::{Dynamic, Map};
 use std::path::PathBuf;
 
@@ -154,13 +154,14 @@ pub(super) fn sized_volume(name: &str, size: u64) -> Result<Definition> {
 
 /// What goes into a volume, and how large it is.
 fn content(from: &Dynamic) -> Result<(Content, Option<u64>)> {
-    if let Some(seed) = from.read_lock::<Seed>() {
+    let guest = from.read_lock::<Guest>().map(|guest| guest.cloud_init()).transpose()?;
+    if let Some(seed) = guest.or_else(|| from.read_lock::<Seed>().map(|seed| seed.clone())) {
         let bytes = seed.iso()?;
         let size = bytes.len() as u64;
         return Ok((Content::Bytes(bytes), Some(size)));
     }
     let Ok(path) = from.as_immutable_string_ref() else {
-        return Err(Error::argument("`from` must be the path of a file or a seed"));
+        return Err(Error::argument("`from` must be the path of a file, a seed or a guest"));
     };
     file_content(&path).map(|(content, size)| (content, Some(size)))
 }

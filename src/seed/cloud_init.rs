@@ -1,6 +1,6 @@
 //! cloud-init's data source `NoCloud`: what goes into its files, and what it would not understand.
 
-use super::{Seed, yaml};
+use super::{Seed, keys, multipart, yaml};
 use crate::floor::{Error, Map, Options, Result, Value, did_you_mean};
 
 /// How user data may begin, as cloud-init sees it: it skips white space and takes capitals for small letters.
@@ -43,10 +43,20 @@ pub fn cloud_init(options: &Value) -> Result<Seed> {
     Seed::new("cidata", files.into_iter().map(|(name, text)| (name.to_string(), text.into_bytes())).collect())
 }
 
-/// A map becomes cloud-config; text has to say what it is.
+/// A map becomes cloud-config, and a list of documents one message; text has to say what it is.
 fn user_data(option: &str, value: &Value) -> Result<String> {
     match value {
-        Value::Map(map) => Ok(format!("#cloud-config\n{}", yaml::write(map)?)),
+        Value::Map(map) => {
+            let unknown: Vec<_> = map.keys().filter_map(|key| keys::unknown(option, key)).collect();
+            if !unknown.is_empty() {
+                return Err(Error::definition(&format!("`{option}`"), unknown));
+            }
+            Ok(format!("#cloud-config\n{}", yaml::write(map)?))
+        }
+        Value::List(parts) if !parts.is_empty() => {
+            let part = |(at, part)| user_data(&format!("{option}[{at}]"), part);
+            Ok(multipart::message(&parts.iter().enumerate().map(part).collect::<Result<Vec<_>>>()?))
+        }
         Value::String(text) => {
             check_header(option, text)?;
             Ok(text.clone())
@@ -181,6 +191,25 @@ mod tests {
         );
         assert_eq!(text(&seed, "network-config"), Some("version: 2\nethernets:\n  eth0:\n    dhcp4: true\n"));
         assert_eq!(text(&seed, "vendor-data"), Some("#cloud-config\npackage_update: false\n"));
+    }
+
+    #[test]
+    fn lists_become_one_message() {
+        let parts = vec![map([("hostname", "web".into())]), "#!/bin/sh\necho 'ä'\n".into()];
+        let seed = cloud_init(&map([("user_data", Value::List(parts))])).expect("a seed");
+        let message = text(&seed, "user-data").expect("user data");
+        let head = "Content-Type: multipart/mixed; boundary=\"==part-of-a-seed==\"\nMIME-Version: 1.0\n\n";
+        assert!(message.starts_with(head), "{message}");
+        assert!(message.contains("Content-Type: text/cloud-config; charset"), "{message}");
+        assert!(message.contains("\n\nIyEvYmluL3NoCmVjaG8gJ8OkJwo=\n--==part-of-a-seed==--\n"), "{message}");
+    }
+
+    #[test]
+    fn unknown_keys_are_found() {
+        let given = map([("user_data", map([("pakages", Value::List(Vec::new()))]))]);
+        let error = cloud_init(&given).expect_err("refused");
+        assert_eq!(error.message, "cloud-config has no key `pakages`");
+        assert_eq!(error.findings[0].hint.as_deref(), Some("did you mean `packages`?"));
     }
 
     #[test]

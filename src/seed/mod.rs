@@ -3,10 +3,14 @@
 //! A seed holds passwords and keys more often than not, so nothing here prints what is in its files.
 
 mod cloud_init;
+mod guest;
 mod iso;
+mod keys;
+mod multipart;
 mod yaml;
 
 pub use cloud_init::cloud_init;
+pub use guest::Guest;
 
 use crate::floor::{Error, Result, format_size};
 use std::fmt;
