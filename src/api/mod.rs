@@ -125,7 +125,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Error", error::module()),
         ("Events", events::module()),
         ("Files", files::module()),
-        ("First boot", first_boot::module()),
+        ("Firstboot", first_boot::module()),
         ("Guest", guest::module()),
         ("Hardware", host_info::module()),
         ("Host", host::module()),
