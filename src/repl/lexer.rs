@@ -89,7 +89,11 @@ pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
             at += first.len_utf8();
             continue;
         }
-        let (kind, length, open) = piece(&text[at..], first);
+        let (mut kind, length, open) = piece(&text[at..], first);
+        // Behind a dot stands a name, whatever it is: `host.do` is on its way to `host.domain`.
+        if kind == Kind::Keyword && found.last().is_some_and(|last: &Piece<'_>| last.is(".") || last.is("?.")) {
+            kind = Kind::Name;
+        }
         found.push(Piece { kind, text: &text[at..at + length], at, open });
         at += length;
     }
@@ -253,6 +257,7 @@ mod tests {
         assert_eq!(kinds("2.abs()")[0], (Number, "2"));
         assert_eq!(kinds("/* a /* b */ c */ d"), [(Comment, "/* a /* b */ c */"), (Name, "d")]);
         assert_eq!(kinds("##\"a\"#b\"## c"), [(Text, "##\"a\"#b\"##"), (Name, "c")]);
+        assert_eq!(kinds("host.do"), [(Name, "host"), (Sign, "."), (Name, "do")]);
         assert_eq!(kinds("a::b?.c"), [(Name, "a"), (Sign, "::"), (Name, "b"), (Sign, "?."), (Name, "c")]);
     }
 
