@@ -44,7 +44,7 @@ mod waiting;
 
 use crate::floor::Error;
 use crate::libvirt::Host;
-pub use crate::libvirt::{Recovered, recover};
+pub use crate::libvirt::{Kept, Recovered, Transaction, recover};
 pub use convert::{dynamic, value};
 pub use parallel::hold_back;
 use rhai::{Array, Dynamic, EvalAltResult, Module, NativeCallContext};

@@ -66,7 +66,7 @@ pub use secret::Secret;
 pub use snapshot::{DeleteSnapshot, Revert, Snap, Snapshot};
 pub use state::State;
 pub use transfer::Transfer;
-pub use undo::{Current, Recovered, Transaction, recover};
+pub use undo::{Current, Kept, Recovered, Transaction, recover};
 pub use volume::{Volume, VolumeInfo};
 pub use volume_use::Users;
 pub use wait::{

@@ -7,9 +7,9 @@ use super::reply::{Answer, Reply, Then};
 use super::settings::{Preferences, Surroundings};
 use super::show::{Look, show};
 use super::{commands, input};
-use crate::api::Context;
+use crate::api::{Context, Kept as Made, Transaction};
 use crate::floor::{Error, interrupt};
-use crate::script::{Diagnostic, Failure, Outcome, Session, render};
+use crate::script::{Diagnostic, Failure, Line, Outcome, Session, render};
 use rhai::Dynamic;
 use std::collections::HashSet;
 use std::path::Path;
@@ -25,6 +25,8 @@ pub struct Repl {
     pub(super) connection: Connection,
     pub(super) history: History,
     pub(super) kept: Kept,
+    /// The lines that made something on a host, and what they made.
+    pub(super) made: Vec<(String, Made)>,
     /// The last value that was shown.
     pub(super) last: Dynamic,
     /// What `:doc` told about last.
@@ -62,6 +64,7 @@ impl Repl {
             surroundings,
             connection,
             kept: Kept::default(),
+            made: Vec::new(),
             last: Dynamic::UNIT,
             topic: None,
             consent,
@@ -194,9 +197,20 @@ impl Repl {
     /// Parses and runs a text; connects first if it uses the host.
     pub(super) fn run(&mut self, name: &str, text: &str) -> Result<Outcome, Failure> {
         let line = self.session.parse_line(name, text)?;
-        self.connect_for(&line)?;
-        let outcome = self.session.run_line(&line)?;
-        self.kept.add(text, &line);
+        self.run_line(&line, text)
+    }
+
+    /// Runs a line in a transaction that is kept in any case, so that `:undo` knows what it made.
+    fn run_line(&mut self, line: &Line, text: &str) -> Result<Outcome, Failure> {
+        self.connect_for(line)?;
+        let transaction = Transaction::begin();
+        let result = self.session.run_line(line);
+        let made = transaction.commit();
+        if !made.is_empty() {
+            self.made.push((text.to_string(), made));
+        }
+        let outcome = result?;
+        self.kept.add(text, line);
         Ok(outcome)
     }
 
@@ -209,11 +223,8 @@ impl Repl {
     /// [`Repl::run`] for a file.
     pub(super) fn run_file(&mut self, file: &Path) -> Answer {
         let line = self.session.parse_file(file)?;
-        self.connect_for(&line)?;
-        let outcome = self.session.run_line(&line)?;
         let text = self.session.sources().get(&file.display().to_string()).unwrap_or_default();
-        self.kept.add(&text, &line);
-        Ok(match outcome {
+        Ok(match self.run_line(&line, &text)? {
             Outcome::Exit(code) => Reply::leave(code),
             Outcome::Value(_) => Reply::default(),
         })
@@ -266,7 +277,7 @@ impl Repl {
         }
     }
 
-    fn connect_for(&mut self, line: &crate::script::Line) -> Result<(), Failure> {
+    fn connect_for(&mut self, line: &Line) -> Result<(), Failure> {
         self.take_host();
         let Some(place) = line.uses("host") else { return Ok(()) };
         if self.session.variable("host").is_some_and(|host| host.is_unit()) {

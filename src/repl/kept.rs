@@ -42,6 +42,14 @@ impl Kept {
         self.lines.push(One { text, functions: Vec::new(), only_defines: false, uses_host: false });
     }
 
+    /// Forgets the last line of this text: what it did was undone.
+    pub(super) fn forget(&mut self, text: &str) {
+        let text = text.trim().trim_end_matches(';');
+        if let Some(at) = self.lines.iter().rposition(|line| line.text.trim_end_matches(';') == text) {
+            self.lines.remove(at);
+        }
+    }
+
     pub(super) fn clear(&mut self) {
         self.lines.clear();
     }

@@ -53,14 +53,15 @@ impl Transaction {
         Self(scope)
     }
 
-    /// Keeps all that was made.
-    pub fn commit(self) {
+    /// Keeps all that was made; what it gives can remove it after all.
+    pub fn commit(self) -> Kept {
         let made = std::mem::take(&mut *self.0.made());
         tracing::debug!(steps = made.len(), "committed");
         match &self.0.outer {
-            Some(outer) => outer.made().extend(made),
+            Some(outer) => outer.made().extend(made.iter().cloned()),
             None => self.0.journal().close(made.iter().map(|step| step.number)),
         }
+        Kept(made)
     }
 
     /// Removes all that was made, in reverse, because of an error, and returns that error. What cannot be removed
@@ -79,27 +80,8 @@ impl Transaction {
     }
 
     fn undo_now(&self) -> Vec<String> {
-        let mut notes = Vec::new();
-        let mut left = false;
         let steps = std::mem::take(&mut *self.0.made());
-        for step in steps.into_iter().rev() {
-            tracing::info!(what = %step.made, "undo");
-            let host = match reconnected(&step.host, &mut notes) {
-                Ok(host) => host,
-                Err(error) => {
-                    left = true;
-                    notes.push(format!("cannot undo: {}: {error}", step.made));
-                    continue;
-                }
-            };
-            match step.made.remove(&host) {
-                Ok(()) => self.0.journal().done(step.number),
-                Err(failure) => {
-                    left = true;
-                    notes.push(format!("cannot undo: {}: {failure}", step.made));
-                }
-            }
-        }
+        let (mut notes, left) = remove(steps, |number| self.0.journal().done(number));
         if left {
             self.0.journal().leave();
             notes.push("`vmscript recover` finishes the undoing".to_string());
@@ -109,6 +91,52 @@ impl Transaction {
         }
         notes
     }
+}
+
+/// What a transaction made and kept.
+#[derive(Debug)]
+pub struct Kept(Vec<Step>);
+
+impl Kept {
+    /// Whether nothing was made.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What removing it does, in that order, such as ``remove domain `web` ``.
+    pub fn steps(&self) -> Vec<String> {
+        self.0.iter().rev().map(|step| step.made.to_string()).collect()
+    }
+
+    /// Removes it after all; gives what there is to tell. The wish to stop waits.
+    pub fn undo(self) -> Vec<String> {
+        interrupt::shielded(|| remove(self.0, |_| ()).0)
+    }
+}
+
+/// Removes what was made, in reverse; gives what there is to tell, and whether something is left.
+fn remove(steps: Vec<Step>, mut done: impl FnMut(u64)) -> (Vec<String>, bool) {
+    let mut notes = Vec::new();
+    let mut left = false;
+    for step in steps.into_iter().rev() {
+        tracing::info!(what = %step.made, "undo");
+        let host = match reconnected(&step.host, &mut notes) {
+            Ok(host) => host,
+            Err(error) => {
+                left = true;
+                notes.push(format!("cannot undo: {}: {error}", step.made));
+                continue;
+            }
+        };
+        match step.made.remove(&host) {
+            Ok(()) => done(step.number),
+            Err(failure) => {
+                left = true;
+                notes.push(format!("cannot undo: {}: {failure}", step.made));
+            }
+        }
+    }
+    (notes, left)
 }
 
 impl Drop for Transaction {

@@ -1,6 +1,6 @@
 //! Commands about files: scripts, the history, the editor, the shell.
 
-use crate::floor::Error;
+use crate::floor::{Area, Code, Error};
 use crate::repl::Repl;
 use crate::repl::engine::failure;
 use crate::repl::reply::{Answer, Reply};
@@ -42,6 +42,20 @@ pub(super) fn edit(repl: &mut Repl, _: &str) -> Answer {
     repl.history.add(text.trim_end()).map_err(|error| failure(&error))?;
     let outcome = repl.run_typed(&text)?;
     Ok(repl.shown(&outcome))
+}
+
+pub(super) fn undo(repl: &mut Repl, _: &str) -> Answer {
+    let Some((text, made)) = repl.made.pop() else {
+        return Err(failure(&Error::argument("no line of this session made anything on a host")));
+    };
+    let steps = made.steps();
+    let notes = made.undo();
+    repl.kept.forget(&text);
+    if notes.is_empty() {
+        return Ok(Reply::text(steps.join("\n")));
+    }
+    let error = Error::new(Code::Failed, Area::Host, "not everything could be undone");
+    Err(failure(&notes.into_iter().fold(error, Error::note)))
 }
 
 pub(super) fn shell(_: &mut Repl, command: &str) -> Answer {

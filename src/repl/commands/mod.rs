@@ -63,6 +63,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command { name: "time", arguments: "EXPR", about: "how long an expression takes", takes: Takes::Code, run: value::time },
     Command { name: "try", arguments: "[NAME]", about: "run the example of a function on an embedded host", takes: Takes::Function, run: about::try_example },
     Command { name: "type", arguments: "EXPR", about: "the type of an expression; calls are not run", takes: Takes::Code, run: value::kind },
+    Command { name: "undo", arguments: "", about: "remove what the last line that made something made", takes: Takes::Nothing, run: keep::undo },
     Command { name: "vars", arguments: "", about: "the variables", takes: Takes::Nothing, run: about::variables },
     Command { name: "watch", arguments: "EXPR [INTERVAL]", about: "show it again and again until a key is pressed", takes: Takes::Code, run: value::watch },
     Command { name: "xml", arguments: "EXPR", about: "the XML of an object or a definition", takes: Takes::Code, run: value::xml },
