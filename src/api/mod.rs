@@ -43,8 +43,9 @@ mod volume_use;
 mod waiting;
 
 use crate::floor::Error;
+use crate::libvirt::EventKind;
 use crate::libvirt::Host;
-pub use crate::libvirt::{Kept, Recovered, Transaction, recover};
+pub use crate::libvirt::{Event, Events, Kept, Recovered, Transaction, recover};
 pub use convert::{dynamic, value};
 pub use parallel::hold_back;
 use rhai::{Array, Dynamic, EvalAltResult, Module, NativeCallContext};
@@ -145,6 +146,12 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Volume", volume::module()),
         ("Waiting", waiting::module()),
     ]
+}
+
+/// The events of a host from now on.
+pub fn events(host: &Dynamic) -> Result<Events, Error> {
+    let host = host.read_lock::<Host>().ok_or_else(|| Error::argument("only a host has events"))?;
+    host.events(EventKind::ALL)
 }
 
 /// Handles as a script list.

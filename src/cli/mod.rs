@@ -65,6 +65,11 @@ fn run(arguments: Arguments, color: bool, set_log: SetLog) -> u8 {
         print: Some(Arc::new(print)),
         confirm: None,
     };
+    let open = |script| {
+        let (init, file) = (arguments.init.clone(), arguments.interactive.clone());
+        let first = First { init, no_init: arguments.no_init, file, quiet: arguments.quiet };
+        start(Surroundings { script, log: Some(set_log), color, ..Surroundings::default() }, &first)
+    };
     match (arguments.eval.as_deref(), arguments.command) {
         (Some(code), command) => {
             let args = match command {
@@ -89,6 +94,8 @@ fn run(arguments: Arguments, color: bool, set_log: SetLog) -> u8 {
         }
         (None, Some(Command::Recover { list, dry_run })) => recover::run(!list && !dry_run),
         (None, Some(Command::Recipes)) => run_recipe::list(&settings(&[]), &arguments.recipes, color),
+        // The script to run first is named by the option, so all words are its arguments.
+        (None, Some(Command::Script(args))) if arguments.interactive.is_some() => open(settings(&args)),
         (None, Some(Command::Script(words))) => {
             let Some((script, args)) = words.split_first() else { return usage("no script is given") };
             if let Some(code) = run_recipe::run(&settings(&[]), &arguments.recipes, &words, color) {
@@ -106,11 +113,7 @@ fn run(arguments: Arguments, color: bool, set_log: SetLog) -> u8 {
             };
             end(result, &session, color)
         }
-        (None, None) => {
-            let first = First { init: arguments.init, no_init: arguments.no_init, file: arguments.interactive };
-            let script = settings(&[]);
-            start(Surroundings { script, log: Some(set_log), color, ..Surroundings::default() }, &first)
-        }
+        (None, None) => open(settings(&[])),
     }
 }
 

@@ -7,7 +7,7 @@ use super::reply::{Answer, Reply, Then};
 use super::settings::{Preferences, Surroundings};
 use super::show::{Look, show};
 use super::{commands, input};
-use crate::api::{Context, Kept as Made, Transaction};
+use crate::api::{Context, Events, Kept as Made, Transaction};
 use crate::floor::{Error, interrupt};
 use crate::script::{Diagnostic, Failure, Line, Outcome, Session, render};
 use rhai::Dynamic;
@@ -27,6 +27,8 @@ pub struct Repl {
     pub(super) kept: Kept,
     /// The lines that made something on a host, and what they made.
     pub(super) made: Vec<(String, Made)>,
+    /// The events of the host, from the first `:events` on.
+    pub(super) events: Option<Events>,
     /// The last value that was shown.
     pub(super) last: Dynamic,
     /// What `:doc` told about last.
@@ -65,6 +67,7 @@ impl Repl {
             connection,
             kept: Kept::default(),
             made: Vec::new(),
+            events: None,
             last: Dynamic::UNIT,
             topic: None,
             consent,
@@ -161,6 +164,17 @@ impl Repl {
     pub fn watch(&mut self, expression: &str) -> Reply {
         let answer = self.run("<watch>", expression).map(|outcome| self.shown(&outcome));
         self.settle(answer)
+    }
+
+    /// The events of the host since the last time, for `:events`.
+    pub fn events(&mut self) -> Reply {
+        let events = self.events.iter().flat_map(|events| std::iter::from_fn(|| events.try_next()));
+        let lines = events.map(|event| {
+            let fields = event.fields.iter().map(|(key, value)| format!("{key}: {}", value.show()));
+            let parts = [event.kind.word().to_string(), event.name.clone()].into_iter().chain(fields);
+            parts.collect::<Vec<_>>().join("  ")
+        });
+        Reply::text(lines.collect::<Vec<_>>().join("\n"))
     }
 
     /// Tells the width of the terminal.
@@ -265,6 +279,7 @@ impl Repl {
     /// Takes over another host.
     pub(super) fn set_connection(&mut self, connection: Connection) {
         self.connection = connection;
+        self.events = None;
         self.session.set_variable("host", Dynamic::UNIT);
         self.take_host();
     }

@@ -31,6 +31,7 @@ pub(super) fn run(repl: &mut Repl, input: impl BufRead, write: &mut dyn FnMut(&R
             Then::Leave => return reply.code,
             // Without a keyboard nobody would end it: it is shown once.
             Then::Watch(expression, _) => write(&repl.watch(&expression)),
+            Then::Events => write(&repl.events()),
             Then::Next | Then::More => {}
         }
         if first == 0 {

@@ -26,6 +26,8 @@ pub enum Then {
     More,
     /// With this expression, shown again and again until somebody presses a key.
     Watch(String, Duration),
+    /// With what [`crate::repl::Repl::events`] gives, until somebody presses a key.
+    Events,
     /// Not at all: the REPL ends with [`Reply::code`].
     Leave,
 }

@@ -19,6 +19,8 @@ pub struct First {
     pub no_init: bool,
     /// A script to run before.
     pub file: Option<PathBuf>,
+    /// No greeting.
+    pub quiet: bool,
 }
 
 /// Runs the REPL; gives the exit code.
@@ -41,7 +43,7 @@ pub fn start(mut surroundings: Surroundings, first: &First) -> u8 {
     if let Some(width) = terminal::width() {
         repl.set_width(width);
     }
-    if terminal {
+    if terminal && !first.quiet {
         write(&repl.greet(PATIENCE));
     }
     if let Some(file) = &first.file {

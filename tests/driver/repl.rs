@@ -7,6 +7,7 @@ use super::support::{Host, root, same_as_committed, text};
 use std::io::Write;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use vmscript::repl::{Repl, Surroundings, Then};
 use vmscript::script::Settings;
 
@@ -74,8 +75,8 @@ impl Prompt {
 #[test]
 fn every_transcript_shows_what_it_says() {
     let mut wrong = Vec::new();
-    // The editor is another program: a test of its own opens one.
-    let mut typed = format!("{PROMPT}:edit");
+    // The editor is another program, and events come when they come: they have tests of their own.
+    let mut typed = format!("{PROMPT}:edit\n{PROMPT}:events\n");
     let mut files: Vec<_> = std::fs::read_dir(root().join("tests/repl"))
         .expect("the folder is there")
         .map(|entry| entry.expect("an entry is readable").path())
@@ -262,6 +263,25 @@ fn each_object_is_asked_about_once_in_a_line_before_it_is_destroyed() {
 }
 
 #[test]
+fn events_of_the_host_are_told_since_they_were_asked_for() {
+    let mut prompt = Prompt::new();
+    assert_eq!(prompt.repl.step(":events").then, Then::Events);
+    assert_eq!(prompt.type_line("let vm = host.domain(\"web\"); vm.suspend(); vm.resume();"), "");
+    let start = Instant::now();
+    let mut told = String::new();
+    while told.lines().count() < 2 {
+        assert!(start.elapsed() < Duration::from_secs(10), "only these events: {told}");
+        let news = prompt.repl.events().out;
+        if !news.is_empty() {
+            told.push_str(&format!("{news}\n"));
+        }
+    }
+    let kinds: Vec<_> = told.lines().map(|line| line.split("  detail").next().unwrap_or_default()).collect();
+    assert_eq!(kinds, ["lifecycle  web  event: \"suspended\"", "lifecycle  web  event: \"resumed\""], "{told}");
+    assert_eq!(prompt.repl.events().out, "");
+}
+
+#[test]
 fn a_pipe_gives_results_on_output_and_errors_on_error() {
     let host = Host::new();
     let run = |input: &str, args: &[&str]| {
@@ -299,6 +319,7 @@ fn a_pipe_gives_results_on_output_and_errors_on_error() {
     let (out, err, _) = run("f(a) + b\nnetwork(#{ name: \"n\" })", &["-i", "a.rhai", "--init", "mine.rhai"]);
     assert_eq!(out, "5\n<network>\n  <name>n</name>\n</network>\n", "{err}");
     assert_eq!(run("1", &["-i", "missing.rhai"]).2, Some(1));
+    assert_eq!(run("args", &["-i", "a.rhai", "x", "-y"]).0, "[\"x\", \"-y\"]\n");
 }
 
 #[test]

@@ -172,6 +172,7 @@ fn a_line_goes_on_until_its_brackets_are_closed_and_has_colours() {
     terminal.enter("add(1,");
     terminal.enter("41)");
     terminal.wait("42", |screen| screen.lines().any(|line| line == "42"));
+    terminal.ready();
     terminal.write("let x = add(1, \"b\")");
     terminal.shows("let x = add(1, \"b\")");
     let colours = terminal.colours();
@@ -245,6 +246,11 @@ fn destroying_asks_and_a_watch_ends_with_a_key() {
     terminal.shows("destroy domain web? [y/N]");
     terminal.press(&["Enter"]);
     terminal.shows("was not confirmed");
+    terminal.enter(":events");
+    // Only then is somebody there to press a key.
+    std::thread::sleep(Duration::from_millis(300));
+    terminal.press(&["q"]);
+    terminal.ready();
     terminal.enter(":watch host.domain(\"web\").state 100ms");
     terminal.shows("\"running\"");
     terminal.press(&["q"]);

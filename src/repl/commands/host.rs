@@ -1,10 +1,11 @@
 //! Commands about the host.
 
+use crate::api;
 use crate::floor::Error;
 use crate::repl::Repl;
 use crate::repl::connection::Connection;
 use crate::repl::engine::failure;
-use crate::repl::reply::{Answer, Reply};
+use crate::repl::reply::{Answer, Reply, Then};
 use crate::repl::show::table;
 use rhai::{Array, Dynamic};
 
@@ -15,6 +16,14 @@ pub(super) fn connect(repl: &mut Repl, uri: &str) -> Answer {
     repl.set_connection(connection);
     repl.kept.connect(uri);
     host(repl, "")
+}
+
+pub(super) fn events(repl: &mut Repl, _: &str) -> Answer {
+    if repl.events.is_none() {
+        let host = repl.value("host")?;
+        repl.events = Some(api::events(&host).map_err(|error| failure(&error))?);
+    }
+    Ok(Reply { then: Then::Events, ..Reply::default() })
 }
 
 pub(super) fn host(repl: &mut Repl, _: &str) -> Answer {

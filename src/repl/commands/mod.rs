@@ -49,6 +49,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command { name: "diff", arguments: "A, B", about: "how two definitions or values differ", takes: Takes::Code, run: value::diff },
     Command { name: "doc", arguments: "NAME", about: "signature, text and example of a function or type", takes: Takes::Function, run: about::doc },
     Command { name: "edit", arguments: "", about: "change the last line in $EDITOR and run it", takes: Takes::Nothing, run: keep::edit },
+    Command { name: "events", arguments: "", about: "what happens on the host until a key is pressed", takes: Takes::Nothing, run: host::events },
     Command { name: "fns", arguments: "", about: "the functions that this session has defined and imported", takes: Takes::Nothing, run: about::functions },
     Command { name: "help", arguments: "[NAME]", about: "this list, or help on a command, function or type", takes: Takes::Function, run: about::help },
     Command { name: "history", arguments: "[COUNT]", about: "the last lines", takes: Takes::Words, run: keep::history },

@@ -77,8 +77,18 @@ fn lines(repl: &Rc<RefCell<Repl>>, editor: &mut Line, write: &mut impl FnMut(&Re
         match reply.then {
             Then::Leave => return reply.code,
             Then::Watch(expression, interval) => watch(repl, &expression, interval, write),
+            Then::Events => events(repl, write),
             Then::Next | Then::More => {}
         }
+    }
+}
+
+/// Shows what happens on the host until a key is pressed.
+fn events(repl: &Rc<RefCell<Repl>>, write: &mut impl FnMut(&Reply)) {
+    let _keys = keys::Keys::new();
+    write(&Reply::text("what happens on the host, until a key is pressed:"));
+    while !keys::pressed(Duration::from_millis(100)) && !interrupt::clear() {
+        write(&repl.borrow_mut().events());
     }
 }
 
