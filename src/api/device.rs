@@ -4,7 +4,7 @@ use super::definition::definition;
 use super::{RhaiResultOf, value};
 use crate::floor::{Error, Map as Plain, Options, Result, Value, size};
 use crate::libvirt::Apply;
-use crate::schema::{Kind, xml};
+use crate::schema::{Definition, Kind, xml};
 use rhai::plugin::*;
 use rhai::{Dynamic, Map, Module};
 
@@ -21,8 +21,14 @@ fn cpus(count: i64) -> Result<u32> {
     u32::try_from(count).map_err(|_| Error::argument(format!("{count} is no number of CPUs")))
 }
 
-/// The XML of each device: XML is taken as it is, a map is checked as the `devices` of a domain.
+/// The XML of each device: XML and a definition are taken as they are, a map is checked as the `devices` of a domain.
 fn devices(given: &Dynamic) -> Result<Vec<String>> {
+    if let Some(ready) = given.read_lock::<Definition>() {
+        return match ready.kind() {
+            Kind::Device(_) => Ok(vec![ready.xml()]),
+            other => Err(Error::argument(format!("a device is needed here, not a {}", other.name()))),
+        };
+    }
     if let Ok(text) = given.as_immutable_string_ref() {
         return Ok(vec![text.to_string()]);
     }
@@ -44,10 +50,10 @@ fn devices(given: &Dynamic) -> Result<Vec<String>> {
     Ok(root.child("devices").map(|devices| devices.children().map(xml::to_string).collect()).unwrap_or_default())
 }
 
-/// The XML of one device of a list, such as `disks`: XML is taken as it is.
+/// The XML of one device of a list, such as `disks`: XML and a definition are taken as they are.
 pub(super) fn fragment(list: &str, given: &Dynamic) -> Result<String> {
-    if given.is_string() {
-        return Ok(given.to_string());
+    if given.is_string() || given.is::<Definition>() {
+        return devices(given)?.pop().ok_or_else(|| Error::argument("a device is needed here"));
     }
     let devices_map = Map::from([(list.into(), vec![given.clone()].into())]);
     devices(&devices_map.into())?.pop().ok_or_else(|| Error::argument("a map or XML is needed here"))
@@ -57,7 +63,7 @@ pub(super) fn fragment(list: &str, given: &Dynamic) -> Result<String> {
 mod functions {
     use crate::libvirt::Domain;
 
-    /// Plugs devices in: a map such as a domain's `devices`, or the XML of one device. In the running domain and in its definition.
+    /// Plugs devices in: one device (`disk(#{...})` or its XML), or a map such as a domain's `devices`. In the running domain and in its definition.
     ///
     /// # Example
     ///
