@@ -1,5 +1,6 @@
 //! The rooms of vmscript, outermost last. `tests/house.rs` holds the arrows between them.
 
+pub mod addressing;
 pub mod api;
 pub mod cli;
 pub mod floor;

@@ -33,7 +33,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "libvirt",
-        rooms: &["schema", "floor"],
+        rooms: &["schema", "addressing", "floor"],
         crates: &["base64", "ipnet", "libc", "png", "serde_json", "virt"],
     },
     Room {

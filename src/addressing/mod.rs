@@ -1,0 +1,22 @@
+//! Addresses as data: names from addresses, checked declarations, free addresses and conflicts.
+//!
+//! Pure functions: nothing here asks a host, reads a file or knows a script.
+
+mod conflict;
+mod declaration;
+mod fields;
+mod mac;
+mod names;
+mod parse;
+mod range;
+mod rules;
+mod together;
+
+pub use conflict::{Known, Record, Source};
+pub use declaration::{Delivery, Route, StaticIp, Unreachable};
+pub use ipnet::IpNet;
+pub use mac::Mac;
+pub use names::{ip_from_mac, ip_from_tap, mac_from_ip, tap_from_ip};
+pub use parse::parse;
+pub use range::{Range, network, next_free, parse_net, usable};
+pub use together::{Nic, Wish, wishes};
