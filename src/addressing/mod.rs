@@ -5,6 +5,7 @@
 mod conflict;
 mod declaration;
 mod fields;
+mod ip;
 mod mac;
 mod names;
 mod parse;
@@ -14,6 +15,7 @@ mod together;
 
 pub use conflict::{Known, Record, Source};
 pub use declaration::{Delivery, Route, StaticIp, Unreachable};
+pub use ip::Ip;
 pub use ipnet::IpNet;
 pub use mac::Mac;
 pub use names::{ip_from_mac, ip_from_tap, mac_from_ip, tap_from_ip};

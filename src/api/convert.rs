@@ -1,5 +1,6 @@
 //! Script values as plain values and back.
 
+use crate::addressing::{Ip, Mac};
 use crate::floor::{Error, Map, Result, Value};
 use crate::schema::{Definition, Element, Elements};
 use rhai::Dynamic;
@@ -48,6 +49,12 @@ pub fn value(dynamic: &Dynamic, path: &str) -> Result<Value> {
     }
     if let Some(list) = dynamic.read_lock::<Elements>() {
         return list.to_value();
+    }
+    if let Some(ip) = dynamic.read_lock::<Ip>() {
+        return Ok(ip.to_string().into());
+    }
+    if let Some(mac) = dynamic.read_lock::<Mac>() {
+        return Ok(mac.to_string().into());
     }
     let place = if path.is_empty() { String::new() } else { format!(" at `{path}`") };
     Err(Error::argument(format!("a value of type {} cannot be used here{place}", dynamic.type_name())))

@@ -23,6 +23,7 @@ mod host_info;
 mod host_object;
 mod image;
 mod images;
+mod ip;
 mod life;
 mod migrate;
 mod network;
@@ -131,9 +132,10 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Hardware", host_info::module()),
         ("Host", host::module()),
         ("Hotplug", device::module()),
+        ("Image", image::module()),
+        ("Ip", ip::module()),
         ("Lifecycle", life::module()),
         ("Migration", migrate::module()),
-        ("Image", image::module()),
         ("Network", network::module()),
         ("Node", host_object::module()),
         ("Pool", pool::module()),
