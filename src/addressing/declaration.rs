@@ -35,6 +35,11 @@ impl Delivery {
             Self::Seed => "seed",
         }
     }
+
+    /// The delivery of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Both, Self::Dhcp, Self::Seed].into_iter().find(|delivery| delivery.word() == word)
+    }
 }
 
 /// What to do about a gateway that does not answer.

@@ -4,6 +4,7 @@
 
 mod conflict;
 mod declaration;
+mod delivery;
 mod fields;
 mod ip;
 mod mac;
@@ -15,6 +16,7 @@ mod together;
 
 pub use conflict::{Known, Record, Source};
 pub use declaration::{Delivery, Route, StaticIp, Unreachable};
+pub use delivery::network_config;
 pub use ip::Ip;
 pub use ipnet::IpNet;
 pub use mac::Mac;

@@ -28,6 +28,17 @@ impl Range {
         self.last
     }
 
+    /// What is left of it without the other: none, one or two ranges.
+    pub fn without(self, other: &Self) -> impl Iterator<Item = Self> + use<> {
+        let (first, last) = (bits(self.first), bits(self.last));
+        let apart = self.first.is_ipv4() != other.first.is_ipv4() || other.last < self.first || self.last < other.first;
+        let ip = move |bits| of_bits(bits, self.first.is_ipv4());
+        let (from, to) = (bits(other.first), bits(other.last));
+        let below = (!apart && first < from).then(|| Self { first: self.first, last: ip(from - 1) });
+        let above = (!apart && to < last).then(|| Self { first: ip(to + 1), last: self.last });
+        Some(self).filter(|_| apart).into_iter().chain(below).chain(above)
+    }
+
     /// Whether the address is in it.
     pub fn contains(&self, ip: IpAddr) -> bool {
         // Addresses of IPv4 sort before those of IPv6, so one of another family is never between.
@@ -158,6 +169,19 @@ mod tests {
             assert_eq!(wrong.parse::<Range>(), Err(NotARange), "{wrong}");
         }
         assert!(!range("0.0.0.0/0").contains(ip("::1")));
+    }
+
+    #[test]
+    fn a_range_without_another() {
+        let left = |one: &str, other: &str| {
+            range(one).without(&range(other)).map(|left| left.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(left("10.0.0.1-10.0.0.9", "10.0.0.4-10.0.0.5"), "10.0.0.1-10.0.0.3 10.0.0.6-10.0.0.9");
+        assert_eq!(left("10.0.0.1-10.0.0.9", "0.0.0.0-10.0.0.5"), "10.0.0.6-10.0.0.9");
+        assert_eq!(left("10.0.0.1-10.0.0.9", "10.0.0.5-255.255.255.255"), "10.0.0.1-10.0.0.4");
+        assert_eq!(left("10.0.0.1-10.0.0.9", "10.0.0.1-10.0.0.9"), "");
+        assert_eq!(left("10.0.0.1-10.0.0.9", "10.0.1.1-10.0.1.9"), "10.0.0.1-10.0.0.9");
+        assert_eq!(left("10.0.0.1-10.0.0.9", "::-::ffff"), "10.0.0.1-10.0.0.9");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::element::shown;
 use super::{RhaiResultOf, dynamic, source, value};
 use crate::floor::{Error, Result};
+use crate::libvirt;
 use crate::schema::{self, Kind};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Module};
@@ -27,7 +28,7 @@ pub(super) fn definition(kind: Kind, given: &Dynamic) -> Result<schema::Definiti
         }
         return schema::Definition::from_xml(kind, &text);
     }
-    schema::Definition::from_value(kind, &value(given, "")?)
+    schema::Definition::from_value_with(kind, &value(given, "")?, |root, extras| libvirt::static_ips(root, extras).1)
 }
 
 fn change(change: schema::Change) -> Dynamic {

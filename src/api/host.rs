@@ -29,7 +29,7 @@ fn filter(what: &str, given: Map) -> Result<Filter> {
 #[export_module]
 mod functions {
     use super::super::definition::definition as checked;
-    use super::super::provision::options as provision_options;
+    use super::super::provision::{provision as provisioned, without_addresses};
     use crate::libvirt::{Domain, Network, Pool, Volume};
 
     /// A connection to a hypervisor. Copies share the connection; it is closed with the last of them.
@@ -213,7 +213,7 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn define_domain(host: &mut Host, definition: Dynamic) -> RhaiResultOf<Domain> {
-        Ok(host.define_domain(&checked(Kind::Domain, &definition)?.xml())?)
+        Ok(host.define_domain(&without_addresses(checked(Kind::Domain, &definition)?)?.xml())?)
     }
 
     /// Creates a domain that is running and is gone when it stops: a definition, a map or XML.
@@ -226,7 +226,7 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn create_domain(host: &mut Host, definition: Dynamic) -> RhaiResultOf<Domain> {
-        Ok(host.create_domain(&checked(Kind::Domain, &definition)?.xml())?)
+        Ok(host.create_domain(&without_addresses(checked(Kind::Domain, &definition)?)?.xml())?)
     }
 
     /// All networks of the host, running or not, sorted by name. One call, whatever their number.
@@ -424,9 +424,14 @@ mod functions {
     /// `agent`, `arp` and `any`, the default. The wait is the last step, and only here: reading, listing and deleting
     /// never wait. The address is not stored in the definition.
     ///
+    /// An interface declares its addresses with `static_ip: #{ address: "10.0.0.5/24", gateway: "10.0.0.1" }`, or a list of
+    /// such maps; `address: "auto"` takes the next free one. They are checked against everything the host knows before
+    /// anything is made, reserved, and delivered by the seed (one is made if `storage` has none) or `via: "dhcp"`.
+    ///
     /// Options:
     /// * `storage`: volumes to make first, a list of `#{ pool, volume, from }`: `pool` is a name (default `"default"`),
     ///   `volume` a definition or a map, `from` a file to upload or a seed. A seed needs no `volume` but a `name`.
+    /// * `shared_with`: other hosts whose bridge of the same name is the same network; their addresses count too.
     /// * `start`: whether to start it, default `true`.
     /// * `wait`: whether to wait as the interfaces ask, default `true`.
     /// * `autostart`: whether the host starts it at boot, default `false`.
@@ -449,7 +454,7 @@ mod functions {
     #[rhai_fn(pure, return_raw)]
     pub fn provision(host: &mut Host, definition: Dynamic, options: Map) -> RhaiResultOf<Domain> {
         let definition = checked(Kind::Domain, &definition)?;
-        Ok(host.provision(&definition.xml(), &provision_options(&definition, &options)?)?.domain)
+        Ok(provisioned(host, &definition, &options)?.domain)
     }
 
     /// The host's URI.

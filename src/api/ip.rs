@@ -14,7 +14,7 @@ pub(super) fn module() -> Module {
     exported_module!(functions)
 }
 
-fn address(given: &Dynamic) -> Result<Address> {
+pub(super) fn address(given: &Dynamic) -> Result<Address> {
     if let Some(ip) = given.read_lock::<Address>() {
         return Ok(*ip);
     }
@@ -26,7 +26,7 @@ fn address(given: &Dynamic) -> Result<Address> {
     })
 }
 
-fn card(given: &Dynamic) -> Result<Card> {
+pub(super) fn card(given: &Dynamic) -> Result<Card> {
     if let Some(mac) = given.read_lock::<Card>() {
         return Ok(*mac);
     }

@@ -24,6 +24,7 @@ mod host_object;
 mod image;
 mod images;
 mod ip;
+mod ipam;
 mod life;
 mod migrate;
 mod network;
@@ -134,6 +135,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Hotplug", device::module()),
         ("Image", image::module()),
         ("Ip", ip::module()),
+        ("Ipam", ipam::module()),
         ("Lifecycle", life::module()),
         ("Migration", migrate::module()),
         ("Network", network::module()),

@@ -1,25 +1,97 @@
 //! The options of `provision` and of waiting, from script maps.
 
 use super::{definition, images, value};
-use crate::floor::{Error, Options, Result, Value};
-use crate::libvirt::{Content, Family, Provision, Source, Storage, WaitIp};
+use crate::floor::{Error, Map as Plain, Options, Result, Value};
+use crate::libvirt::{self, Content, Family, Host, Provision, Provisioned, SeedDisk, Source, Storage, WaitIp};
 use crate::schema::{Definition, Kind};
-use crate::seed::{Guest, Seed};
+use crate::seed::{Guest, Seed, cloud_init};
 use rhai::{Dynamic, Map};
 use std::path::PathBuf;
 
-const OPTIONS: &[&str] = &["autostart", "keep", "start", "storage", "wait"];
+const OPTIONS: &[&str] = &["autostart", "keep", "shared_with", "start", "storage", "wait"];
 const STORAGE: &[&str] = &["format", "from", "image", "mode", "name", "pool", "size", "volume"];
 /// The options of `wait_for_ip`, sorted.
 pub(super) const WAIT: &[&str] =
     &["address", "any_address", "family", "interface", "source", "stable", "subnet", "timeout"];
 const SOURCES: &[&str] = &["any", "lease", "agent", "arp"];
 
-/// The options of `provision`; the definition's own wishes (`wait_for_ip`) are among them.
-pub(super) fn options(definition: &Definition, given: &Map) -> Result<Provision> {
+/// Provisions a domain, with the addresses that its definition declares.
+pub(super) fn provision(host: &Host, definition: &Definition, given: &Map) -> Result<Provisioned> {
+    let root = definition.root();
+    let (wishes, wrong) = libvirt::static_ips(&root, &definition.extras());
+    // A definition may have been changed since it was checked.
+    if !wrong.is_empty() {
+        return Err(Error::definition(&format!("domain `{}`", definition.name().unwrap_or_default()), wrong));
+    }
+    // Everything that can be wrong with the options is told before an address is taken.
+    let ready = options(definition, given, None)?;
+    if wishes.is_empty() {
+        return host.provision(&definition.xml(), &ready);
+    }
+    let shared = hosts(given.get("shared_with"))?;
+    let by_seed = wishes.iter().any(|wish| wish.ip.via.by_seed());
+    let seed = if by_seed && !has_seed(given) { Some(seed_disk(definition, &ready)) } else { None };
+    let claim = host.claim(&root, &wishes, seed.as_ref(), &shared)?;
+    let prepared = claim.network_config().map_or(Ok(ready), |config| {
+        let mut options = options(definition, given, Some(&config))?;
+        if let Some(disk) = &seed {
+            options.storage.push(seed_storage(definition, disk, &config)?);
+        }
+        Ok(options)
+    });
+    match prepared {
+        Ok(options) => host.provision_claimed(claim, &options),
+        Err(error) => Err(claim.give_up(error)),
+    }
+}
+
+/// A definition for a verb that only defines: it cannot give a guest its address.
+pub(super) fn without_addresses(definition: Definition) -> Result<Definition> {
+    match definition.extras().iter().find(|extra| extra.key == "static_ip") {
+        None => Ok(definition),
+        Some(_) => Err(Error::argument("`static_ip` needs `provision`, which finds and delivers the address")
+            .hint("`host.provision(definition, #{ start: false })` only defines")),
+    }
+}
+
+fn hosts(given: Option<&Dynamic>) -> Result<Vec<Host>> {
+    let wrong = || {
+        Error::argument("`shared_with` must be a list of hosts").hint("such as `[connect(\"qemu+ssh://hv2/system\")]`")
+    };
+    let Some(given) = given.filter(|given| !given.is_unit()) else { return Ok(Vec::new()) };
+    let list = given.as_array_ref().map_err(|_| wrong())?;
+    list.iter().map(|one| one.clone().try_cast::<Host>().ok_or_else(wrong)).collect()
+}
+
+fn has_seed(given: &Map) -> bool {
+    let is_seed = |item: &Dynamic| {
+        let map = item.as_map_ref();
+        map.is_ok_and(|map| map.get("from").is_some_and(|from| from.read_lock::<Seed>().is_some()))
+    };
+    given.get("storage").is_some_and(|list| list.as_array_ref().is_ok_and(|list| list.iter().any(is_seed)))
+}
+
+/// The disk of a seed that holds nothing but the network configuration; it stands beside the first volume.
+fn seed_disk(definition: &Definition, options: &Provision) -> SeedDisk {
+    let pool = options.storage.first().map_or("default", |storage| &storage.pool).to_string();
+    SeedDisk { pool, volume: format!("{}-seed.iso", definition.name().unwrap_or_default()) }
+}
+
+fn seed_storage(definition: &Definition, disk: &SeedDisk, config: &Plain) -> Result<Storage> {
+    let name = Value::Map(Plain::from([("local-hostname".to_string(), definition.name().into())]));
+    let seed = cloud_init(&Value::Map(Plain::from([("meta_data".to_string(), name)])))?;
+    let bytes = seed.with_network_config(config)?.iso()?;
+    let definition = sized_volume(&disk.volume, bytes.len() as u64)?;
+    Ok(Storage { pool: disk.pool.clone(), xml: definition.xml(), content: Content::Bytes(bytes) })
+}
+
+/// The options of `provision`; the definition's own wishes (`wait_for_ip`) are among them. Seeds get the network
+/// configuration, if there is one.
+fn options(definition: &Definition, given: &Map, config: Option<&Plain>) -> Result<Provision> {
     // Volumes may be definitions and seeds, which are no plain values.
     let mut plain = given.clone();
     let storage = plain.remove("storage").unwrap_or_default();
+    hosts(plain.remove("shared_with").as_ref())?;
     let options = Options::from_value("provision", value(&plain.into(), "")?, OPTIONS)?;
     let wishes = definition.extras().into_iter().filter(|extra| extra.key == "wait_for_ip");
     let mut waits = Vec::new();
@@ -31,7 +103,7 @@ pub(super) fn options(definition: &Definition, given: &Map) -> Result<Provision>
         }
     }
     Ok(Provision {
-        storage: volumes(&storage)?,
+        storage: volumes(&storage, config)?,
         start: options.bool("start")?.unwrap_or(true),
         autostart: options.bool("autostart")?.unwrap_or(false),
         wait: waits,
@@ -101,7 +173,7 @@ fn index(path: &str) -> usize {
     path.rsplit_once('[').and_then(|(_, rest)| rest.trim_end_matches(']').parse().ok()).unwrap_or(0)
 }
 
-fn volumes(given: &Dynamic) -> Result<Vec<Storage>> {
+fn volumes(given: &Dynamic, config: Option<&Plain>) -> Result<Vec<Storage>> {
     if given.is_unit() {
         return Ok(Vec::new());
     }
@@ -109,10 +181,10 @@ fn volumes(given: &Dynamic) -> Result<Vec<Storage>> {
         Error::argument("`storage` must be a list of maps").hint("such as `[#{ pool: \"default\", volume: #{ ... } }]`")
     };
     let list = given.as_array_ref().map_err(|_| wrong())?;
-    list.iter().map(|item| volume(&*item.as_map_ref().map_err(|_| wrong())?)).collect()
+    list.iter().map(|item| volume(&*item.as_map_ref().map_err(|_| wrong())?, config)).collect()
 }
 
-fn volume(item: &Map) -> Result<Storage> {
+fn volume(item: &Map, config: Option<&Plain>) -> Result<Storage> {
     let mut plain = item.clone();
     let (volume, from, image) = (plain.remove("volume"), plain.remove("from"), plain.remove("image"));
     let options = Options::from_value("storage", value(&plain.into(), "")?, STORAGE)?;
@@ -130,7 +202,7 @@ fn volume(item: &Map) -> Result<Storage> {
     }
     let (content, size) = match &from {
         None => (Content::None, None),
-        Some(from) => content(from)?,
+        Some(from) => content(from, config)?,
     };
     let definition = match (volume, options.str("name")?) {
         (Some(volume), None) => definition::definition(Kind::Volume, &volume)?,
@@ -153,10 +225,13 @@ pub(super) fn sized_volume(name: &str, size: u64) -> Result<Definition> {
 }
 
 /// What goes into a volume, and how large it is.
-fn content(from: &Dynamic) -> Result<(Content, Option<u64>)> {
+fn content(from: &Dynamic, config: Option<&Plain>) -> Result<(Content, Option<u64>)> {
     let guest = from.read_lock::<Guest>().map(|guest| guest.cloud_init()).transpose()?;
     if let Some(seed) = guest.or_else(|| from.read_lock::<Seed>().map(|seed| seed.clone())) {
-        let bytes = seed.iso()?;
+        let bytes = match config {
+            Some(config) => seed.with_network_config(config)?.iso()?,
+            None => seed.iso()?,
+        };
         let size = bytes.len() as u64;
         return Ok((Content::Bytes(bytes), Some(size)));
     }

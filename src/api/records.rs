@@ -1,9 +1,11 @@
 //! libvirt's records as script maps.
 
+use crate::addressing::Record;
 use crate::floor::{Map, Value};
 use crate::image::{Compression, Description};
 use crate::libvirt::{
-    Address, BlockJob, DomainInfo, Expected, Found, Interface, Lease, NodeInfo, PoolInfo, VolumeInfo,
+    Address, BlockJob, DomainInfo, Expected, Found, Interface, Lease, NetworkCondition, NetworkStatus, NodeInfo,
+    PoolInfo, Reservation, VolumeInfo,
 };
 
 /// A record as a script map.
@@ -123,6 +125,56 @@ impl From<Lease> for Value {
             ("client_id", lease.client_id.into()),
             ("expiry", lease.expiry.into()),
             ("interface", lease.interface.into()),
+        ])
+    }
+}
+
+impl From<Record> for Value {
+    fn from(record: Record) -> Self {
+        map([
+            ("addr", record.ip.to_string().into()),
+            ("holder", record.holder.into()),
+            ("source", record.source.word().into()),
+            ("hwaddr", record.mac.map(|mac| mac.to_string()).into()),
+            ("place", record.place.into()),
+        ])
+    }
+}
+
+impl From<Reservation> for Value {
+    fn from(reservation: Reservation) -> Self {
+        map([
+            ("addr", reservation.ip.to_string().into()),
+            ("hwaddr", reservation.mac.map(|mac| mac.to_string()).into()),
+            ("hostname", reservation.name.into()),
+        ])
+    }
+}
+
+impl From<NetworkStatus> for Value {
+    fn from(status: NetworkStatus) -> Self {
+        map([
+            ("assigned_ip", status.assigned_ip.into()),
+            ("interface", status.interface.into()),
+            ("mac", status.mac.into()),
+            ("config_method", if status.is_static { "static" } else { "dhcp" }.into()),
+            ("gateway", status.gateway.map(|gateway| gateway.to_string()).into()),
+            ("dns", Value::List(status.dns.iter().map(|dns| dns.to_string().into()).collect())),
+            ("source", status.source.map(str::to_string).into()),
+            ("phase", status.phase.word().into()),
+            ("conditions", Value::List(status.conditions.into_iter().map(Value::from).collect())),
+        ])
+    }
+}
+
+impl From<NetworkCondition> for Value {
+    fn from(condition: NetworkCondition) -> Self {
+        map([
+            ("type", condition.kind.into()),
+            ("status", condition.status.into()),
+            ("reason", condition.reason.into()),
+            ("message", condition.message.into()),
+            ("time", condition.time.into()),
         ])
     }
 }

@@ -1,6 +1,7 @@
 //! The life of a domain: start, shut down, reboot, pause, sleep, stop, undefine.
 
 use super::cause::{Explain, flag_refused};
+use super::ipam::Reserved;
 use super::wiring::Wiring;
 use super::{Domain, ffi};
 use crate::floor::{Area, Code, Error, Result, interrupt};
@@ -154,7 +155,10 @@ impl Domain {
     /// Stops it at once; gracefully means that QEMU may still flush its caches, and that a hanging QEMU is not killed.
     pub fn destroy(&self, graceful: bool) -> Result<()> {
         let flags = if graceful { sys::VIR_DOMAIN_DESTROY_GRACEFUL } else { sys::VIR_DOMAIN_DESTROY_DEFAULT };
-        self.raw().destroy_flags(flags).explain("destroy", self.object())
+        // A transient domain ends here, and its addresses with it.
+        let reserved = if self.is_persistent()? { None } else { Some(self.reservations()?) };
+        self.raw().destroy_flags(flags).explain("destroy", self.object())?;
+        reserved.map_or(Ok(()), Reserved::release)
     }
 
     /// Freezes its processors.
@@ -182,14 +186,21 @@ impl Domain {
         self.raw().pm_wakeup(0).explain("wake up", self.object())
     }
 
-    /// Removes its definition and all that libvirt keeps for it: UEFI variables, TPM state, managed save, and the
-    /// records of snapshots and checkpoints. Disks stay.
+    /// Removes its definition and all that libvirt keeps for it: UEFI variables, TPM state, managed save, the records of
+    /// snapshots and checkpoints, and the addresses that networks reserve for it. Disks stay.
     pub fn undefine(&self) -> Result<()> {
         self.undefine_but(Keep::default())
     }
 
     /// Removes its definition and what libvirt keeps for it, but for some of it.
     pub fn undefine_but(&self, keep: Keep) -> Result<()> {
+        // While it runs it goes on using its addresses.
+        let reserved = if self.is_active()? { None } else { Some(self.reservations()?) };
+        self.undefine_raw(keep)?;
+        reserved.map_or(Ok(()), Reserved::release)
+    }
+
+    fn undefine_raw(&self, keep: Keep) -> Result<()> {
         // Older drivers know fewer flags, and refuse the call for one that they do not know.
         const BASE: u32 = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
         let nvram = if keep.nvram { sys::VIR_DOMAIN_UNDEFINE_KEEP_NVRAM } else { sys::VIR_DOMAIN_UNDEFINE_NVRAM };

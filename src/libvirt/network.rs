@@ -110,6 +110,19 @@ impl Network {
         &self.raw
     }
 
+    /// Changes a part of it, in the running network, in its definition, or in both, as the flags say.
+    pub(super) fn update(
+        &self,
+        command: u32,
+        section: u32,
+        index: i32,
+        xml: &str,
+        flags: u32,
+        doing: &str,
+    ) -> Result<()> {
+        self.raw.update(command, section, index, xml, flags).explain(doing, &self.object)
+    }
+
     pub(super) fn object(&self) -> &Object {
         &self.object
     }

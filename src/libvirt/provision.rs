@@ -2,8 +2,9 @@
 
 use super::define::{already, name_of};
 use super::object::{Kind, Object};
+use super::undo::{self, Made};
 use super::wiring::Wiring;
-use super::{Domain, Found, Host, Transaction, Volume, WaitIp, verify};
+use super::{Claim, Domain, Found, Host, NetworkCondition, Phase, Transaction, Volume, WaitIp, verify};
 use crate::floor::{Code, Error, Result, interrupt, timing};
 use std::path::PathBuf;
 
@@ -69,47 +70,94 @@ impl Host {
         if self.find_domain(&object.name)?.is_some() {
             return Err(already(&object));
         }
+        self.volumes_absent(options)?;
+        let transaction = Transaction::begin();
+        let made = self.fill(options).and_then(|()| {
+            let domain = self.define_domain(xml)?;
+            verify::is_as_defined(&domain, xml)?;
+            run(domain, options)
+        });
+        finish(made, &object, options, transaction)
+    }
+
+    /// The same for a machine that is defined already and has its addresses.
+    pub fn provision_claimed(&self, claim: Claim, options: &Provision) -> Result<Provisioned> {
+        let Claim { domain, transaction, .. } = claim;
+        let made = self.volumes_absent(options).and_then(|()| {
+            self.fill(options)?;
+            domain.remove_first()?;
+            run(domain.clone(), options)
+        });
+        let kept = match &made {
+            Ok(_) => domain.keep_phase(Phase::Running, None),
+            Err(error) if options.keep => {
+                let reason = NetworkCondition::now("Ready", "False", "NetworkConfigurationFailed", error.to_string());
+                domain.keep_phase(Phase::Failed, Some(reason))
+            }
+            Err(_) => Ok(()),
+        };
+        finish(made.and_then(|made| kept.map(|()| made)), domain.object(), options, transaction)
+    }
+
+    fn volumes_absent(&self, options: &Provision) -> Result<()> {
         for storage in &options.storage {
             let volume = Object::new(Kind::Volume, &name_of(Kind::Volume, &storage.xml)?);
             if self.pool(&storage.pool)?.find_volume(&volume.name)?.is_some() {
                 return Err(already(&volume));
             }
         }
-        let transaction = Transaction::begin();
-        match self.make(xml, options) {
-            Ok(made) => {
-                transaction.commit();
-                Ok(made)
-            }
-            Err(error) if options.keep && error.code != Code::AlreadyExists => {
-                transaction.commit();
-                let expression = object.expression();
-                Err(error
-                    .note("what was made is left for inspection, as `keep` asks")
-                    .hint(format!("remove it with `{expression}.destroy()` and `{expression}.undefine()`")))
-            }
-            Err(error) => Err(transaction.roll_back(error)),
-        }
+        Ok(())
     }
 
-    fn make(&self, xml: &str, options: &Provision) -> Result<Provisioned> {
+    fn fill(&self, options: &Provision) -> Result<()> {
         for storage in &options.storage {
             interrupt::check()?;
             self.pool(&storage.pool)?.create_filled_volume(&storage.xml, &storage.content)?;
         }
+        interrupt::check()
+    }
+}
+
+impl Domain {
+    /// Has the transaction remove it before whatever was made since: a running machine holds its volumes.
+    fn remove_first(&self) -> Result<()> {
+        let made = Made::Domain { name: self.name().to_string(), uuid: self.uuid()? };
+        undo::record(self.host(), made, || Ok(()))
+    }
+}
+
+fn run(domain: Domain, options: &Provision) -> Result<Provisioned> {
+    if options.autostart {
+        domain.set_autostart(true)?;
+    }
+    if options.start {
         interrupt::check()?;
-        let domain = self.define_domain(xml)?;
-        verify::is_as_defined(&domain, xml)?;
-        if options.autostart {
-            domain.set_autostart(true)?;
+        timing::timed(&domain.object().plain(), "start", || domain.start())?;
+        verify::runs(&domain)?;
+    }
+    let addresses = wait(&domain, &options.wait)?;
+    Ok(Provisioned { domain, addresses })
+}
+
+fn finish(
+    made: Result<Provisioned>,
+    object: &Object,
+    options: &Provision,
+    transaction: Transaction,
+) -> Result<Provisioned> {
+    match made {
+        Ok(made) => {
+            transaction.commit();
+            Ok(made)
         }
-        if options.start {
-            interrupt::check()?;
-            timing::timed(&domain.object().plain(), "start", || domain.start())?;
-            verify::runs(&domain)?;
+        Err(error) if options.keep && error.code != Code::AlreadyExists => {
+            transaction.commit();
+            let expression = object.expression();
+            Err(error
+                .note("what was made is left for inspection, as `keep` asks")
+                .hint(format!("remove it with `{expression}.destroy()` and `{expression}.undefine()`")))
         }
-        let addresses = wait(&domain, &options.wait)?;
-        Ok(Provisioned { domain, addresses })
+        Err(error) => Err(transaction.roll_back(error)),
     }
 }
 

@@ -45,8 +45,20 @@ pub struct Extra {
 impl Definition {
     /// Checks a value and makes the document from it; an error holds everything that is wrong.
     pub fn from_value(kind: Kind, value: &Value) -> Result<Self> {
+        Self::from_value_with(kind, value, |_, _| Vec::new())
+    }
+
+    /// The same with a check of the fields of this tool, whose mistakes join those of the document.
+    pub fn from_value_with(
+        kind: Kind,
+        value: &Value,
+        check: impl FnOnce(&Elem, &[Extra]) -> Vec<Finding>,
+    ) -> Result<Self> {
         let (schema, ty) = tables::of(kind)?;
         let (root, mut findings) = map::to_xml(&schema.table, kind.root(), ty, value);
+        let mut extras = Vec::new();
+        collect(&schema.table.types, &schema.table.types[ty], &root, "", &mut extras);
+        findings.extend(check(&root, &extras));
         if findings.is_empty() {
             findings = exact(kind, schema, &root, false);
         }

@@ -79,7 +79,8 @@ pub(crate) const SWITCHES: &[&str] = &["enable", "enabled", "state"];
 const SEQUENCES: &[(&str, &str)] = &[("filter", "entries")];
 
 /// Keys of this tool in libvirt's documents.
-const EXTENSIONS: &[(&str, &str)] = &[("domain/devices/interface", "wait_for_ip")];
+const EXTENSIONS: &[(&str, &str)] =
+    &[("domain/devices/interface", "static_ip"), ("domain/devices/interface", "wait_for_ip")];
 
 /// What a number means without a unit, where it is not the rule: kibibytes in domains, bytes elsewhere.
 const UNITS: &[(&str, &str)] = &[

@@ -43,6 +43,23 @@ pub fn cloud_init(options: &Value) -> Result<Seed> {
     Seed::new("cidata", files.into_iter().map(|(name, text)| (name.to_string(), text.into_bytes())).collect())
 }
 
+impl Seed {
+    /// The same seed with this network configuration, which it must not have yet.
+    pub fn with_network_config(&self, config: &Map) -> Result<Self> {
+        if self.volume != "cidata" {
+            let error = Error::argument("only a seed of cloud-init takes a network configuration");
+            return Err(error.hint("deliver the address with `via: \"dhcp\"`"));
+        }
+        let mut files = self.files.clone();
+        if files.iter().any(|(name, _)| name == "network-config") {
+            let error = Error::argument("the seed has a `network_config`, and `static_ip` makes one");
+            return Err(error.hint("leave one of the two out, or deliver the address with `via: \"dhcp\"`"));
+        }
+        files.push(("network-config".to_string(), network_config(&Value::Map(config.clone()))?.into_bytes()));
+        Self::new(&self.volume, files)
+    }
+}
+
 /// A map becomes cloud-config, and a list of documents one message; text has to say what it is.
 fn user_data(option: &str, value: &Value) -> Result<String> {
     match value {

@@ -8,6 +8,7 @@ use crate::libvirt::{Domain, Host, Network, Pool};
 use crate::schema::xml::{self, Elem, Name, Node};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// How often something that comes back is removed: a call of a killed program may still be on its way.
@@ -23,6 +24,8 @@ pub(in crate::libvirt) enum Made {
     Network { name: String, uuid: String },
     /// A pool; its directory is not part of it.
     Pool { name: String, uuid: String },
+    /// An address that a network's DHCP server keeps; for a card, or for a name as IPv6 has it.
+    Reservation { network: String, ip: IpAddr, mac: Option<String> },
     /// A volume.
     Volume { pool: String, name: String },
 }
@@ -33,6 +36,7 @@ impl fmt::Display for Made {
             Self::Domain { name, .. } => write!(f, "remove domain `{name}`"),
             Self::Network { name, .. } => write!(f, "remove network `{name}`"),
             Self::Pool { name, .. } => write!(f, "remove pool `{name}`"),
+            Self::Reservation { network, ip, .. } => write!(f, "release {ip} on network `{network}`"),
             Self::Volume { pool, name } => write!(f, "delete volume `{name}` of pool `{pool}`"),
         }
     }
@@ -66,6 +70,10 @@ impl Made {
             Self::Domain { uuid, .. } => host.domain_of_uuid(uuid)?.is_some(),
             Self::Network { uuid, .. } => host.network_of_uuid(uuid)?.is_some(),
             Self::Pool { uuid, .. } => host.pool_of_uuid(uuid)?.is_some(),
+            Self::Reservation { network, ip, mac } => match host.find_network(network)? {
+                Some(network) => network.reservations()?.iter().any(|kept| kept.is_for(*ip, mac.as_deref())),
+                None => false,
+            },
             Self::Volume { pool, name } => match host.find_pool(pool)? {
                 Some(pool) if pool.is_active()? => pool.find_volume(name)?.is_some(),
                 _ => false,
@@ -108,6 +116,9 @@ impl Made {
                     pool.destroy()?;
                 }
                 if persistent { pool.undefine() } else { Ok(()) }
+            }
+            Self::Reservation { network, ip, mac } => {
+                host.find_network(network)?.map_or(Ok(()), |network| network.release_for(*ip, mac.as_deref()).map(drop))
             }
             Self::Volume { pool, name } => {
                 let Some(volume) = host.pool(pool)?.find_volume(name)? else { return Ok(()) };

@@ -1,0 +1,153 @@
+//! Who holds which address on a host.
+
+use super::ip::{address, card};
+use super::{RhaiResultOf, dynamic, value};
+use crate::addressing::{Ip, IpNet, Range};
+use crate::floor::{Error, Options, Result};
+use crate::libvirt::Reservation;
+use rhai::plugin::*;
+use rhai::{Array, Map, Module};
+
+pub(super) fn module() -> Module {
+    exported_module!(functions)
+}
+
+fn range(text: &str) -> Result<Range> {
+    text.parse().map_err(|_| {
+        Error::argument(format!("invalid address range: {text}"))
+            .hint("write it like \"10.0.0.50-10.0.0.99\" or \"10.0.0.64/27\"")
+    })
+}
+
+fn reservation(given: Map) -> Result<Reservation> {
+    let options = Options::from_value("reserve", value(&given.into(), "")?, &["addr", "hostname", "hwaddr"])?;
+    let needed = |key: &str| Error::argument(format!("`reserve` needs `{key}`"));
+    let ip = address(&options.str("addr")?.ok_or_else(|| needed("addr"))?.into())?.addr();
+    let mac = options.str("hwaddr")?.map(|mac| card(&mac.into())).transpose()?;
+    let name = options.str("hostname")?.map(str::to_string);
+    match (ip.is_ipv4(), &mac, &name) {
+        (true, None, _) => Err(needed("hwaddr")),
+        (false, Some(_), _) => Err(Error::argument("an IPv6 address is reserved for a name, not for a MAC address")),
+        (false, None, None) => Err(needed("hostname")),
+        _ => Ok(Reservation { ip, mac, name }),
+    }
+}
+
+#[export_module]
+mod functions {
+    use crate::libvirt::{Domain, Network};
+
+    /// Who holds which address of a network, in the order of the addresses:
+    /// `[#{ addr, holder, source, hwaddr, place }]`.
+    ///
+    /// `source` is where that is written: `host` (the host's own), `declared` (a domain's `static_ip`), `reservation`,
+    /// `lease` or `arp`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let net = connect().network("default");
+    /// for held in ipam(net) { print(`${held.addr} ${held.holder} ${held.source}`); }
+    /// assert_eq(net.ipam()[0].addr, "192.168.122.1");
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn ipam(net: &mut Network) -> RhaiResultOf<Array> {
+        Ok(net.ipam()?.into_iter().map(|record| dynamic(record.into())).collect())
+    }
+
+    /// The next free address of a network, with its prefix. Nothing is taken by asking.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let net = connect().network("default");
+    /// assert(ip("192.168.122.0/24").contains(net.next_ip()));
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn next_ip(net: &mut Network) -> RhaiResultOf<Ip> {
+        Ok(net.next_ip(None).map(IpNet::into)?)
+    }
+
+    /// The next free address of a range of a network, such as `"10.0.0.50-10.0.0.99"` or `"10.0.0.64/27"`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let net = connect().network("default");
+    /// assert_eq(net.next_ip("192.168.122.50-192.168.122.99"), ip("192.168.122.50/24"));
+    /// ```
+    #[rhai_fn(name = "next_ip", pure, return_raw)]
+    pub fn next_ip_of(net: &mut Network, range: &str) -> RhaiResultOf<Ip> {
+        Ok(net.next_ip(Some(super::range(range)?)).map(IpNet::into)?)
+    }
+
+    /// The addresses that the network's DHCP server keeps for somebody: `[#{ addr, hwaddr, hostname }]`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let net = connect().network("default");
+    /// assert_eq(net.reservations(), []);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn reservations(net: &mut Network) -> RhaiResultOf<Array> {
+        Ok(net.reservations()?.into_iter().map(|reservation| dynamic(reservation.into())).collect())
+    }
+
+    /// Keeps an address for a card, at once and in the network's definition; other guests keep what they have.
+    ///
+    /// * `addr`: the address.
+    /// * `hwaddr`: the card's MAC address. An IPv6 address is kept for a `hostname` instead.
+    /// * `hostname`: the machine's name, optional.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let net = connect().network("default");
+    /// net.reserve(#{ addr: "192.168.122.9", hwaddr: "52:54:00:00:00:09", hostname: "printer" });
+    /// assert_eq(net.reservations()[0].hostname, "printer");
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn reserve(net: &mut Network, reservation: Map) -> RhaiResultOf<()> {
+        Ok(net.reserve(&super::reservation(reservation)?)?)
+    }
+
+    /// Takes the reservation of an address back; tells whether there was one.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let net = connect().network("default");
+    /// net.reserve(#{ addr: "192.168.122.9", hwaddr: "52:54:00:00:00:09" });
+    /// assert(net.release("192.168.122.9"));
+    /// assert(!net.release("192.168.122.9"));
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn release(net: &mut Network, address: Dynamic) -> RhaiResultOf<bool> {
+        Ok(net.release(super::address(&address)?.addr())?)
+    }
+
+    /// How each interface stands with its addresses, by what can be known at once:
+    /// `[#{ assigned_ip, interface, mac, config_method, gateway, dns, source, phase, conditions }]`.
+    ///
+    /// `config_method` is `static` or `dhcp`; `source` says who confirms the address: `lease` or `arp`, or only the
+    /// declaration (`declared`). Each condition has `type`, `status`, `reason`, `message` and `time`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().provision(#{
+    ///     type: "test", name: "db", memory: "1 GiB", os: #{ type: "hvm" },
+    ///     devices: #{ interfaces: [ #{
+    ///         type: "network", source: #{ network: "default" },
+    ///         static_ip: #{ address: "192.168.122.77/24", via: "dhcp" },
+    ///     } ] },
+    /// });
+    /// let status = vm.network_status[0];
+    /// assert_eq([status.assigned_ip, status.config_method, status.phase], ["192.168.122.77/24", "static", "Running"]);
+    /// ```
+    #[rhai_fn(get = "network_status", pure, return_raw)]
+    pub fn network_status(vm: &mut Domain) -> RhaiResultOf<Array> {
+        Ok(vm.network_status()?.into_iter().map(|status| dynamic(status.into())).collect())
+    }
+}

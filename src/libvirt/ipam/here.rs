@@ -1,0 +1,94 @@
+//! What this machine's kernel knows, where the host is this machine: its own addresses, its neighbours, who answers.
+
+use crate::addressing::{Mac, Record, Source};
+use crate::libvirt::Host;
+use serde::Deserialize;
+use std::net::IpAddr;
+use std::process::{Command, Stdio};
+
+#[derive(Deserialize)]
+struct Neighbour {
+    dst: String,
+    lladdr: Option<String>,
+    #[serde(default)]
+    state: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Device {
+    #[serde(default)]
+    addr_info: Vec<Local>,
+}
+
+#[derive(Deserialize)]
+struct Local {
+    local: Option<IpAddr>,
+}
+
+impl Host {
+    /// Whether the host's network is this process's: a local connection through libvirt's usual socket.
+    pub(super) fn is_here(&self) -> bool {
+        let (scheme, rest) = self.uri().split_once("://").unwrap_or((self.uri(), ""));
+        let remote = !rest.starts_with('/') || scheme.contains('+') || rest.contains("socket=");
+        !remote && scheme != "test"
+    }
+
+    /// What the kernel knows of a bridge: the host's own addresses on it and who was seen there.
+    pub(super) fn kernel_records(&self, bridge: &str, place: &str) -> Vec<Record> {
+        if !self.is_here() {
+            return Vec::new();
+        }
+        let own = json::<Device>(&["addr", "show", "dev", bridge]).into_iter().flat_map(|device| device.addr_info);
+        let holder = self.hostname().unwrap_or_else(|_| "host".to_string());
+        let own = own.filter_map(|address| address.local).map(|ip| Record {
+            ip,
+            source: Source::Host,
+            holder: holder.clone(),
+            mac: None,
+            place: place.to_string(),
+        });
+        let seen = json::<Neighbour>(&["neigh", "show", "dev", bridge]).into_iter().filter_map(|seen| {
+            let mac: Mac = seen.lladdr.as_ref()?.parse().ok()?;
+            // A stale entry may be of a guest that is gone: whoever needs the address asks for it anew.
+            let fresh = seen.state.iter().any(|state| matches!(state.as_str(), "PERMANENT" | "REACHABLE"));
+            let ip = seen.dst.parse().ok().filter(|_| fresh)?;
+            Some(Record {
+                ip,
+                source: Source::Neighbour,
+                holder: mac.to_string(),
+                mac: Some(mac),
+                place: place.to_string(),
+            })
+        });
+        own.chain(seen).collect()
+    }
+
+    /// Whether somebody answers for an address on the host's links; nothing where that cannot be told.
+    pub(super) fn answers(&self, ip: IpAddr) -> Option<bool> {
+        // Through a router nobody's neighbour is asked.
+        let route: Vec<serde_json::Value> = json(&["route", "get", &ip.to_string()]);
+        let direct = route.first().is_some_and(|route| route.get("gateway").is_none());
+        if !self.is_here() || !direct {
+            return None;
+        }
+        let mut ping = Command::new("ping");
+        ping.args(["-n", "-c", "1", "-W", "0.3", &ip.to_string()]).stdin(Stdio::null());
+        if ping.stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?.success() {
+            return Some(true);
+        }
+        let seen: Vec<Neighbour> = json(&["neigh", "show", "to", &ip.to_string()]);
+        match seen.first()?.state.first()?.as_str() {
+            // It does not answer pings, but the kernel has just found its card.
+            "REACHABLE" => Some(true),
+            "FAILED" | "INCOMPLETE" => Some(false),
+            _ => None,
+        }
+    }
+}
+
+/// An answer of the system's `ip`; empty if it has none.
+fn json<T: for<'de> Deserialize<'de>>(arguments: &[&str]) -> Vec<T> {
+    let output = Command::new("ip").arg("-json").args(arguments).stdin(Stdio::null()).output();
+    let text = output.map(|output| output.stdout).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}

@@ -1,0 +1,19 @@
+//! Addresses on a host: who holds which, and how a machine gets one that nobody else has.
+
+mod assign;
+mod claim;
+mod document;
+mod here;
+mod plan;
+mod record;
+mod reserve;
+mod status;
+mod subnet;
+mod survey;
+mod wishes;
+
+pub use claim::{Claim, SeedDisk};
+pub use reserve::Reservation;
+pub(super) use status::Reserved;
+pub use status::{NetworkCondition, NetworkStatus, Phase};
+pub use wishes::static_ips;

@@ -1,0 +1,109 @@
+//! Host reservations of a network's DHCP server, made and taken back while the network runs.
+
+use super::subnet::{Subnet, subnets};
+use crate::addressing::Mac;
+use crate::floor::{Area, Code, Error, Result};
+use crate::libvirt::Network;
+use crate::libvirt::undo::{self, Made};
+use crate::schema::xml::{self, Attr, Elem, Name};
+use std::net::IpAddr;
+use virt::sys;
+
+/// That a network's DHCP server keeps an address for a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// The address.
+    pub ip: IpAddr,
+    /// The card it is for. An IPv6 address is kept for a name instead.
+    pub mac: Option<Mac>,
+    /// The machine's name.
+    pub name: Option<String>,
+}
+
+impl Reservation {
+    pub(super) fn read(host: &Elem) -> Option<Self> {
+        Some(Self {
+            ip: host.attr("ip")?.parse().ok()?,
+            mac: host.attr("mac").and_then(|mac| mac.parse().ok()),
+            name: host.attr("name").map(str::to_string),
+        })
+    }
+
+    /// Whether it keeps this address for this card, or for a name.
+    pub(in crate::libvirt) fn is_for(&self, ip: IpAddr, mac: Option<&str>) -> bool {
+        self.ip == ip && self.mac.map(|mac| mac.to_string()).as_deref() == mac
+    }
+
+    fn xml(&self) -> String {
+        let mut host = Elem::new(Name::plain("host"));
+        let fields = [
+            ("mac", self.mac.map(|mac| mac.to_string())),
+            ("name", self.name.clone()),
+            ("ip", Some(self.ip.to_string())),
+        ];
+        for (name, value) in fields {
+            host.attrs.extend(value.map(|value| Attr { name: Name::plain(name), value }));
+        }
+        xml::to_string(&host)
+    }
+}
+
+impl Network {
+    /// The reservations of its DHCP server.
+    pub fn reservations(&self) -> Result<Vec<Reservation>> {
+        Ok(self.subnets()?.into_iter().flat_map(|subnet| subnet.hosts).collect())
+    }
+
+    /// Reserves an address, in the running network and in its definition. Other guests keep what they have.
+    pub fn reserve(&self, reservation: &Reservation) -> Result<()> {
+        let subnets = self.subnets()?;
+        let subnet = subnets.iter().find(|subnet| subnet.own.contains(&reservation.ip)).ok_or_else(|| {
+            let message = format!("{} has no subnet with {}", self.object(), reservation.ip);
+            let listed: Vec<_> = subnets.iter().map(|subnet| format!("`{}`", subnet.own.trunc())).collect();
+            let error = Error::new(Code::InvalidArgument, Area::Network, message).about(self.object().plain());
+            if listed.is_empty() { error } else { error.hint(format!("its subnets: {}", listed.join(", "))) }
+        })?;
+        let made = Made::Reservation {
+            network: self.name().to_string(),
+            ip: reservation.ip,
+            mac: reservation.mac.map(|mac| mac.to_string()),
+        };
+        let doing = format!("reserve {} on", reservation.ip);
+        undo::record(self.host(), made, || {
+            self.change(sys::VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, subnet.index, &reservation.xml(), &doing)
+        })
+    }
+
+    /// Takes the reservation of an address back; tells whether there was one.
+    pub fn release(&self, ip: IpAddr) -> Result<bool> {
+        self.take_back(|host| host.ip == ip)
+    }
+
+    /// Takes the reservation of an address back if it is for this card, or for a name as IPv6 has it.
+    pub(in crate::libvirt) fn release_for(&self, ip: IpAddr, mac: Option<&str>) -> Result<bool> {
+        self.take_back(|host| host.is_for(ip, mac))
+    }
+
+    fn take_back(&self, which: impl Fn(&Reservation) -> bool) -> Result<bool> {
+        let mut released = false;
+        for subnet in self.subnets()? {
+            for host in subnet.hosts.iter().filter(|host| which(host)) {
+                let doing = format!("release {} on", host.ip);
+                self.change(sys::VIR_NETWORK_UPDATE_COMMAND_DELETE, subnet.index, &host.xml(), &doing)?;
+                released = true;
+            }
+        }
+        Ok(released)
+    }
+
+    pub(super) fn subnets(&self) -> Result<Vec<Subnet>> {
+        Ok(subnets(&xml::parse(&self.xml()?)?))
+    }
+
+    /// Changes the DHCP hosts wherever they are kept: in the running network, in its definition, or in both.
+    fn change(&self, command: u32, subnet: i32, host: &str, doing: &str) -> Result<()> {
+        let live = if self.is_active()? { sys::VIR_NETWORK_UPDATE_AFFECT_LIVE } else { 0 };
+        let config = if self.is_persistent()? { sys::VIR_NETWORK_UPDATE_AFFECT_CONFIG } else { 0 };
+        self.update(command, sys::VIR_NETWORK_SECTION_IP_DHCP_HOST, subnet, host, live | config, doing)
+    }
+}

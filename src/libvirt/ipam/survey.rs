@@ -1,0 +1,200 @@
+//! Looking around: which machine holds which address at a place, by everything that can be asked without waiting.
+
+use super::record::Record as Kept;
+use super::subnet::Subnet;
+use crate::addressing::{Known, Mac, Record, Source};
+use crate::floor::{Code, Result};
+use crate::libvirt::{Domain, Host, Network, address};
+use crate::schema::xml::{self, Elem};
+use std::net::IpAddr;
+
+/// Where cards can see each other: a network, a bridge, or the routes of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Such as ``network `lab` ``.
+    pub(super) label: String,
+    bridge: Option<String>,
+    networks: Vec<String>,
+}
+
+/// A card of a machine, and where it is plugged in.
+#[derive(Debug)]
+pub(super) struct Card {
+    pub(super) mac: Option<Mac>,
+    pub(super) target: Option<String>,
+    kind: String,
+    network: Option<String>,
+    bridge: Option<String>,
+}
+
+/// A domain with its cards and what is kept of its addresses.
+#[derive(Debug)]
+pub(super) struct Machine {
+    pub(super) domain: Domain,
+    pub(super) cards: Vec<Card>,
+    kept: Option<Kept>,
+}
+
+impl Card {
+    pub(super) fn read(interface: &Elem) -> Self {
+        let of =
+            |child: &str, attr: &str| interface.child(child).and_then(|child| child.attr(attr)).map(str::to_string);
+        Self {
+            mac: of("mac", "address").and_then(|mac| mac.parse().ok()),
+            target: of("target", "dev"),
+            kind: interface.attr("type").unwrap_or_default().to_string(),
+            network: of("source", "network"),
+            bridge: of("source", "bridge"),
+        }
+    }
+
+    /// The network of libvirt's that the card is on.
+    pub(super) fn network(&self, host: &Host) -> Result<Option<Network>> {
+        self.network.as_ref().filter(|_| self.kind == "network").map(|name| host.network(name)).transpose()
+    }
+
+    /// Where the card is plugged in; nothing where other cards cannot be known.
+    pub(super) fn place(&self, host: &Host) -> Result<Option<Place>> {
+        match (self.kind.as_str(), &self.network, &self.bridge) {
+            ("network", Some(name), _) => Place::of_network(&host.network(name)?).map(Some),
+            ("bridge", _, Some(bridge)) => Place::of_bridge(host, bridge).map(Some),
+            ("ethernet", ..) => {
+                Ok(Some(Place { label: "the host's routes".to_string(), bridge: None, networks: Vec::new() }))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Place {
+    pub(super) fn of_network(network: &Network) -> Result<Self> {
+        let label = format!("network `{}`", network.name());
+        match network.bridge() {
+            Some(bridge) => Ok(Self { label, ..Self::of_bridge(network.host(), &bridge)? }),
+            None => Ok(Self { label, bridge: None, networks: vec![network.name().to_string()] }),
+        }
+    }
+
+    fn of_bridge(host: &Host, bridge: &str) -> Result<Self> {
+        let networks = host.networks()?;
+        let on_it = networks.iter().filter(|network| network.bridge().as_deref() == Some(bridge));
+        let networks = on_it.map(|network| network.name().to_string()).collect();
+        Ok(Self { label: format!("bridge `{bridge}`"), bridge: Some(bridge.to_string()), networks })
+    }
+
+    fn has(&self, card: &Card) -> bool {
+        let routed = self.bridge.is_none() && self.networks.is_empty();
+        (routed && card.kind == "ethernet")
+            || card.network.as_ref().is_some_and(|name| self.networks.contains(name))
+            || (card.bridge.is_some() && card.bridge == self.bridge)
+    }
+}
+
+impl Host {
+    /// All machines of the host. One that goes away meanwhile is passed over.
+    pub(super) fn machines(&self) -> Result<Vec<Machine>> {
+        let mut machines = Vec::new();
+        for domain in self.domains()? {
+            let xml = match domain.xml() {
+                Err(error) if error.code == Code::NotFound => continue,
+                xml => xml::parse(&xml?)?,
+            };
+            let cards = xml.find_all("devices/interface").into_iter().map(Card::read).collect();
+            machines.push(Machine { domain, cards, kept: Kept::read(&xml) });
+        }
+        Ok(machines)
+    }
+
+    /// Who holds what at a place.
+    pub(super) fn survey(&self, place: &Place, machines: &[Machine]) -> Result<Known> {
+        let mut known = Known::default();
+        for name in &place.networks {
+            if let Some(network) = self.find_network(name)? {
+                known.extend(self.of_network(&network, &network.subnets()?, machines));
+            }
+        }
+        if let Some(bridge) = &place.bridge {
+            known.extend(self.kernel_records(bridge, &place.label));
+        }
+        known.extend(at(place, machines));
+        for machine in machines.iter().filter(|machine| machine.cards.iter().any(|card| place.has(card))) {
+            known.extend(neighbours(machine, place));
+        }
+        Ok(known)
+    }
+
+    /// Who holds what on the bridge of that name of another host, which shares it.
+    pub(super) fn survey_shared(&self, place: &Place) -> Result<Vec<Record>> {
+        let Some(bridge) = &place.bridge else { return Ok(Vec::new()) };
+        let label = format!("bridge `{bridge}` of {}", self.hostname()?);
+        let place = Self::shared(self, bridge, label)?;
+        let machines = self.machines()?;
+        Ok(self.survey(&place, &machines)?.into_sorted())
+    }
+
+    fn shared(&self, bridge: &str, label: String) -> Result<Place> {
+        Ok(Place { label, ..Place::of_bridge(self, bridge)? })
+    }
+
+    fn of_network(&self, network: &Network, subnets: &[Subnet], machines: &[Machine]) -> Vec<Record> {
+        let place = format!("network `{}`", network.name());
+        let named = |mac: Option<Mac>, name: Option<String>| {
+            let machine =
+                machines.iter().find(|machine| machine.cards.iter().any(|card| card.mac == mac && mac.is_some()));
+            let machine = machine.map(|machine| machine.domain.name().to_string());
+            machine.or(name).or(mac.map(|mac| mac.to_string())).unwrap_or_else(|| "unknown".to_string())
+        };
+        let mut records = Vec::new();
+        let mut add = |ip, source, holder, mac| records.push(Record { ip, source, holder, mac, place: place.clone() });
+        let hostname = self.hostname().unwrap_or_else(|_| "host".to_string());
+        for subnet in subnets {
+            add(subnet.own.addr(), Source::Host, hostname.clone(), None);
+            for host in &subnet.hosts {
+                add(host.ip, Source::Reservation, named(host.mac, host.name.clone()), host.mac);
+            }
+        }
+        // A network that is not running has no leases, and some drivers cannot tell them.
+        for lease in network.dhcp_leases().unwrap_or_default() {
+            let mac = lease.mac.parse().ok();
+            if let Ok(ip) = lease.addr.parse() {
+                add(ip, Source::Lease, named(mac, lease.hostname), mac);
+            }
+        }
+        records
+    }
+}
+
+/// What machines at a place declare.
+pub(super) fn at<'a>(place: &'a Place, machines: &'a [Machine]) -> impl Iterator<Item = Record> + 'a {
+    machines.iter().flat_map(move |machine| {
+        let kept = machine.kept.iter().flat_map(|kept| &kept.addresses);
+        let here = kept.filter(|kept| machine.cards.iter().any(|card| card.mac == Some(kept.mac) && place.has(card)));
+        here.map(|kept| Record {
+            ip: kept.net.addr(),
+            source: Source::Declared,
+            holder: machine.domain.name().to_string(),
+            mac: Some(kept.mac),
+            place: place.label.clone(),
+        })
+    })
+}
+
+/// What the host's neighbour table says of a running machine.
+fn neighbours(machine: &Machine, place: &Place) -> Vec<Record> {
+    if machine.domain.id().is_none() {
+        return Vec::new();
+    }
+    let seen = machine.domain.ask(address::Source::Arp).unwrap_or_default();
+    let seen = seen.into_iter().flat_map(|card| {
+        let mac: Option<Mac> = card.hwaddr.and_then(|mac| mac.parse().ok());
+        card.addrs.into_iter().map(move |address| (mac, address.addr))
+    });
+    let here =
+        seen.filter(|(mac, _)| mac.is_none() || machine.cards.iter().any(|card| card.mac == *mac && place.has(card)));
+    let records = here.filter_map(|(mac, addr)| {
+        let ip: IpAddr = addr.parse().ok()?;
+        let (holder, place) = (machine.domain.name().to_string(), place.label.clone());
+        Some(Record { ip, source: Source::Neighbour, holder, mac, place })
+    });
+    records.collect()
+}
