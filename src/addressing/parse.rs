@@ -4,7 +4,7 @@ use super::Range;
 use super::declaration::{Delivery, Route, StaticIp, Unreachable};
 use super::fields::{self, Fields, Findings};
 use super::rules::{allowed, gateway, host_address, whole};
-use crate::floor::{Finding, Map, Value};
+use crate::floor::{Finding, Map, Value, nearest};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -72,7 +72,10 @@ fn declaration(fields: &Fields<'_>, found: &mut Findings) -> Option<StaticIp> {
         Some(("auto", _)) => None,
         Some((text, path)) => fields::net(text, &path, found).inspect(|net| host_address(*net, &path, found)),
         None => {
-            if !fields.has("address") {
+            // A misspelt address is told once.
+            let meant =
+                fields.map.keys().any(|key| !FIELDS.contains(&key.as_str()) && nearest(key, ["address"]).is_some());
+            if !fields.has("address") && !meant {
                 found.0.push(Finding {
                     path: fields.path.to_string(),
                     on_key: true,

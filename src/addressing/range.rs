@@ -73,12 +73,12 @@ impl fmt::Display for Range {
     }
 }
 
-/// An address with its prefix from text such as `10.0.0.5/24`.
+/// An address with its prefix from text such as `10.0.0.5/24`. Signs and leading zeros mean different things to
+/// different programs, so they are refused.
 pub fn parse_net(text: &str) -> Option<IpNet> {
-    // Signs and leading zeros are read by the standard library, and by nobody else.
-    let (_, prefix) = text.split_once('/')?;
+    let (ip, prefix) = text.split_once('/')?;
     let plain = prefix.bytes().all(|digit| digit.is_ascii_digit()) && (prefix == "0" || !prefix.starts_with('0'));
-    text.parse().ok().filter(|_| plain)
+    IpNet::new(ip.parse().ok()?, prefix.parse().ok().filter(|_| plain)?).ok()
 }
 
 /// The network of an address and a prefix; nothing if the prefix is too long for the family.
@@ -165,7 +165,17 @@ mod tests {
         assert_eq!(range("fd00::/126").to_string(), "fd00::1-fd00::3");
         assert_eq!(range("::/0").last(), ip("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"));
         assert_eq!(range("10.0.0.5 - 10.0.0.9").to_string(), "10.0.0.5-10.0.0.9");
-        for wrong in ["", "10.0.0.9-10.0.0.5", "10.0.0.1-fd00::1", "10.0.0.5", "10.0.0.0/33", "10.0.0.0/+8", "a-b"] {
+        for wrong in [
+            "",
+            "10.0.0.9-10.0.0.5",
+            "10.0.0.1-fd00::1",
+            "10.0.0.5",
+            "10.0.0.0/33",
+            "10.0.0.0/+8",
+            "10.0.0.0/08",
+            "10.0.0.00/8",
+            "a-b",
+        ] {
             assert_eq!(wrong.parse::<Range>(), Err(NotARange), "{wrong}");
         }
         assert!(!range("0.0.0.0/0").contains(ip("::1")));

@@ -214,7 +214,8 @@ pub(super) fn taken(wish: &Wish, record: &Record) -> Finding {
 fn reservation(assigned: &Assigned, ground: &Ground, card_has_one: bool) -> Result<Option<Network>, Finding> {
     let (wish, ip) = (&assigned.wish, assigned.net.addr());
     let Some(subnet) = ground.subnet(ip).filter(|subnet| subnet.dhcp) else {
-        if wish.ip.via.by_dhcp() {
+        // That an address is in no subnet at all is told already.
+        if wish.ip.via.by_dhcp() && (ground.subnet(ip).is_some() || ground.subnets.is_empty()) {
             let message = format!("{} has no DHCP server for {ip}", ground.place.label);
             return Err(value(&wish.path, "via", message, "give its `ip` a `dhcp`, or leave `via` out"));
         }
@@ -257,8 +258,9 @@ fn names(assigned: &Assigned, machines: &[Machine]) -> Vec<Finding> {
     let mut found = Vec::new();
     if let Some(name) = holder(&|card| card.mac == Some(assigned.mac)) {
         let message = format!("MAC address {} is already in use by machine {name}", assigned.mac);
-        let key = if wish.ip.mac_from_ip { "mac_from_ip" } else { "address" };
-        found.push(value(&wish.path, key, message, "give the interface another `mac`"));
+        let interface = wish.path.rsplit_once(".static_ip").map_or("", |(interface, _)| interface);
+        let (path, key) = if wish.ip.mac_from_ip { (wish.path.as_str(), "mac_from_ip") } else { (interface, "mac") };
+        found.push(value(path, key, message, "give the interface another `mac`"));
     }
     if let Some(tap) = &assigned.tap
         && let Some(name) = holder(&|card| card.target.as_ref() == Some(tap))
