@@ -1,0 +1,133 @@
+//! Static addresses of guests that really boot: by reservation, by seed, and the next free one.
+
+use super::scripts::prints;
+
+/// Functions of the scripts below: a guest on the lab's network with one declaration.
+const GUESTS: &str = r#"
+fn definition(name, ip, source) {
+    #{
+        type: "qemu", name: name, memory: "128 MiB", vcpu: 1,
+        os: #{ type: "hvm", boot: "hd" },
+        features: #{ acpi: true, tcg: #{ tb_cache: "32 MiB" } },
+        devices: #{
+            disks: [ #{
+                type: "volume", device: "disk", driver: #{ name: "qemu", type: "qcow2" },
+                source: #{ pool: "default", volume: `${name}.qcow2` }, target: #{ dev: "vda", bus: "virtio" },
+            } ],
+            interfaces: [ #{
+                type: "network", source: #{ network: "lab" }, model: "virtio",
+                static_ip: ip, wait_for_ip: #{ source: source, timeout: "90s" },
+            } ],
+            channels: [ #{ type: "unix", target: #{ type: "virtio", name: "org.qemu.guest_agent.0" } } ],
+        },
+    }
+}
+
+fn make(host, name, ip, source) {
+    let base = host.pool("default").volume("base.qcow2");
+    let disk = #{
+        name: `${name}.qcow2`, capacity: "1 GiB", target: #{ format: "qcow2" },
+        backing_store: #{ path: base.path, format: "qcow2" },
+    };
+    let vm = host.provision(definition(name, ip, source), #{ storage: [ #{ volume: disk } ] });
+    print(`${name} ${vm.wait_for_ip(#{ source: source }).addr}`);
+    vm
+}
+
+fn remove(host, name) {
+    let vm = host.domain(name);
+    vm.destroy();
+    vm.undefine();
+    for volume in host.pool("default").volumes() { if volume.name.starts_with(`${name}.`) || volume.name == `${name}-seed.iso` { volume.delete(); } }
+}
+
+let host = connect();
+let net = host.network("lab");
+"#;
+
+#[test]
+fn guests_get_the_addresses_they_declare_and_nobody_else_gets_them() {
+    let script = r#"
+// A guest with an ordinary lease stands by: it keeps its address whatever happens to the network.
+let bystander = make(host, "bystander", (), "lease");
+let before = bystander.wait_for_ip(#{ source: "lease" }).addr;
+
+let made = [
+    make(host, "kept", #{ address: "192.168.150.230/24", via: "dhcp" }, "lease"),
+    make(host, "seeded-ip", #{ address: "192.168.150.231/24", gateway: "192.168.150.1", gateway_unreachable: "error" }, "agent"),
+    make(host, "next", #{ address: "auto", range: "192.168.150.230-192.168.150.239", mac_from_ip: true }, "agent"),
+];
+print(made[2].definition.to_map().devices.interfaces[0].mac.address);
+for vm in made {
+    let status = vm.network_status[0];
+    assert_eq([status.config_method, status.phase], ["static", "Running"]);
+}
+for last in 230..=232 {
+    try {
+        make(host, "second", #{ address: `192.168.150.${last}/24` }, "agent");
+        throw "a second claim was taken";
+    } catch (err) {
+        print(err.message);
+    }
+}
+let holders = ipam(net).filter(|held| held.source == "reservation").map(|held| `${held.holder} ${held.addr}`);
+print(holders);
+assert_eq(bystander.wait_for_ip(#{ source: "agent" }).addr, before);
+for name in ["kept", "seeded-ip", "next", "bystander"] { remove(host, name); }
+assert_eq(net.reservations(), []);
+assert_eq(host.find_domain("second"), ());
+"#;
+    let shown = prints(&format!("{GUESTS}{script}"));
+    for expected in [
+        "kept 192.168.150.230",
+        "seeded-ip 192.168.150.231",
+        "next 192.168.150.232",
+        "be:ef:c0:a8:96:e8",
+        "IP address 192.168.150.230 is already in use by machine kept",
+        "IP address 192.168.150.231 is already in use by machine seeded-ip",
+        "IP address 192.168.150.232 is already in use by machine next",
+        r#"["kept 192.168.150.230", "seeded-ip 192.168.150.231", "next 192.168.150.232"]"#,
+    ] {
+        assert!(shown.lines().any(|line| line == expected), "`{expected}` is missing in\n{shown}");
+    }
+}
+
+/// Two programs take the addresses of one range from a real daemon, at the same time.
+#[test]
+fn racing_programs_never_share_an_address() {
+    let run = |which: usize| {
+        let script = format!(
+            r#"
+let host = connect();
+for at in 0..10 {{
+    host.provision(#{{
+        type: "qemu", name: `race-{which}-${{at}}`, memory: "64 MiB", os: #{{ type: "hvm" }},
+        devices: #{{ interfaces: [ #{{
+            type: "network", source: #{{ network: "lab" }},
+            static_ip: #{{ address: "auto", range: "192.168.150.200-192.168.150.219", via: "dhcp" }},
+        }} ] }},
+    }}, #{{ start: false }});
+}}
+"#
+        );
+        std::thread::spawn(move || prints(&script))
+    };
+    let runs = [run(0), run(1)];
+    for run in runs {
+        run.join().expect("both runs find an address for each guest");
+    }
+    let shown = prints(
+        r#"
+let host = connect();
+for vm in host.domains() {
+    if vm.name.starts_with("race-") { print(vm.network_status[0].assigned_ip); vm.undefine(); }
+}
+assert(host.network("lab").reservations().filter(|held| held.hostname.starts_with("race-")).len() == 0);
+"#,
+    );
+    let mut held: Vec<_> = shown.lines().collect();
+    assert_eq!(held.len(), 20);
+    held.sort_unstable();
+    held.dedup();
+    assert_eq!(held.len(), 20, "an address is shared");
+}
