@@ -60,6 +60,18 @@ mod functions {
         Ok(crate::floor::write_private(Path::new(path), text.as_bytes())?)
     }
 
+    /// Writes a program that everybody can run; a file that is there is replaced as a whole.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// write_program("greet", "#!/bin/sh\necho hello\n");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn write_program(path: &str, text: &str) -> RhaiResultOf<()> {
+        Ok(crate::floor::write_program(Path::new(path), text.as_bytes())?)
+    }
+
     /// A YAML document as maps, lists and scalars.
     ///
     /// # Example

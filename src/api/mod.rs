@@ -47,7 +47,7 @@ mod waiting;
 use crate::floor::Error;
 use crate::libvirt::EventKind;
 use crate::libvirt::Host;
-pub use crate::libvirt::{Event, Events, Kept, Recovered, Transaction, recover};
+pub use crate::libvirt::{Event, Events, Kept, Recovered, Transaction, qemu_hook, recover};
 pub use convert::{dynamic, value};
 pub use parallel::hold_back;
 use rhai::{Array, Dynamic, EvalAltResult, Module, NativeCallContext};

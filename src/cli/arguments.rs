@@ -83,6 +83,19 @@ pub(super) enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// What libvirt calls as its hook: routes to guests whose taps are named after their addresses
+    Hook {
+        /// The driver that calls
+        driver: Driver,
+        /// The guest
+        guest: String,
+        /// What happens to it, such as `started`
+        operation: String,
+        /// When, such as `begin`
+        sub_operation: String,
+        /// Whatever else libvirt tells
+        extra: Vec<String>,
+    },
     /// Finish the undoing of runs that were killed
     Recover {
         /// Only list what killed runs left behind
@@ -97,6 +110,11 @@ pub(super) enum Command {
     /// Anything else is a script with its arguments.
     #[command(external_subcommand)]
     Script(Vec<String>),
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Driver {
+    Qemu,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -9,10 +9,11 @@ mod recover;
 mod run_recipe;
 mod timings;
 
+use crate::api;
 use crate::floor::{Error, interrupt, progress, timing};
 use crate::repl::{First, SetLog, Surroundings, start};
 use crate::script::{Ended, Session, Settings, render};
-use arguments::{Arguments, Color, Command};
+use arguments::{Arguments, Color, Command, Driver};
 use clap::Parser;
 use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
@@ -75,7 +76,7 @@ fn run(arguments: Arguments, color: bool, set_log: SetLog) -> u8 {
             let args = match command {
                 None => Vec::new(),
                 Some(Command::Script(args)) => args,
-                Some(Command::Check { .. } | Command::Recipes | Command::Recover { .. }) => {
+                Some(Command::Check { .. } | Command::Hook { .. } | Command::Recipes | Command::Recover { .. }) => {
                     return usage("`-e` runs code and nothing else");
                 }
             };
@@ -91,6 +92,13 @@ fn run(arguments: Arguments, color: bool, set_log: SetLog) -> u8 {
                 code = code.max(end(result, &session, color));
             }
             code
+        }
+        (None, Some(Command::Hook { driver: Driver::Qemu, guest, operation, sub_operation, extra: _ })) => {
+            let mut domain = String::new();
+            if let Err(cause) = std::io::stdin().read_to_string(&mut domain) {
+                return fail(&Error::io(Path::new("standard input"), "read", &cause));
+            }
+            api::qemu_hook(&guest, &operation, &sub_operation, &domain).map_or_else(|error| fail(&error), |()| 0)
         }
         (None, Some(Command::Recover { list, dry_run })) => recover::run(!list && !dry_run),
         (None, Some(Command::Recipes)) => run_recipe::list(&settings(&[]), &arguments.recipes, color),

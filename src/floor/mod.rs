@@ -17,4 +17,4 @@ pub use nearest::{did_you_mean, nearest};
 pub use options::Options;
 pub use quantity::{duration, format_size, size};
 pub use value::{Map, Value};
-pub use write::write_private;
+pub use write::{write_private, write_program};

@@ -8,16 +8,25 @@ use std::path::Path;
 
 /// Writes a file through a temporary one beside it. It can be read by its owner only, from the first byte on.
 pub fn write_private(path: &Path, data: &[u8]) -> Result<()> {
+    write(path, data, 0o600)
+}
+
+/// Writes a program through a temporary file beside it. Everybody can run it.
+pub fn write_program(path: &Path, data: &[u8]) -> Result<()> {
+    write(path, data, 0o755)
+}
+
+fn write(path: &Path, data: &[u8], mode: u32) -> Result<()> {
     let mut part = path.as_os_str().to_owned();
     part.push(format!(".{}.part", std::process::id()));
     let part = Path::new(&part);
-    let write = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(part)?;
+    let written = || -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(part)?;
         file.write_all(data)?;
         file.sync_all()?;
         fs::rename(part, path)
     };
-    write().map_err(|cause| {
+    written().map_err(|cause| {
         // The first failure is the one to tell; there may be no file to remove.
         drop(fs::remove_file(part));
         Error::io(path, "write", &cause)

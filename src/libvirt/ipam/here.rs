@@ -3,8 +3,9 @@
 use crate::addressing::{Mac, Record, Source};
 use crate::libvirt::Host;
 use serde::Deserialize;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 #[derive(Deserialize)]
 struct Neighbour {
@@ -71,9 +72,7 @@ impl Host {
         if !self.is_here() || !direct {
             return None;
         }
-        let mut ping = Command::new("ping");
-        ping.args(["-n", "-c", "1", "-W", "0.3", &ip.to_string()]).stdin(Stdio::null());
-        if ping.stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?.success() {
+        if pinged(ip) {
             return Some(true);
         }
         let seen: Vec<Neighbour> = json(&["neigh", "show", "to", &ip.to_string()]);
@@ -84,6 +83,20 @@ impl Host {
             _ => None,
         }
     }
+}
+
+/// Whether a ping is answered. Without `ping` a packet to nowhere still makes the kernel look for the neighbour.
+fn pinged(ip: IpAddr) -> bool {
+    let mut ping = Command::new("ping");
+    ping.args(["-n", "-c", "1", "-W", "0.3", &ip.to_string()]).stdin(Stdio::null());
+    if let Ok(status) = ping.stdout(Stdio::null()).stderr(Stdio::null()).status() {
+        return status.success();
+    }
+    let any: IpAddr = if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    // The port of "discard": nobody answers, and nobody has to.
+    drop(UdpSocket::bind((any, 0)).and_then(|socket| socket.send_to(&[0], (ip, 9))));
+    std::thread::sleep(Duration::from_millis(300));
+    false
 }
 
 /// An answer of the system's `ip`; empty if it has none.
