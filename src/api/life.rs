@@ -250,7 +250,12 @@ mod functions {
     ///
     /// ```rhai,live
     /// let vm = connect().domain("guest");
-    /// try { vm.pm_suspend("memory"); } catch (err) { print(err.message); }
+    /// try {
+    ///     vm.pm_suspend("memory");
+    ///     vm.wait_for_state("pmsuspended", #{ timeout: "30s" });
+    /// } catch (err) {
+    ///     print(err.message);
+    /// }
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn pm_suspend(vm: &mut Domain, target: &str) -> RhaiResultOf<()> {
