@@ -22,7 +22,7 @@ mod functions {
     /// # Example
     ///
     /// ```rhai,live
-    /// let info = image_info("/srv/images/debian-13.qcow2");
+    /// let info = image_info("debian-13.raw");
     /// print(`${info.format}, ${info.virtual_size} bytes`);
     /// ```
     #[rhai_fn(return_raw)]

@@ -144,7 +144,7 @@ mod functions {
     /// # Example
     ///
     /// ```rhai,live
-    /// let volume = connect().pool("default").upload_file("debian.raw", "debian-13.raw");
+    /// let volume = connect().pool("default").upload_file("uploaded.raw", "debian-13.raw");
     /// print(volume.info.capacity);
     /// ```
     #[rhai_fn(pure, return_raw)]
