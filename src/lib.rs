@@ -1,4 +1,4 @@
-//! The rooms of vmscript, outermost last. `tests/house.rs` holds the arrows between them.
+#![doc = include_str!("../book/src/architecture.md")]
 
 pub mod addressing;
 pub mod api;
