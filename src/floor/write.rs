@@ -1,9 +1,9 @@
 //! Writing a file so that it is either whole or not there.
 
 use super::{Error, Result};
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Writes a file through a temporary one beside it. It can be read by its owner only, from the first byte on.
@@ -21,9 +21,12 @@ fn write(path: &Path, data: &[u8], mode: u32) -> Result<()> {
     part.push(format!(".{}.part", std::process::id()));
     let part = Path::new(&part);
     let written = || -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(part)?;
+        // Nobody runs a program that is not whole yet: the kernel refuses while it is open for writing.
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode & 0o666).open(part)?;
         file.write_all(data)?;
         file.sync_all()?;
+        drop(file);
+        fs::set_permissions(part, Permissions::from_mode(mode))?;
         fs::rename(part, path)
     };
     written().map_err(|cause| {
@@ -36,7 +39,6 @@ fn write(path: &Path, data: &[u8], mode: u32) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_file_is_whole_private_and_replaced_at_once() {

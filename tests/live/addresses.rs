@@ -4,8 +4,9 @@ use super::lab::lab;
 use super::program::{prints, run};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use vmscript::libvirt::Network;
 
-/// Functions of the scripts below: a guest on the lab's network with one declaration.
+/// Functions of the scripts below: a guest with one declaration on the network NETWORK.
 const GUESTS: &str = r#"
 fn definition(name, ip, source) {
     #{
@@ -18,7 +19,7 @@ fn definition(name, ip, source) {
                 source: #{ pool: "default", volume: `${name}.qcow2` }, target: #{ dev: "vda", bus: "virtio" },
             } ],
             interfaces: [ #{
-                type: "network", source: #{ network: "lab" }, model: "virtio",
+                type: "network", source: #{ network: "NETWORK" }, model: "virtio",
                 static_ip: ip, wait_for_ip: #{ source: source, timeout: "90s" },
             } ],
             channels: [ #{ type: "unix", target: #{ type: "virtio", name: "org.qemu.guest_agent.0" } } ],
@@ -45,8 +46,40 @@ fn remove(host, name) {
 }
 
 let host = connect();
-let net = host.network("lab");
+let net = host.network("NETWORK");
 "#;
+
+/// A network of a test's own, so that no other test's guest takes an address of it: 192.168.NUMBER.0/24, of which the DHCP
+/// server hands out .2 to .99.
+struct Own {
+    name: String,
+    network: Network,
+}
+
+impl Own {
+    fn new(name: &str, number: u8) -> Self {
+        let xml = format!(
+            "<network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'><name>{name}</name>
+             <bridge name='virbr{number}' stp='off' delay='0'/>
+             <ip address='192.168.{number}.1' netmask='255.255.255.0'>
+               <dhcp><range start='192.168.{number}.2' end='192.168.{number}.99'/></dhcp></ip>
+             <dnsmasq:options><dnsmasq:option value='no-ping'/></dnsmasq:options></network>"
+        );
+        let network = lab().host.define_network(&xml).expect("the test's network is defined");
+        network.start().expect("the test's network starts");
+        Self { name: name.to_string(), network }
+    }
+
+    /// What a script prints that has the functions for guests on this network.
+    fn prints(&self, script: &str) -> String {
+        prints(&format!("{GUESTS}{script}").replace("NETWORK", &self.name))
+    }
+
+    fn remove(self) {
+        self.network.destroy().expect("the test's network stops");
+        self.network.undefine().expect("the test's network is removed");
+    }
+}
 
 #[test]
 fn guests_get_the_addresses_they_declare_and_nobody_else_gets_them() {
@@ -56,9 +89,9 @@ let bystander = make(host, "bystander", (), "lease");
 let before = bystander.wait_for_ip(#{ source: "lease" }).addr;
 
 let made = [
-    make(host, "kept", #{ address: "192.168.150.230/24", via: "dhcp" }, "lease"),
-    make(host, "seeded-ip", #{ address: "192.168.150.231/24", gateway: "192.168.150.1", gateway_unreachable: "error" }, "agent"),
-    make(host, "next", #{ address: "auto", range: "192.168.150.230-192.168.150.239", mac_from_ip: true }, "agent"),
+    make(host, "kept", #{ address: "192.168.170.230/24", via: "dhcp" }, "lease"),
+    make(host, "seeded-ip", #{ address: "192.168.170.231/24", gateway: "192.168.170.1", gateway_unreachable: "error" }, "agent"),
+    make(host, "next", #{ address: "auto", range: "192.168.170.230-192.168.170.239", mac_from_ip: true }, "agent"),
 ];
 print(made[2].definition.to_map().devices.interfaces[0].mac.address);
 for vm in made {
@@ -67,7 +100,7 @@ for vm in made {
 }
 for last in 230..=232 {
     try {
-        make(host, "second", #{ address: `192.168.150.${last}/24` }, "agent");
+        make(host, "second", #{ address: `192.168.170.${last}/24` }, "agent");
         throw "a second claim was taken";
     } catch (err) {
         print(err.message);
@@ -80,40 +113,41 @@ for name in ["kept", "seeded-ip", "next", "bystander"] { remove(host, name); }
 assert_eq(net.reservations(), []);
 assert_eq(host.find_domain("second"), ());
 "#;
-    let shown = prints(&format!("{GUESTS}{script}"));
+    let own = Own::new("assigned", 170);
+    let shown = own.prints(script);
     for expected in [
-        "kept 192.168.150.230",
-        "seeded-ip 192.168.150.231",
-        "next 192.168.150.232",
-        "be:ef:c0:a8:96:e8",
-        "IP address 192.168.150.230 is already in use by machine kept",
-        "IP address 192.168.150.231 is already in use by machine seeded-ip",
-        "IP address 192.168.150.232 is already in use by machine next",
-        r#"["kept 192.168.150.230", "seeded-ip 192.168.150.231", "next 192.168.150.232"]"#,
+        "kept 192.168.170.230",
+        "seeded-ip 192.168.170.231",
+        "next 192.168.170.232",
+        "be:ef:c0:a8:aa:e8",
+        "IP address 192.168.170.230 is already in use by machine kept",
+        "IP address 192.168.170.231 is already in use by machine seeded-ip",
+        "IP address 192.168.170.232 is already in use by machine next",
+        r#"["kept 192.168.170.230", "seeded-ip 192.168.170.231", "next 192.168.170.232"]"#,
     ] {
         assert!(shown.lines().any(|line| line == expected), "`{expected}` is missing in\n{shown}");
     }
+    own.remove();
 }
 
 /// Two programs take the addresses of one range from a real daemon, at the same time.
 #[test]
 fn racing_programs_never_share_an_address() {
+    let own = Own::new("raced", 171);
     let run = |which: usize| {
-        let script = format!(
-            r#"
+        let script = r#"
 let host = connect();
-for at in 0..10 {{
-    host.provision(#{{
-        type: "qemu", name: `race-{which}-${{at}}`, memory: "64 MiB", os: #{{ type: "hvm" }},
-        devices: #{{ interfaces: [ #{{
-            type: "network", source: #{{ network: "lab" }},
-            static_ip: #{{ address: "auto", range: "192.168.150.200-192.168.150.219", via: "dhcp" }},
-        }} ] }},
-    }}, #{{ start: false }});
-}}
-"#
-        );
-        std::thread::spawn(move || prints(&script))
+for at in 0..10 {
+    host.provision(#{
+        type: "qemu", name: `race-WHICH-${at}`, memory: "64 MiB", os: #{ type: "hvm" },
+        devices: #{ interfaces: [ #{
+            type: "network", source: #{ network: "raced" },
+            static_ip: #{ address: "auto", range: "192.168.171.200-192.168.171.219", via: "dhcp" },
+        } ] },
+    }, #{ start: false });
+}
+"#;
+        std::thread::spawn(move || prints(&script.replace("WHICH", &which.to_string())))
     };
     let runs = [run(0), run(1)];
     for run in runs {
@@ -125,7 +159,7 @@ let host = connect();
 for vm in host.domains() {
     if vm.name.starts_with("race-") { print(vm.network_status[0].assigned_ip); vm.undefine(); }
 }
-assert(host.network("lab").reservations().filter(|held| held.hostname.starts_with("race-")).len() == 0);
+assert_eq(host.network("raced").reservations(), []);
 "#,
     );
     let mut held: Vec<_> = shown.lines().collect();
@@ -133,6 +167,7 @@ assert(host.network("lab").reservations().filter(|held| held.hostname.starts_wit
     held.sort_unstable();
     held.dedup();
     assert_eq!(held.len(), 20, "an address is shared");
+    own.remove();
 }
 
 /// The lab node's folder on this machine: its socket is in `run`.
@@ -187,8 +222,8 @@ let vm = host.provision(#{
     prints(&script);
     let routes = || String::from_utf8_lossy(&inside(&["ip", "route"]).stdout).into_owned();
     assert!(routes().contains("10.55.22.22 dev vm0a371616 scope link"), "{}", routes());
-    // The guest's web server: an answer needs the route there and the guest's way back over its gateway on the link.
-    let reached = inside(&["timeout", "10", "bash", "-c", "</dev/tcp/10.55.22.22/80"]);
+    // An answer needs the route there and the guest's way back over its gateway on the link.
+    let reached = inside(&["ping", "-n", "-c", "1", "-w", "30", "10.55.22.22"]);
     assert!(reached.status.success(), "{reached:?}");
     let log = std::fs::read_to_string(node().join("log/vmscript-hook.log")).expect("the hook wrote its log");
     assert!(log.contains(r#""guest":"routed","operation":"started","tap":"vm0a371616","ip":"10.55.22.22""#), "{log}");
@@ -220,5 +255,5 @@ for name in ["routed.qcow2", "routed-seed.iso"] { host.pool("default").volume(na
     );
     assert!(!routes().contains("10.55.22.22"), "{}", routes());
     assert!(!inside(&["ip", "link", "show", "vm0a371616"]).status.success(), "the tap is gone");
-    std::fs::remove_file(hooks.join("vmscript")).expect("the hook is removed");
+    // The hook stays: guests of other tests may be starting through it.
 }
