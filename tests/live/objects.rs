@@ -101,7 +101,7 @@ fn the_agent_works_in_the_guest_and_its_absence_is_noticed_at_once() {
     assert!(!vm.agent_ping().expect("an answer"));
     let error = vm.read_guest_file("/etc/passwd").expect_err("no agent yet");
     assert_eq!(error.code, Code::AgentUnavailable, "{error}");
-    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     vm.wait_for_ip(&wait(120, &[Source::Agent])).expect("booted");
     assert!(vm.agent_ping().expect("an answer"));
 
