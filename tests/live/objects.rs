@@ -14,7 +14,16 @@ pub(crate) fn shell(domain: &Domain, command: &str) -> String {
         input: None,
         timeout: Duration::from_secs(60),
     };
-    let ended = domain.exec(&exec).expect("the agent runs it");
+    // After a start, and after a return from a file, the agent needs a moment to come back.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let ended = loop {
+        match domain.exec(&exec) {
+            Err(error) if error.code == Code::AgentUnavailable && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(200));
+            }
+            answer => break answer.expect("the agent runs it"),
+        }
+    };
     assert_eq!(ended.exit_code, Some(0), "{command}: {ended:?}");
     ended.stdout
 }
