@@ -18,6 +18,7 @@ impl Findings {
             on_key: false,
             message,
             hint: Some(hint).filter(|hint| !hint.is_empty()),
+            place: None,
         });
     }
 
@@ -27,7 +28,7 @@ impl Findings {
             let hint = nearest(key, known.iter().copied())
                 .map_or_else(|| format!("fields: {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
             let message = format!("{of} has no field `{key}`");
-            self.0.push(Finding { path: join(path, key), on_key: true, message, hint: Some(hint) });
+            self.0.push(Finding { path: join(path, key), on_key: true, message, hint: Some(hint), place: None });
         }
     }
 

@@ -81,6 +81,7 @@ fn declaration(fields: &Fields<'_>, found: &mut Findings) -> Option<StaticIp> {
                     on_key: true,
                     message: "static_ip needs `address`".to_string(),
                     hint: Some("an address with its prefix such as \"10.0.0.5/24\", or \"auto\"".to_string()),
+                    place: None,
                 });
             }
             None
@@ -193,7 +194,7 @@ fn routes(fields: &Fields<'_>, inside: Option<IpNet>, found: &mut Findings) -> V
         let fields = Fields { map, path: &path };
         for key in ["to", "via"].into_iter().filter(|key| !fields.has(key)) {
             let message = format!("route needs `{key}`");
-            found.0.push(Finding { path: path.clone(), on_key: false, message, hint: None });
+            found.0.push(Finding { path: path.clone(), message, ..Finding::default() });
         }
         let metric = fields.int("metric", found).and_then(|(metric, path)| {
             let read = u32::try_from(metric).ok();

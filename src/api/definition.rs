@@ -1,8 +1,8 @@
 //! Definitions: checked documents that need no host.
 
 use super::element::shown;
-use super::{RhaiResultOf, dynamic, source, value};
-use crate::floor::{Error, Result};
+use super::{RhaiResultOf, data, dynamic, source};
+use crate::floor::{Error, Result, Value};
 use crate::libvirt;
 use crate::schema::{self, Kind};
 use rhai::plugin::*;
@@ -28,7 +28,10 @@ pub(super) fn definition(kind: Kind, given: &Dynamic) -> Result<schema::Definiti
         }
         return schema::Definition::from_xml(kind, &text);
     }
-    schema::Definition::from_value_with(kind, &value(given, "")?, |root, extras| libvirt::static_ips(root, extras).1)
+    let make = |value: &Value| {
+        schema::Definition::from_value_with(kind, value, |root, extras| libvirt::static_ips(root, extras).1)
+    };
+    data::make(given, make)
 }
 
 fn change(change: schema::Change) -> Dynamic {

@@ -1,7 +1,7 @@
 //! Changing a domain in place: devices, memory, CPUs.
 
 use super::definition::definition;
-use super::{RhaiResultOf, value};
+use super::{RhaiResultOf, data, value};
 use crate::floor::{Error, Map as Plain, Options, Result, Value, size};
 use crate::libvirt::Apply;
 use crate::schema::{Definition, Kind, xml};
@@ -44,7 +44,7 @@ fn devices(given: &Dynamic) -> Result<Vec<String>> {
         for finding in &mut error.findings {
             finding.path = finding.path.trim_start_matches("devices.").to_string();
         }
-        error
+        data::placed(error, given)
     })?;
     let root = checked.root();
     Ok(root.child("devices").map(|devices| devices.children().map(xml::to_string).collect()).unwrap_or_default())

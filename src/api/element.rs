@@ -1,6 +1,6 @@
 //! Elements: parts of definitions that have fields of their own.
 
-use super::{RhaiResultOf, dynamic, source, value};
+use super::{RhaiResultOf, data, dynamic, source, value};
 use crate::floor::Error;
 use crate::schema::{self, Item};
 use rhai::plugin::*;
@@ -27,7 +27,7 @@ pub(super) fn set(element: &schema::Element, field: &str, given: &Dynamic) -> Rh
         Item::List(now) => given.read_lock::<schema::Elements>().is_some_and(|given| given.is(&now)),
         Item::Value(_) => false,
     };
-    if same { Ok(()) } else { Ok(element.set(field, &value(given, "")?)?) }
+    if same { Ok(()) } else { Ok(data::make(given, |value| element.set(field, value))?) }
 }
 
 fn equal(element: &schema::Element, other: &Dynamic) -> RhaiResultOf<bool> {

@@ -1,7 +1,7 @@
 //! Lists of elements in definitions.
 
 use super::element::shown;
-use super::{RhaiResultOf, dynamic, source, value};
+use super::{RhaiResultOf, data, dynamic, source, value};
 use crate::floor::Error;
 use crate::schema;
 use rhai::plugin::*;
@@ -55,7 +55,7 @@ mod functions {
             schema::Item::Element(now) => item.read_lock::<schema::Element>().is_some_and(|given| given.is(&now)),
             _ => false,
         };
-        if same { Ok(()) } else { Ok(list.set(index, &value(&item, "")?)?) }
+        if same { Ok(()) } else { Ok(data::make(&item, |item| list.set(index, item))?) }
     }
 
     /// How many items there are.
@@ -93,7 +93,7 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn push(list: &mut Elements, item: Dynamic) -> RhaiResultOf<()> {
-        Ok(list.push(&value(&item, "")?)?)
+        Ok(data::make(&item, |item| list.push(item))?)
     }
 
     /// Adds a value, which is checked, before the item at an index.
@@ -107,7 +107,7 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn insert(list: &mut Elements, index: i64, item: Dynamic) -> RhaiResultOf<()> {
-        Ok(list.insert(index, &value(&item, "")?)?)
+        Ok(data::make(&item, |item| list.insert(index, item))?)
     }
 
     /// Takes out an item: an index, or an element of the list.

@@ -68,7 +68,8 @@ mod error {
         error.hints.iter().map(|hint| hint.clone().into()).collect()
     }
 
-    /// The single mistakes of a refused definition: a list of maps with `path`, `message` and `hint`, else empty.
+    /// The single mistakes of a refused definition: a list of maps with `path`, `message`, `hint` and `place` (as
+    /// `place_of` gives it, for what was read from a file), else empty.
     ///
     /// # Example
     ///
@@ -87,6 +88,7 @@ mod error {
                 ("path".into(), finding.path.clone().into()),
                 ("message".into(), finding.message.clone().into()),
                 ("hint".into(), hint),
+                ("place".into(), finding.place.as_ref().map_or(Dynamic::UNIT, super::super::data::shown)),
             ];
             Dynamic::from_map(fields.into_iter().collect())
         };

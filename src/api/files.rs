@@ -1,9 +1,9 @@
 //! Files and data documents.
 
-use super::{dynamic, value};
-use crate::floor::{Area, Code, Error, Result, Value};
+use super::{data, value};
+use crate::floor::{Error, Finding, Options, Result};
 use rhai::plugin::*;
-use rhai::{Dynamic, Map, Module};
+use rhai::{Array, Dynamic, Map, Module};
 use std::path::Path;
 
 pub(super) fn module() -> Module {
@@ -14,10 +14,21 @@ fn read(path: &str) -> Result<String> {
     std::fs::read_to_string(path).map_err(|cause| Error::io(Path::new(path), "read", &cause))
 }
 
-/// A document that does not say what it should: the file's name in front, the parser's words with line and column behind.
-fn unreadable(path: &str, kind: &str, words: &str) -> Error {
-    let words = words.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    Error::new(Code::InvalidDefinition, Area::Script, format!("`{path}` is not {kind}: {words}"))
+/// A mistake as `refuse` takes it.
+fn finding(given: &Dynamic) -> Result<Finding> {
+    let options = Options::from_value("refuse", value(given, "")?, &["at", "on_key", "message", "hint"])?;
+    let on_key = options.bool("on_key")?.unwrap_or(false);
+    let at = given.as_map_ref().ok().and_then(|map| map.get("at").cloned());
+    Ok(Finding {
+        on_key,
+        message: options
+            .str("message")?
+            .map(str::to_string)
+            .ok_or_else(|| Error::argument("a mistake needs `message`"))?,
+        hint: options.str("hint")?.map(str::to_string),
+        place: at.and_then(|at| data::place_of(&at, on_key)),
+        ..Finding::default()
+    })
 }
 
 #[export_module]
@@ -72,7 +83,7 @@ mod functions {
         Ok(crate::floor::write_program(Path::new(path), text.as_bytes())?)
     }
 
-    /// A YAML document as maps, lists and scalars.
+    /// A YAML document as maps, lists and scalars. What is wrong with a definition made of them is shown in the file.
     ///
     /// # Example
     ///
@@ -82,12 +93,10 @@ mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn read_yaml(path: &str) -> RhaiResultOf<Dynamic> {
-        let found: Value =
-            serde_saphyr::from_str(&read(path)?).map_err(|error| unreadable(path, "YAML", &error.to_string()))?;
-        Ok(dynamic(found))
+        Ok(data::yaml(path, read(path)?)?)
     }
 
-    /// A JSON document as maps, lists and scalars.
+    /// A JSON document as maps, lists and scalars. What is wrong with a definition made of them is shown in the file.
     ///
     /// # Example
     ///
@@ -97,9 +106,45 @@ mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn read_json(path: &str) -> RhaiResultOf<Dynamic> {
-        let found: Value =
-            serde_json::from_str(&read(path)?).map_err(|error| unreadable(path, "JSON", &error.to_string()))?;
-        Ok(dynamic(found))
+        Ok(data::json(path, read(path)?)?)
+    }
+
+    /// Where a value stands in the file that it was read from: a map with `file`, `line` and `column`; `()` for others.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// write_file("web.yaml", "name: web\nmemory: 2 GiB\n");
+    /// assert_eq(place_of(read_yaml("web.yaml").memory), #{ file: "web.yaml", line: 2, column: 9 });
+    /// ```
+    pub fn place_of(value: Dynamic) -> Dynamic {
+        data::place_of(&value, false).as_ref().map_or(Dynamic::UNIT, data::shown)
+    }
+
+    /// Ends with the mistakes that were found in data, each shown where its value stands in the file. Nothing happens
+    /// if there are none.
+    ///
+    /// A mistake is a map with `message`, and if they are known `at` (the value that is wrong), `hint` and `on_key`
+    /// (true if its key is wrong); `what` names the whole, such as ``machine `web` ``.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// write_file("web.yaml", "name: web\nmemory: lots\n");
+    /// let spec = read_yaml("web.yaml");
+    /// let found = [];
+    /// if spec.memory == "lots" { found.push(#{ at: spec.memory, message: "`memory` is no size" }); }
+    /// try {
+    ///     refuse("machine `web`", found);
+    /// } catch (err) {
+    ///     assert_eq(err.code, "invalid-definition");
+    ///     assert_eq(err.mistakes[0].place.line, 2);
+    /// }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn refuse(what: &str, mistakes: Array) -> RhaiResultOf<()> {
+        let found = mistakes.iter().map(super::finding).collect::<Result<Vec<_>>>()?;
+        if found.is_empty() { Ok(()) } else { Err(Error::definition(what, found).into()) }
     }
 
     /// Maps, lists and scalars as YAML.

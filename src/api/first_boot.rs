@@ -1,6 +1,6 @@
 //! Guests: what a machine shall become at its first boot, in the words of several first-boot systems.
 
-use super::RhaiResultOf;
+use super::{RhaiResultOf, data};
 use rhai::plugin::*;
 use rhai::{Map, Module};
 
@@ -10,8 +10,6 @@ pub(super) fn module() -> Module {
 
 #[export_module]
 mod functions {
-    use super::super::value;
-    use crate::floor::Value;
     use crate::seed::Seed;
 
     /// What a guest shall become at its first boot. It is shown without what it holds.
@@ -38,10 +36,8 @@ mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn guest(fields: Map) -> RhaiResultOf<Guest> {
-        match value(&fields.into(), "")? {
-            Value::Map(fields) => Ok(Guest::new(&fields)?),
-            _ => Ok(Guest::new(&crate::floor::Map::new())?),
-        }
+        let none = crate::floor::Map::new();
+        Ok(data::make(&fields.into(), |fields| Guest::new(fields.as_map().unwrap_or(&none)))?)
     }
 
     /// Its host name.

@@ -6,6 +6,7 @@
 mod block_job;
 mod console;
 mod convert;
+mod data;
 mod definition;
 mod device;
 mod devices;

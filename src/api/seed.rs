@@ -1,6 +1,6 @@
 //! Seeds: what a guest reads at its first boot.
 
-use super::{RhaiResultOf, value};
+use super::{RhaiResultOf, data};
 use rhai::plugin::*;
 use rhai::{Array, Blob, Map, Module};
 
@@ -32,7 +32,7 @@ mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn cloud_init(documents: Map) -> RhaiResultOf<Seed> {
-        Ok(crate::seed::cloud_init(&value(&documents.into(), "")?)?)
+        Ok(data::make(&documents.into(), crate::seed::cloud_init)?)
     }
 
     /// The names of its files.

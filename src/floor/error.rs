@@ -2,7 +2,7 @@
 //!
 //! Places in a script are not known here; the script room adds them.
 
-use super::Map;
+use super::{Map, Place};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
@@ -108,7 +108,7 @@ pub enum Area {
 }
 
 /// One of several mistakes in a definition, at a path inside the value that was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Finding {
     /// Where in the value, such as `devices.disks[0].target`; empty for the value itself.
     pub path: String,
@@ -118,6 +118,8 @@ pub struct Finding {
     pub message: String,
     /// What to do about it, such as ``did you mean `target`?``.
     pub hint: Option<String>,
+    /// Where in a file of data it is, if the value came from one.
+    pub place: Option<Place>,
 }
 
 /// The facts of an [`Error`].

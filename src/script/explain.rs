@@ -95,6 +95,11 @@ fn findings(found: &[Finding], source: &str, call: Position, sources: &Sources) 
     let locator = sources.get(source).and_then(|text| Locator::new(&text));
     let one = |finding: &Finding| {
         let shown = with(Diagnostic::error(&finding.message), finding.hint.clone());
+        if let Some(found) = &finding.place {
+            sources.insert(&found.file.name, &found.file.text);
+            let source = found.file.name.clone();
+            return shown.at(Some(Place { source, line: found.line, column: found.column }));
+        }
         let position = locator.as_ref().and_then(|locator| locator.find(call, &finding.path, finding.on_key));
         match position {
             Some(position) if !finding.path.is_empty() => shown.at(place(source, position)),
@@ -103,7 +108,7 @@ fn findings(found: &[Finding], source: &str, call: Position, sources: &Sources) 
         }
     };
     let mut shown: Vec<Diagnostic> = found.iter().map(one).collect();
-    shown.sort_by_key(|one| one.place.as_ref().map(|place| (place.line, place.column)));
+    shown.sort_by_key(|one| one.place.as_ref().map(|place| (place.source.clone(), place.line, place.column)));
     shown
 }
 

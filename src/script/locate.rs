@@ -5,6 +5,7 @@
 //! was built by code (a function, `push`, an assignment) is looked for among all map literals of the script: the one
 //! whose own keys share the longest end with the path, if there is just one.
 
+use crate::floor::{Step, steps};
 use rhai::{AST, ASTNode, Engine, Expr, OptimizationLevel, Position, Stmt};
 
 /// A syntax tree prepared for look-ups.
@@ -96,23 +97,6 @@ impl Locator {
         let (_, key, value) = best.next()?;
         if best.next().is_some() { None } else { Some(if on_key { *key } else { *value }) }
     }
-}
-
-/// A step of a path.
-enum Step {
-    Key(String),
-    Index(usize),
-}
-
-/// The steps of `devices.disks[0].target`.
-fn steps(path: &str) -> Vec<Step> {
-    let parts = path.split(['.', '[']).filter(|part| !part.is_empty());
-    parts
-        .map(|part| match part.strip_suffix(']').and_then(|index| index.parse().ok()) {
-            Some(index) => Step::Index(index),
-            None => Step::Key(part.to_string()),
-        })
-        .collect()
 }
 
 /// The call that an expression after a dot begins with.

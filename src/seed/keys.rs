@@ -28,5 +28,6 @@ pub(super) fn unknown(path: &str, key: &str) -> Option<Finding> {
         on_key: true,
         message: format!("cloud-config has no key `{key}`"),
         hint: Some(hint),
+        place: None,
     })
 }

@@ -288,5 +288,5 @@ fn usual_mac(name: &str, nic: usize, machines: &[Machine]) -> Mac {
 }
 
 fn value(path: &str, key: &str, message: String, hint: &str) -> Finding {
-    Finding { path: format!("{path}.{key}"), on_key: false, message, hint: Some(hint.to_string()) }
+    Finding { path: format!("{path}.{key}"), message, hint: Some(hint.to_string()), ..Finding::default() }
 }

@@ -184,6 +184,7 @@ impl Host {
                             on_key: false,
                             message: message.clone(),
                             hint: Some("check the address, or say `gateway_unreachable: \"warn\"`".to_string()),
+                            place: None,
                         });
                     } else {
                         tracing::warn!(address = %one.net, %gateway, "the gateway does not answer");

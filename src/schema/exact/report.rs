@@ -83,7 +83,7 @@ impl<'a> Report<'a> {
             }
         };
         let hint = hint.or_else(|| self.allowed(problem, places));
-        Finding { path, on_key, message, hint }
+        Finding { path, on_key, message, hint, place: None }
     }
 
     /// The elements from the user's root to the one with the problem.

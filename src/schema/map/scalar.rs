@@ -71,6 +71,7 @@ impl Wrong {
             on_key: false,
             message: format!("`{name}` {}", self.message),
             hint: self.hint,
+            place: None,
         }
     }
 }

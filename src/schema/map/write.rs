@@ -20,7 +20,7 @@ pub(crate) fn to_xml(table: &Table, root: &str, ty: TypeId, value: &Value) -> (E
         Value::Map(map) => writer.map(&table.types[ty], &mut elem, map, ""),
         other => {
             let message = format!("{root} must be a map, not {}", other.show());
-            writer.findings.push(Finding { path: String::new(), on_key: false, message, hint: None });
+            writer.findings.push(Finding { message, ..Finding::default() });
         }
     }
     (elem, writer.findings)
@@ -68,7 +68,7 @@ struct Given<'v, 't> {
 
 impl Writer<'_> {
     pub(super) fn find(&mut self, path: String, on_key: bool, message: String, hint: Option<String>) {
-        self.findings.push(Finding { path, on_key, message, hint });
+        self.findings.push(Finding { path, on_key, message, hint, place: None });
     }
 
     pub(super) fn wrong(&mut self, wrong: Wrong, path: &str) {

@@ -160,7 +160,7 @@ impl Guest {
             path: (*field).to_string(),
             on_key: true,
             message: format!("{format} cannot express `{field}`"),
-            hint: None,
+            ..Finding::default()
         });
         let found: Vec<_> = found.collect();
         if found.is_empty() { Ok(()) } else { Err(Error::definition(&format!("guest `{}`", self.hostname), found)) }

@@ -14,7 +14,12 @@ pub(super) struct Reader {
 impl Reader {
     /// Notes a mistake in a value.
     pub(super) fn wrong(&mut self, path: &str, message: &str, hint: Option<String>) {
-        self.findings.push(Finding { path: path.to_string(), on_key: false, message: message.to_string(), hint });
+        self.findings.push(Finding {
+            path: path.to_string(),
+            message: message.to_string(),
+            hint,
+            ..Finding::default()
+        });
     }
 
     /// Notes keys that nobody knows.
@@ -28,6 +33,7 @@ impl Reader {
                 on_key: true,
                 message: format!("{of} has no field `{key}`"),
                 hint: Some(hint),
+                place: None,
             });
         }
     }

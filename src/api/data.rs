@@ -1,0 +1,342 @@
+//! Documents of data with the places of what is in them.
+//!
+//! Rhai gives every value a tag that stays with it in variables, lists and calls, and that is lost when a value is
+//! computed. What is read from a file is tagged with a number, under which a table knows its place: so a mistake in a
+//! value is shown in the file it came from, wherever a script took it in between.
+
+use crate::floor::{DataFile, Error, Finding, Place, Result, Step, Value, steps};
+use rhai::Dynamic;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{Location, Spanned};
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Of so many values places are known; beyond, those of the files read first are forgotten.
+const MOST_PLACES: usize = 100_000;
+
+/// A YAML document of this name.
+pub(super) fn yaml(name: &str, text: String) -> Result<Dynamic> {
+    let read = serde_saphyr::from_str::<Spanned<Node>>(&text).map_err(|error| {
+        let at = error.location().map(|at| (at.line(), at.column()));
+        (error.to_string(), at)
+    });
+    document(name, "YAML", text, read)
+}
+
+/// A JSON document of this name.
+pub(super) fn json(name: &str, text: String) -> Result<Dynamic> {
+    let strict = serde_json::from_str::<IgnoredAny>(&text).map_err(|error| {
+        let at = (error.line() as u64, error.column() as u64);
+        (error.to_string(), Some(at).filter(|(line, _)| *line > 0))
+    });
+    // What is JSON is YAML too, and that reader knows places. A key may appear twice in JSON: the last one counts.
+    let options =
+        serde_saphyr::options! { duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins, budget: None };
+    let read = strict.and_then(|_| {
+        serde_saphyr::from_str_with_options::<Spanned<Node>>(&text, options).map_err(|error| (error.to_string(), None))
+    });
+    document(name, "JSON", text, read)
+}
+
+type Wrong = (String, Option<(u64, u64)>);
+
+fn document(name: &str, kind: &str, text: String, read: Result<Spanned<Node>, Wrong>) -> Result<Dynamic> {
+    let file = Arc::new(DataFile { name: name.to_string(), text });
+    match read {
+        Ok(root) => Ok(TABLE.lock().unwrap_or_else(PoisonError::into_inner).add(file, root)),
+        Err((words, at)) => {
+            // The parser's words begin and end with the place, which is shown by itself.
+            let words = words.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let (words, place) = match at {
+                Some((line, column)) => {
+                    let words = words.trim_start_matches(&format!("line {line} column {column}: "));
+                    let words = words.trim_end_matches(&format!(" at line {line} column {column}"));
+                    (words, Some(place(&file, (number(line), number(column)))))
+                }
+                None => (words, None),
+            };
+            let message = format!("`{name}` is not {kind}: {words}");
+            Err(Error::definition(name, vec![Finding { message, place, ..Finding::default() }]))
+        }
+    }
+}
+
+/// Makes something of a script value; mistakes are placed as [`placed`] does.
+pub(super) fn make<T>(given: &Dynamic, make: impl FnOnce(&Value) -> Result<T>) -> Result<T> {
+    make(&super::value(given, "")?).map_err(|error| placed(error, given))
+}
+
+/// Adds to the mistakes of an error where they are in the files that the value was read from.
+pub(super) fn placed(mut error: Error, given: &Dynamic) -> Error {
+    for finding in &mut error.findings {
+        if finding.place.is_none() {
+            finding.place = find(given, &finding.path, finding.on_key);
+        }
+    }
+    error
+}
+
+/// Where in a file of data a value or its key was read, if it was.
+pub(super) fn place_of(value: &Dynamic, on_key: bool) -> Option<Place> {
+    find(value, "", on_key)
+}
+
+/// A place as a script sees it.
+pub(super) fn shown(place: &Place) -> Dynamic {
+    let number = |number: usize| Dynamic::from(i64::try_from(number).unwrap_or(i64::MAX));
+    let fields = [
+        ("file".into(), place.file.name.clone().into()),
+        ("line".into(), number(place.line)),
+        ("column".into(), number(place.column)),
+    ];
+    Dynamic::from_map(fields.into_iter().collect())
+}
+
+/// The place that a path means in a value; what is not there is where it is missing.
+fn find(given: &Dynamic, path: &str, on_key: bool) -> Option<Place> {
+    let mut at = given.flatten_clone();
+    // A typed parameter of a function has lost its own tag, but what is in it has not.
+    let mut tagged = Some(at.tag()).filter(|tag| *tag != 0).or_else(|| parent(&at));
+    let mut steps = steps(path).into_iter().peekable();
+    while let Some(step) = steps.next() {
+        let inner = match &step {
+            Step::Key(key) => at.as_map_ref().ok().and_then(|map| map.get(key.as_str()).map(Dynamic::flatten_clone)),
+            Step::Index(index) => match at.as_array_ref() {
+                Ok(list) => list.get(*index).map(Dynamic::flatten_clone),
+                // A single value where a list is meant.
+                Err(_) if *index == 0 => continue,
+                Err(_) => None,
+            },
+        };
+        let Some(inner) = inner else {
+            // The last step names what is not there, by another spelling or not at all.
+            if steps.peek().is_some() {
+                return None;
+            }
+            break;
+        };
+        at = inner;
+        tagged = Some(at.tag());
+    }
+    TABLE.lock().unwrap_or_else(PoisonError::into_inner).find(tagged?, on_key)
+}
+
+/// The tag of what holds all that is in a map or list.
+fn parent(value: &Dynamic) -> Option<Tag> {
+    let tags: Vec<Tag> = match (value.as_map_ref(), value.as_array_ref()) {
+        (Ok(map), _) => map.values().map(tag).collect(),
+        (_, Ok(list)) => list.iter().map(tag).collect(),
+        _ => Vec::new(),
+    };
+    let table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut parents = tags.into_iter().map(|tag| table.parent(tag));
+    let first = parents.next()??;
+    parents.all(|parent| parent == Some(first)).then_some(first)
+}
+
+/// A shared value has a tag outside and one inside.
+fn tag(value: &Dynamic) -> Tag {
+    if value.is_shared() { value.flatten_clone().tag() } else { value.tag() }
+}
+
+/// Rhai's tags, on machines of 64 bits.
+type Tag = i32;
+
+/// Line and column.
+type Spot = (u32, u32);
+
+/// Where a value is, where its key is if it has one, and what holds it.
+struct Entry {
+    value: Spot,
+    key: Option<Spot>,
+    parent: Option<Tag>,
+}
+
+/// The places of all values in a file; their tags follow each other.
+struct Known {
+    file: Arc<DataFile>,
+    first: Tag,
+    entries: Vec<Entry>,
+}
+
+/// The places of all files.
+struct Table {
+    known: VecDeque<Known>,
+    count: usize,
+    next: Tag,
+}
+
+// Scripts may set tags as well; nobody will begin at this end.
+static TABLE: Mutex<Table> = Mutex::new(Table { known: VecDeque::new(), count: 0, next: Tag::MIN });
+
+impl Table {
+    fn add(&mut self, file: Arc<DataFile>, root: Spanned<Node>) -> Dynamic {
+        let mut known = Known { file, first: self.next, entries: Vec::new() };
+        let value = known.tagged(root, None, None);
+        // Numbers are never used twice. When they are used up, what is read has no places any more.
+        let count = Tag::try_from(known.entries.len()).ok();
+        let Some(next) = count.and_then(|count| self.next.checked_add(count)).filter(|next| *next < 0) else {
+            return value;
+        };
+        self.next = next;
+        self.count += known.entries.len();
+        self.known.push_back(known);
+        while self.count > MOST_PLACES
+            && let Some(oldest) = self.known.pop_front()
+        {
+            self.count -= oldest.entries.len();
+        }
+        value
+    }
+
+    fn entry(&self, tag: Tag) -> Option<(&Known, &Entry)> {
+        let at = self.known.partition_point(|known| known.first <= tag).checked_sub(1)?;
+        let known = &self.known[at];
+        let entry = known.entries.get(usize::try_from(tag.checked_sub(known.first)?).ok()?)?;
+        Some((known, entry))
+    }
+
+    fn find(&self, tag: Tag, on_key: bool) -> Option<Place> {
+        let (known, entry) = self.entry(tag)?;
+        let (line, column) = entry.key.filter(|_| on_key).unwrap_or(entry.value);
+        Some(place(&known.file, (line, column)))
+    }
+
+    fn parent(&self, tag: Tag) -> Option<Tag> {
+        self.entry(tag)?.1.parent
+    }
+}
+
+impl Known {
+    fn tagged(&mut self, node: Spanned<Node>, key: Option<Spot>, parent: Option<Tag>) -> Dynamic {
+        let offset = Tag::try_from(self.entries.len()).unwrap_or(Tag::MAX);
+        let tag = self.first.saturating_add(offset);
+        self.entries.push(Entry { value: spot(node.referenced), key, parent });
+        let mut value = match node.value {
+            Node::Scalar(value) => super::dynamic(value),
+            Node::List(items) => {
+                items.into_iter().map(|item| self.tagged(item, None, Some(tag))).collect::<rhai::Array>().into()
+            }
+            Node::Map(entries) => {
+                let entry = |(key, item): (Spanned<String>, Spanned<Node>)| {
+                    let item = self.tagged(item, Some(spot(key.referenced)), Some(tag));
+                    (key.value.into(), item)
+                };
+                entries.into_iter().map(entry).collect::<rhai::Map>().into()
+            }
+        };
+        value.set_tag(tag);
+        value
+    }
+}
+
+fn place(file: &Arc<DataFile>, (line, column): Spot) -> Place {
+    Place { file: Arc::clone(file), line: line as usize, column: column as usize }
+}
+
+fn spot(at: Location) -> Spot {
+    (number(at.line()), number(at.column()))
+}
+
+fn number(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// A value as the reader gives it.
+enum Node {
+    Scalar(Value),
+    List(Vec<Spanned<Node>>),
+    Map(Vec<(Spanned<String>, Spanned<Node>)>),
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NodeVisitor)
+    }
+}
+
+struct NodeVisitor;
+
+impl<'de> Visitor<'de> for NodeVisitor {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map, a list or a scalar")
+    }
+
+    fn visit_unit<E>(self) -> Result<Node, E> {
+        Ok(Node::Scalar(Value::Unit))
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Node, E> {
+        Ok(Node::Scalar(flag.into()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Node, E> {
+        Ok(Node::Scalar(number.into()))
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "beyond the greatest integer of a script there are only floats")]
+    fn visit_u64<E>(self, number: u64) -> Result<Node, E> {
+        Ok(Node::Scalar(i64::try_from(number).map_or(Value::Float(number as f64), Value::Int)))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Node, E> {
+        Ok(Node::Scalar(Value::Float(number)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Node, E> {
+        Ok(Node::Scalar(text.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
+        let mut found = Vec::new();
+        while let Some(item) = items.next_element()? {
+            found.push(item);
+        }
+        Ok(Node::List(found))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Node, A::Error> {
+        let mut found = Vec::new();
+        while let Some(entry) = entries.next_entry()? {
+            found.push(entry);
+        }
+        Ok(Node::Map(found))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(value: &Dynamic) -> Option<usize> {
+        place_of(value, false).map(|place| place.line)
+    }
+
+    #[test]
+    fn places_stay_with_values_and_the_oldest_are_forgotten() {
+        let text = "- 1\n".repeat(MOST_PLACES * 2 / 5);
+        let read = || yaml("numbers.yaml", text.clone()).expect("this is YAML").cast::<rhai::Array>();
+        let first = read();
+        let kept = first[41].clone();
+        assert_eq!(line(&kept), Some(42));
+        assert_eq!(line(&Dynamic::from(first)), Some(1), "what holds the values is known although its own tag is lost");
+        assert_eq!(line(&Dynamic::from(kept.as_int().unwrap_or_default())), None);
+        let (second, third) = (read(), read());
+        assert_eq!(line(&kept), None);
+        assert_eq!((line(&second[1]), line(&third[2])), (Some(2), Some(3)));
+    }
+
+    #[test]
+    fn json_and_yaml_give_the_same_values() {
+        let text =
+            r#"{ "a": [1, -2, 1.5, true, null, "\ud83d\ude00\/", 18446744073709551615], "b": { "c": "", "c": "x" } }"#;
+        let read = json("a.json", text.to_string()).expect("this is JSON");
+        let plain = super::super::value(&read, "").expect("data is plain");
+        let other: Value = serde_json::from_str(text).expect("this is JSON");
+        assert_eq!(plain, other);
+        assert!(json("a.json", "a: 1".to_string()).is_err(), "YAML is not JSON");
+    }
+}
