@@ -13,7 +13,7 @@ pub(super) fn module() -> Module {
 
 /// What a list is asked for; only domains have snapshots and saves.
 fn filter(what: &str, given: Map) -> Result<Filter> {
-    const KNOWN: &[&str] = &["active", "autostart", "name", "persistent", "managed_save", "snapshots"];
+    const KNOWN: &[&str] = &["active", "autostart", "name", "persistent", "label", "managed_save", "snapshots"];
     let known = if what == "domains" { KNOWN } else { &KNOWN[..4] };
     let options = Options::from_value(what, value(&given.into(), "")?, known)?;
     Ok(Filter {
@@ -23,6 +23,7 @@ fn filter(what: &str, given: Map) -> Result<Filter> {
         snapshots: options.bool("snapshots")?,
         managed_save: options.bool("managed_save")?,
         name: options.str("name")?.map(str::to_string),
+        labels: super::machine::wanted(options.get("label"))?,
     })
 }
 
@@ -158,7 +159,7 @@ mod functions {
         Ok(list(host.domains()?))
     }
 
-    /// The domains that fit, sorted by name. One call, whatever their number.
+    /// The domains that fit, sorted by name. One call, whatever their number; with `label` one more for each.
     ///
     /// Options:
     /// * `active`: `true` for those that are started, `false` for the others.
@@ -167,6 +168,7 @@ mod functions {
     /// * `name`: a name; `*` stands for any text and `?` for any letter.
     /// * `snapshots`: `true` for those with a snapshot.
     /// * `managed_save`: `true` for those with a managed save.
+    /// * `label`: `"role=web"`, `"role"` for any value, a list of those, or a map; see `vm.labels`.
     ///
     /// # Example
     ///
@@ -431,6 +433,7 @@ mod functions {
     /// Options:
     /// * `storage`: volumes to make first, a list of `#{ pool, volume, from }`: `pool` is a name (default `"default"`),
     ///   `volume` a definition or a map, `from` a file to upload or a seed. A seed needs no `volume` but a `name`.
+    /// * `labels`, `annotations`: maps of text to keep with the machine; `protected`: that `remove` refuses it.
     /// * `shared_with`: other hosts whose bridge of the same name is the same network; their addresses count too.
     /// * `start`: whether to start it, default `true`.
     /// * `wait`: whether to wait as the interfaces ask, default `true`.

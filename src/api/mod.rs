@@ -27,6 +27,7 @@ mod images;
 mod ip;
 mod ipam;
 mod life;
+mod machine;
 mod migrate;
 mod network;
 mod network_edit;
@@ -138,6 +139,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Ip", ip::module()),
         ("Ipam", ipam::module()),
         ("Lifecycle", life::module()),
+        ("Machine", machine::module()),
         ("Migration", migrate::module()),
         ("Network", network::module()),
         ("Node", host_object::module()),

@@ -1,14 +1,18 @@
 //! The options of `provision` and of waiting, from script maps.
 
+use super::machine::texts;
 use super::{definition, images, value};
 use crate::floor::{Error, Map as Plain, Options, Result, Value};
-use crate::libvirt::{self, Content, Family, Host, Provision, Provisioned, SeedDisk, Source, Storage, WaitIp};
+use crate::libvirt::{
+    self, Content, Family, Host, MachineRecord, Provision, Provisioned, SeedDisk, Source, Storage, WaitIp,
+};
 use crate::schema::{Definition, Kind};
 use crate::seed::{Guest, Seed, cloud_init};
 use rhai::{Dynamic, Map};
 use std::path::PathBuf;
 
-const OPTIONS: &[&str] = &["autostart", "keep", "shared_with", "start", "storage", "wait"];
+const OPTIONS: &[&str] =
+    &["annotations", "autostart", "keep", "labels", "protected", "shared_with", "start", "storage", "wait"];
 const STORAGE: &[&str] = &["format", "from", "image", "mode", "name", "pool", "size", "volume"];
 /// The options of `wait_for_ip`, sorted.
 pub(super) const WAIT: &[&str] =
@@ -31,6 +35,7 @@ pub(super) fn provision(host: &Host, definition: &Definition, given: &Map) -> Re
     let shared = hosts(given.get("shared_with"))?;
     let by_seed = wishes.iter().any(|wish| wish.ip.via.by_seed());
     let seed = if by_seed && !has_seed(given) { Some(seed_disk(definition, &ready)) } else { None };
+    let root = ready.recorded(&root, seed.as_ref())?;
     let claim = host.claim(&root, &wishes, seed.as_ref(), &shared)?;
     let prepared = claim.network_config().map_or(Ok(ready), |config| {
         let mut options = options(definition, given, Some(&config))?;
@@ -108,6 +113,12 @@ fn options(definition: &Definition, given: &Map, config: Option<&Plain>) -> Resu
         autostart: options.bool("autostart")?.unwrap_or(false),
         wait: waits,
         keep: options.bool("keep")?.unwrap_or(false),
+        record: MachineRecord {
+            volumes: Vec::new(),
+            labels: texts("labels", options.get("labels"))?,
+            annotations: texts("annotations", options.get("annotations"))?,
+            protected: options.bool("protected")?.unwrap_or(false),
+        },
     })
 }
 

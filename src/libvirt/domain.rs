@@ -154,16 +154,6 @@ impl Domain {
             .explain(&format!("ask for the {} addresses of", source.word()), &self.object)
     }
 
-    /// Keeps an element of a namespace in its metadata, now and at the next start.
-    pub(super) fn set_metadata(&self, element: &str, prefix: &str, space: &str) -> Result<()> {
-        let live = if self.is_active()? { sys::VIR_DOMAIN_AFFECT_LIVE } else { 0 };
-        let config = if self.is_persistent()? { sys::VIR_DOMAIN_AFFECT_CONFIG } else { 0 };
-        let kind = sys::VIR_DOMAIN_METADATA_ELEMENT.cast_signed();
-        self.raw
-            .set_metadata(kind, Some(element), Some(prefix), Some(space), live | config)
-            .explain("change the metadata of", &self.object)
-    }
-
     pub(super) fn raw(&self) -> &virt::domain::Domain {
         &self.raw
     }

@@ -21,6 +21,8 @@ pub struct Filter {
     pub managed_save: Option<bool>,
     /// A name; `*` stands for any text and `?` for any letter.
     pub name: Option<String>,
+    /// Labels that a domain must have, each with its value, or with any.
+    pub labels: Vec<(String, Option<String>)>,
 }
 
 impl Filter {
@@ -56,6 +58,19 @@ impl Host {
         let found = self.raw().list_all_domains(flags).explain("list the domains of", self.object())?;
         let mut all = found.into_iter().map(|raw| Domain::new(self, raw)).collect::<Result<Vec<_>>>()?;
         all.retain(|one| filter.matches(one.name()));
+        if !filter.labels.is_empty() {
+            let mut labelled = Vec::new();
+            for one in all {
+                let labels = one.record()?.labels;
+                let has = |(name, value): &(String, Option<String>)| {
+                    labels.get(name).is_some_and(|found| value.as_ref().is_none_or(|value| value == found))
+                };
+                if filter.labels.iter().all(has) {
+                    labelled.push(one);
+                }
+            }
+            all = labelled;
+        }
         Ok(sorted(all, Domain::name))
     }
 

@@ -4,8 +4,12 @@ use super::define::{already, name_of};
 use super::object::{Kind, Object};
 use super::undo::{self, Made};
 use super::wiring::Wiring;
-use super::{Claim, Domain, Found, Host, NetworkCondition, Phase, Transaction, Volume, WaitIp, verify};
+use super::{
+    Claim, Domain, Found, Host, MachineRecord, NetworkCondition, Owned, Phase, SeedDisk, Transaction, Volume, WaitIp,
+    verify,
+};
 use crate::floor::{Code, Error, Result, interrupt, timing};
+use crate::schema::xml::{self, Elem};
 use std::path::PathBuf;
 
 /// What goes into a new volume.
@@ -45,11 +49,28 @@ pub struct Provision {
     pub wait: Vec<(usize, WaitIp)>,
     /// Whether to leave a failed domain for inspection.
     pub keep: bool,
+    /// What to keep of the machine beside the volumes that are made for it.
+    pub record: MachineRecord,
 }
 
 impl Default for Provision {
     fn default() -> Self {
-        Self { storage: Vec::new(), start: true, autostart: false, wait: Vec::new(), keep: false }
+        let record = MachineRecord::default();
+        Self { storage: Vec::new(), start: true, autostart: false, wait: Vec::new(), keep: false, record }
+    }
+}
+
+impl Provision {
+    /// The document of a machine with the record of what is made for it.
+    pub fn recorded(&self, root: &Elem, seed: Option<&SeedDisk>) -> Result<Elem> {
+        let mut record = self.record.clone();
+        for storage in &self.storage {
+            record.volumes.push(Owned { pool: storage.pool.clone(), name: name_of(Kind::Volume, &storage.xml)? });
+        }
+        record.volumes.extend(seed.map(|seed| Owned { pool: seed.pool.clone(), name: seed.volume.clone() }));
+        let mut root = root.clone();
+        record.write(&mut root);
+        Ok(root)
     }
 }
 
@@ -71,10 +92,11 @@ impl Host {
             return Err(already(&object));
         }
         self.volumes_absent(options)?;
+        let xml = xml::to_string(&options.recorded(&xml::parse(xml)?, None)?);
         let transaction = Transaction::begin();
         let made = self.fill(options).and_then(|()| {
-            let domain = self.define_domain(xml)?;
-            verify::is_as_defined(&domain, xml)?;
+            let domain = self.define_domain(&xml)?;
+            verify::is_as_defined(&domain, &xml)?;
             run(domain, options)
         });
         finish(made, &object, options, transaction)

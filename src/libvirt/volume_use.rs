@@ -53,32 +53,12 @@ impl Volume {
 
     /// The domains and volumes that need it.
     pub fn users(&self) -> Result<Users> {
-        let path = self.path()?;
-        let bases = overlays(self.host())?;
-        let mut needed = HashSet::from([path.clone()]);
-        // What stands on something that stands on it needs it too.
-        while let Some((volume, _)) = bases
-            .iter()
-            .find(|(volume, base)| needed.contains(base) && volume.path().is_ok_and(|path| !needed.contains(&path)))
-        {
-            needed.insert(volume.path()?);
-        }
-        let mut domains = Vec::new();
-        for domain in self.host().domains()? {
-            if files(&domain)?.iter().any(|file| needed.contains(file)) {
-                domains.push(domain);
-            }
-        }
-        let overlays = bases.into_iter().filter(|(_, base)| *base == path).map(|(volume, _)| volume).collect();
-        Ok(Users { domains, overlays })
+        users(self.host(), &HashSet::from([self.path()?]))
     }
 
     /// Deletes it with its data, unless somebody needs it.
     pub fn delete_unused(&self) -> Result<()> {
-        let users = self.users()?;
-        let domains = users.domains.iter().map(|one| format!("domain `{}`", one.name()));
-        let overlays = users.overlays.iter().map(|one| format!("its overlay `{}`", one.name()));
-        let users: Vec<String> = domains.chain(overlays).collect();
+        let users = self.users()?.named();
         if users.is_empty() {
             return self.delete();
         }
@@ -106,6 +86,45 @@ impl Volume {
         };
         while_busy(self.host(), || self.raw().wipe_pattern(number, 0).map(drop).explain("wipe", self.object()))
     }
+}
+
+impl Users {
+    fn named(&self) -> Vec<String> {
+        let domains = self.domains.iter().map(|one| format!("domain `{}`", one.name()));
+        domains.chain(self.overlays.iter().map(|one| format!("its overlay `{}`", one.name()))).collect()
+    }
+}
+
+/// Who needs one of these volumes beside the domain of this name and the volumes themselves.
+pub(super) fn needed_by(host: &Host, volumes: &[Volume], but: &str) -> Result<Vec<String>> {
+    if volumes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let paths = volumes.iter().map(Volume::path).collect::<Result<_>>()?;
+    let mut users = users(host, &paths)?;
+    users.domains.retain(|domain| domain.name() != but);
+    users.overlays.retain(|overlay| overlay.path().is_ok_and(|path| !paths.contains(&path)));
+    Ok(users.named())
+}
+
+fn users(host: &Host, paths: &HashSet<String>) -> Result<Users> {
+    let bases = overlays(host)?;
+    let mut needed = paths.clone();
+    // What stands on something that stands on it needs it too.
+    while let Some((volume, _)) = bases
+        .iter()
+        .find(|(volume, base)| needed.contains(base) && volume.path().is_ok_and(|path| !needed.contains(&path)))
+    {
+        needed.insert(volume.path()?);
+    }
+    let mut domains = Vec::new();
+    for domain in host.domains()? {
+        if files(&domain)?.iter().any(|file| needed.contains(file)) {
+            domains.push(domain);
+        }
+    }
+    let overlays = bases.into_iter().filter(|(_, base)| paths.contains(base)).map(|(volume, _)| volume).collect();
+    Ok(Users { domains, overlays })
 }
 
 /// The file that a volume stands on, from its XML.

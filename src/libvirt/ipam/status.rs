@@ -167,7 +167,7 @@ impl Domain {
         let Some(mut record) = Record::read(&xml::parse(&self.inactive_xml()?)?) else { return Ok(()) };
         record.phase = phase;
         record.conditions.extend(condition);
-        self.set_metadata(&xml::to_string(&record.bare()), PREFIX, SPACE)
+        self.set_metadata(Some(&xml::to_string(&record.bare())), PREFIX, SPACE)
     }
 
     /// The reservations that go with the domain.

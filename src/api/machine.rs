@@ -1,0 +1,328 @@
+//! Machines: what is kept of them, and removing them.
+
+use super::{RhaiResultOf, dynamic, value};
+use crate::floor::{Error, Options, Result, Value};
+use crate::libvirt::{Owned, Remove, Removed};
+use rhai::plugin::*;
+use rhai::{Array, Dynamic, Map, Module};
+use std::collections::BTreeMap;
+
+pub(super) fn module() -> Module {
+    exported_module!(functions)
+}
+
+/// Labels or annotations: a map of text. Numbers and flags become text.
+pub(super) fn texts(what: &str, given: Option<&Value>) -> Result<BTreeMap<String, String>> {
+    let wrong = |shown: String| {
+        Error::argument(format!("`{what}` must be a map of text, not {shown}")).hint("such as `#{ role: \"web\" }`")
+    };
+    match given {
+        None | Some(Value::Unit) => Ok(BTreeMap::new()),
+        Some(Value::Map(map)) => map
+            .iter()
+            .map(|(key, value)| match value {
+                Value::String(text) => Ok((key.clone(), text.clone())),
+                Value::Bool(_) | Value::Int(_) | Value::Float(_) => Ok((key.clone(), value.show())),
+                other => Err(wrong(format!("{} in `{key}`", other.kind()))),
+            })
+            .collect(),
+        Some(other) => Err(wrong(other.show())),
+    }
+}
+
+/// The labels to look for: `"role=web"`, `"role"` for any value, a list of those, or a map.
+pub(super) fn wanted(given: Option<&Value>) -> Result<Vec<(String, Option<String>)>> {
+    let one = |text: &str| match text.split_once('=') {
+        Some((name, value)) => (name.trim().to_string(), Some(value.trim().to_string())),
+        None => (text.trim().to_string(), None),
+    };
+    match given {
+        Some(Value::String(text)) => Ok(text.split(',').filter(|part| !part.trim().is_empty()).map(one).collect()),
+        Some(Value::List(list)) => {
+            let parts = list.iter().map(|item| wanted(Some(item))).collect::<Result<Vec<_>>>()?;
+            Ok(parts.into_iter().flatten().collect())
+        }
+        other => Ok(texts("label", other)?.into_iter().map(|(name, value)| (name, Some(value))).collect()),
+    }
+}
+
+fn map(texts: BTreeMap<String, String>) -> Map {
+    texts.into_iter().map(|(key, text)| (key.into(), text.into())).collect()
+}
+
+fn volumes(owned: Vec<Owned>) -> Array {
+    let one = |volume: Owned| {
+        let fields = [("pool".into(), volume.pool.into()), ("name".into(), volume.name.into())];
+        Dynamic::from_map(fields.into_iter().collect())
+    };
+    owned.into_iter().map(one).collect()
+}
+
+fn owned(given: &Dynamic) -> Result<Owned> {
+    let options = Options::from_value("owned_volumes", value(given, "")?, &["name", "pool"])?;
+    match (options.str("pool")?, options.str("name")?) {
+        (Some(pool), Some(name)) => Ok(Owned { pool: pool.to_string(), name: name.to_string() }),
+        _ => Err(Error::argument("a volume is told by its `pool` and its `name`")),
+    }
+}
+
+fn removed(gone: Removed) -> Map {
+    let fields = [("volumes".into(), volumes(gone.volumes).into()), ("missing".into(), volumes(gone.missing).into())];
+    fields.into_iter().collect()
+}
+
+#[export_module]
+mod functions {
+    use crate::libvirt::Domain;
+
+    /// Removes it completely: stops it, undefines it with its UEFI variables, TPM state, managed save, snapshots and
+    /// reserved addresses, and deletes the volumes that were made for it by `provision`; nothing else.
+    ///
+    /// Gives `#{ volumes, missing }`: what was deleted, and what was recorded but is not there any more.
+    /// A protected domain is refused, and so is one whose volumes somebody else needs; nothing is touched then.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect();
+    /// let disk = #{ pool: "default", volume: #{ name: "db.qcow2", capacity: "1 GiB", target: #{ format: "qcow2" } } };
+    /// let vm = host.provision(
+    ///     #{ type: "test", name: "db", memory: "1 GiB", os: #{ type: "hvm" } },
+    ///     #{ storage: [disk] },
+    /// );
+    /// assert_eq(vm.remove().volumes, [#{ pool: "default", name: "db.qcow2" }]);
+    /// assert_eq(host.pool("default").find_volume("db.qcow2"), ());
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn remove(vm: &mut Domain) -> RhaiResultOf<Map> {
+        Ok(removed(vm.remove(&Remove::default())?))
+    }
+
+    /// Removes it completely.
+    ///
+    /// Options:
+    /// * `timeout`: ask the guest to shut down, and stop it at the end of this time; without, it is stopped at once.
+    /// * `keep_volumes`: leave the volumes that were made for it.
+    /// * `force`: even if it is protected.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect();
+    /// host.domain("web").remove(#{ timeout: "5s", keep_volumes: true });
+    /// assert_eq(host.find_domain("web"), ());
+    /// ```
+    #[rhai_fn(name = "remove", pure, return_raw)]
+    pub fn remove_with(vm: &mut Domain, options: Map) -> RhaiResultOf<Map> {
+        let known = ["force", "keep_volumes", "timeout"];
+        let options = Options::from_value("remove", value(&options.into(), "")?, &known)?;
+        let flag = |key: &str| options.bool(key).map(Option::unwrap_or_default);
+        let how = Remove {
+            timeout: options.duration("timeout")?,
+            keep_volumes: flag("keep_volumes")?,
+            force: flag("force")?,
+        };
+        Ok(removed(vm.remove(&how)?))
+    }
+
+    /// The volumes that were made for it and go with it: a list of `#{ pool, name }`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(connect().domain("web").owned_volumes, []);
+    /// ```
+    #[rhai_fn(get = "owned_volumes", pure, return_raw)]
+    pub fn owned_volumes(vm: &mut Domain) -> RhaiResultOf<Array> {
+        Ok(volumes(vm.record()?.volumes))
+    }
+
+    /// Records which volumes go with it, as for a machine that another tool made.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// vm.owned_volumes = [#{ pool: "default", name: "web.qcow2" }];
+    /// assert_eq(vm.owned_volumes.len(), 1);
+    /// ```
+    #[rhai_fn(set = "owned_volumes", pure, return_raw)]
+    pub fn set_owned_volumes(vm: &mut Domain, volumes: Array) -> RhaiResultOf<()> {
+        let mut record = vm.record()?;
+        record.volumes = volumes.iter().map(owned).collect::<Result<_>>()?;
+        Ok(vm.set_record(&record)?)
+    }
+
+    /// Its labels, by which `host.domains(#{ label: "role=web" })` selects.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// vm.labels = #{ role: "web" };
+    /// assert_eq(vm.labels.role, "web");
+    /// assert_eq(connect().domains(#{ label: "role=web" }).len(), 1);
+    /// ```
+    #[rhai_fn(get = "labels", pure, return_raw)]
+    pub fn labels(vm: &mut Domain) -> RhaiResultOf<Map> {
+        Ok(map(vm.record()?.labels))
+    }
+
+    /// Sets its labels, in place of those it had.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// vm.labels = #{ role: "web", env: "test" };
+    /// vm.labels = #{};
+    /// ```
+    #[rhai_fn(set = "labels", pure, return_raw)]
+    pub fn set_labels(vm: &mut Domain, labels: Map) -> RhaiResultOf<()> {
+        let mut record = vm.record()?;
+        record.labels = texts("labels", Some(&value(&labels.into(), "")?))?;
+        Ok(vm.set_record(&record)?)
+    }
+
+    /// What else is said about it, by name.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(connect().domain("web").annotations, #{});
+    /// ```
+    #[rhai_fn(get = "annotations", pure, return_raw)]
+    pub fn annotations(vm: &mut Domain) -> RhaiResultOf<Map> {
+        Ok(map(vm.record()?.annotations))
+    }
+
+    /// Sets what else is said about it, in place of what was.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// vm.annotations = #{ owner: "the <web> team" };
+    /// assert_eq(vm.annotations.owner, "the <web> team");
+    /// ```
+    #[rhai_fn(set = "annotations", pure, return_raw)]
+    pub fn set_annotations(vm: &mut Domain, annotations: Map) -> RhaiResultOf<()> {
+        let mut record = vm.record()?;
+        record.annotations = texts("annotations", Some(&value(&annotations.into(), "")?))?;
+        Ok(vm.set_record(&record)?)
+    }
+
+    /// Whether `remove` refuses to remove it.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert(!connect().domain("web").protected);
+    /// ```
+    #[rhai_fn(get = "protected", pure, return_raw)]
+    pub fn protected(vm: &mut Domain) -> RhaiResultOf<bool> {
+        Ok(vm.record()?.protected)
+    }
+
+    /// Sets whether `remove` refuses to remove it.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// vm.protected = true;
+    /// try {
+    ///     vm.remove();
+    /// } catch (err) {
+    ///     assert_eq(err.message, "cannot remove domain `web`: it is protected");
+    /// }
+    /// ```
+    #[rhai_fn(set = "protected", pure, return_raw)]
+    pub fn set_protected(vm: &mut Domain, protected: bool) -> RhaiResultOf<()> {
+        let mut record = vm.record()?;
+        record.protected = protected;
+        Ok(vm.set_record(&record)?)
+    }
+
+    /// Its title, a line at most, or `()`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(connect().domain("web").title, ());
+    /// ```
+    #[rhai_fn(get = "title", pure, return_raw)]
+    pub fn title(vm: &mut Domain) -> RhaiResultOf<Dynamic> {
+        Ok(dynamic(vm.title()?.into()))
+    }
+
+    /// Sets its title; an empty one removes it.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// vm.title = "the shop's web server";
+    /// assert_eq(vm.title, "the shop's web server");
+    /// ```
+    #[rhai_fn(set = "title", pure, return_raw)]
+    pub fn set_title(vm: &mut Domain, title: &str) -> RhaiResultOf<()> {
+        Ok(vm.set_title(title)?)
+    }
+
+    /// Its description, or `()`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(connect().domain("web").description, ());
+    /// ```
+    #[rhai_fn(get = "description", pure, return_raw)]
+    pub fn description(vm: &mut Domain) -> RhaiResultOf<Dynamic> {
+        Ok(dynamic(vm.description()?.into()))
+    }
+
+    /// Sets its description; an empty one removes it.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// vm.description = "serves the shop\nand the blog";
+    /// assert(vm.description.ends_with("the blog"));
+    /// ```
+    #[rhai_fn(set = "description", pure, return_raw)]
+    pub fn set_description(vm: &mut Domain, description: &str) -> RhaiResultOf<()> {
+        Ok(vm.set_description(description)?)
+    }
+
+    /// The XML that a program keeps in its metadata under a namespace, or `()`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(connect().domain("web").metadata("urn:example:none"), ());
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn metadata(vm: &mut Domain, space: &str) -> RhaiResultOf<Dynamic> {
+        Ok(dynamic(vm.metadata(space)?.into()))
+    }
+
+    /// Keeps an element in its metadata under a namespace with its prefix, in place of what was there; `()` removes it.
+    /// libvirt adds the namespace to the element.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// vm.set_metadata("urn:example:shop", "shop", "<ticket number='7'/>");
+    /// assert(vm.metadata("urn:example:shop").contains("7"));
+    /// vm.set_metadata("urn:example:shop", "shop", ());
+    /// assert_eq(vm.metadata("urn:example:shop"), ());
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn set_metadata(vm: &mut Domain, space: &str, prefix: &str, element: Dynamic) -> RhaiResultOf<()> {
+        let element = value(&element, "")?;
+        Ok(vm.set_metadata(element.as_str(), prefix, space)?)
+    }
+}

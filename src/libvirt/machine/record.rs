@@ -1,0 +1,147 @@
+//! The record of a machine: what was made for it alone, its labels and annotations, and whether it is protected.
+
+use crate::floor::Result;
+use crate::libvirt::Domain;
+use crate::schema::xml::{self, Attr, Elem, Name, Node};
+use std::collections::BTreeMap;
+
+/// The namespace of the record.
+const SPACE: &str = "urn:vmscript:machine:1";
+/// Its customary prefix.
+const PREFIX: &str = "machine";
+
+/// A volume that was made for a machine and goes with it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Owned {
+    /// The name of its pool.
+    pub pool: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What is kept of a machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MachineRecord {
+    /// The volumes that were made for it.
+    pub volumes: Vec<Owned>,
+    /// What it is selected by.
+    pub labels: BTreeMap<String, String>,
+    /// What else is said about it.
+    pub annotations: BTreeMap<String, String>,
+    /// Whether it must not be removed.
+    pub protected: bool,
+}
+
+impl MachineRecord {
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What a domain's XML keeps. What a later version wrote differently is passed over.
+    pub fn read(domain: &Elem) -> Self {
+        let root = domain.child("metadata").and_then(|metadata| {
+            metadata.children().find(|child| &*child.name.space == SPACE && child.local() == "machine")
+        });
+        root.map(Self::of).unwrap_or_default()
+    }
+
+    /// Puts it into a domain's XML.
+    pub fn write(&self, domain: &mut Elem) {
+        if self.is_empty() {
+            return;
+        }
+        let elem = Node::Elem(self.elem(|name| Name::new(SPACE, PREFIX, name)));
+        let metadata = domain.nodes.iter_mut().find_map(|node| match node {
+            Node::Elem(child) if child.name.is_plain("metadata") => Some(child),
+            _ => None,
+        });
+        if let Some(metadata) = metadata {
+            metadata.nodes.push(elem);
+        } else {
+            let mut metadata = Elem::new(Name::plain("metadata"));
+            metadata.nodes.push(elem);
+            domain.nodes.push(Node::Elem(metadata));
+        }
+    }
+
+    fn of(root: &Elem) -> Self {
+        let named = |name: &'static str| root.children().filter(move |child| child.local() == name);
+        let texts = |name| {
+            let pairs = named(name).filter_map(|one| Some((one.attr("name")?.to_string(), one.text().into_owned())));
+            pairs.collect()
+        };
+        let owned = |one: &Elem| Some(Owned { pool: one.attr("pool")?.into(), name: one.attr("name")?.into() });
+        Self {
+            volumes: named("volume").filter_map(owned).collect(),
+            labels: texts("label"),
+            annotations: texts("annotation"),
+            protected: root.attr("protected") == Some("yes"),
+        }
+    }
+
+    fn elem(&self, name: impl Fn(&str) -> Name) -> Elem {
+        let mut root = Elem::new(name("machine"));
+        if self.protected {
+            root.attrs.push(attr("protected", "yes"));
+        }
+        for volume in &self.volumes {
+            let mut elem = Elem::new(name("volume"));
+            elem.attrs.extend([attr("pool", &volume.pool), attr("name", &volume.name)]);
+            root.nodes.push(Node::Elem(elem));
+        }
+        for (kind, texts) in [("label", &self.labels), ("annotation", &self.annotations)] {
+            for (key, text) in texts {
+                let mut elem = Elem::new(name(kind));
+                elem.attrs.push(attr("name", key));
+                elem.nodes.push(Node::Text(text.clone()));
+                root.nodes.push(Node::Elem(elem));
+            }
+        }
+        root
+    }
+}
+
+impl Domain {
+    /// What is kept of it; empty for a machine that this tool did not make.
+    pub fn record(&self) -> Result<MachineRecord> {
+        let Some(text) = self.metadata(SPACE)? else { return Ok(MachineRecord::default()) };
+        Ok(MachineRecord::of(&xml::parse(&text)?))
+    }
+
+    /// Keeps this of it, in place of what was kept.
+    pub fn set_record(&self, record: &MachineRecord) -> Result<()> {
+        // libvirt adds the namespace by itself, to every element.
+        let text = (!record.is_empty()).then(|| xml::to_string(&record.elem(Name::plain)));
+        self.set_metadata(text.as_deref(), PREFIX, SPACE)
+    }
+}
+
+fn attr(name: &str, value: &str) -> Attr {
+    Attr { name: Name::plain(name), value: value.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_read_back() {
+        let texts = |value: &str| BTreeMap::from([("role".to_string(), value.to_string())]);
+        let record = MachineRecord {
+            volumes: vec![Owned { pool: "a<b".into(), name: "web'\"&.qcow2".into() }],
+            labels: texts("web <&>"),
+            annotations: texts("]]> \"quoted\" --"),
+            protected: true,
+        };
+        for domain in ["<domain/>", "<domain><metadata><x:y xmlns:x='urn:x'/></metadata></domain>"] {
+            let mut domain = xml::parse(domain).expect("well-formed");
+            record.write(&mut domain);
+            let text = xml::to_string(&domain);
+            assert_eq!(MachineRecord::read(&xml::parse(&text).expect("well-formed")), record, "{text}");
+        }
+        let mut bare = xml::parse("<domain/>").expect("well-formed");
+        MachineRecord::default().write(&mut bare);
+        assert_eq!(xml::to_string(&bare), "<domain/>");
+    }
+}

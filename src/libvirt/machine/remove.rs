@@ -1,0 +1,99 @@
+//! Removing a machine completely: the domain, all that libvirt keeps for it, and the volumes that were made for it.
+
+use super::{MachineRecord, Owned};
+use crate::floor::{Area, Code, Error, Result};
+use crate::libvirt::volume_use::needed_by;
+use crate::libvirt::{Domain, Mode, Volume};
+use crate::schema::xml;
+use std::time::Duration;
+
+/// How a machine is removed; the default stops it at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Remove {
+    /// How long the guest may take to shut down by itself; without it, it is stopped at once.
+    pub timeout: Option<Duration>,
+    /// Whether to leave its volumes.
+    pub keep_volumes: bool,
+    /// Whether to remove it though it is protected.
+    pub force: bool,
+}
+
+/// What went with a machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// The volumes that were deleted.
+    pub volumes: Vec<Owned>,
+    /// The recorded volumes that were not there any more.
+    pub missing: Vec<Owned>,
+}
+
+impl Domain {
+    /// Stops it, undefines it with everything that libvirt keeps for it, and deletes the volumes that the record names;
+    /// nothing else. What would fail is found before anything is touched: a protected machine, a volume that somebody
+    /// else needs.
+    pub fn remove(&self, how: &Remove) -> Result<Removed> {
+        let record = MachineRecord::read(&xml::parse(&self.inactive_xml()?)?);
+        if record.protected && !how.force {
+            let message = format!("cannot remove {}: it is protected", self.object());
+            return Err(Error::new(Code::InvalidState, Area::Domain, message)
+                .about(self.object().plain())
+                .hint(format!("`{}.protected = false` lifts that", self.object().expression())));
+        }
+        let mut removed = Removed::default();
+        let mut volumes = Vec::new();
+        for owned in if how.keep_volumes { Vec::new() } else { record.volumes } {
+            match self.find_owned(&owned)? {
+                Some(volume) => {
+                    volumes.push(volume);
+                    removed.volumes.push(owned);
+                }
+                None => removed.missing.push(owned),
+            }
+        }
+        self.nobody_else_needs(&volumes)?;
+        self.stop(how.timeout)?;
+        if self.host().find_domain(self.name())?.is_some() {
+            self.undefine()?;
+        }
+        for volume in volumes {
+            match volume.delete() {
+                Err(error) if error.code == Code::NotFound => {}
+                done => done?,
+            }
+        }
+        Ok(removed)
+    }
+
+    fn find_owned(&self, owned: &Owned) -> Result<Option<Volume>> {
+        match self.host().find_pool(&owned.pool)? {
+            Some(pool) => pool.find_volume(&owned.name),
+            None => Ok(None),
+        }
+    }
+
+    fn nobody_else_needs(&self, volumes: &[Volume]) -> Result<()> {
+        let users: Vec<String> = needed_by(self.host(), volumes, self.name())?;
+        if users.is_empty() {
+            return Ok(());
+        }
+        let message = format!("cannot remove {}: its volumes are needed by {}", self.object(), users.join(" and "));
+        Err(Error::new(Code::Busy, Area::Storage, message)
+            .about(self.object().plain())
+            .hint("remove those first, or pass `keep_volumes: true`"))
+    }
+
+    fn stop(&self, timeout: Option<Duration>) -> Result<()> {
+        if !self.is_active()? {
+            return Ok(());
+        }
+        let stopped = match timeout {
+            Some(timeout) => self.shutdown_and_wait(Mode::Any, timeout, true),
+            None => self.destroy(false),
+        };
+        match stopped {
+            // It may stop by itself at this very moment.
+            Err(error) if self.is_active().unwrap_or(false) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
