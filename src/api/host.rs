@@ -433,7 +433,7 @@ mod functions {
     /// Options:
     /// * `storage`: volumes to make first, a list of `#{ pool, volume, from }`: `pool` is a name (default `"default"`),
     ///   `volume` a definition or a map, `from` a file to upload or a seed. A seed needs no `volume` but a `name`.
-    /// * `labels`, `annotations`: maps of text to keep with the machine; `protected`: that `remove` refuses it.
+    /// * `labels`, `annotations`: maps of text to keep with the machine; `protect`: that `remove` refuses it.
     /// * `shared_with`: other hosts whose bridge of the same name is the same network; their addresses count too.
     /// * `start`: whether to start it, default `true`.
     /// * `wait`: whether to wait as the interfaces ask, default `true`.

@@ -217,10 +217,10 @@ mod functions {
     /// # Example
     ///
     /// ```rhai
-    /// assert(!connect().domain("web").protected);
+    /// assert(!connect().domain("web").is_protected);
     /// ```
-    #[rhai_fn(get = "protected", pure, return_raw)]
-    pub fn protected(vm: &mut Domain) -> RhaiResultOf<bool> {
+    #[rhai_fn(get = "is_protected", pure, return_raw)]
+    pub fn is_protected(vm: &mut Domain) -> RhaiResultOf<bool> {
         Ok(vm.record()?.protected)
     }
 
@@ -230,17 +230,17 @@ mod functions {
     ///
     /// ```rhai
     /// let vm = connect().domain("web");
-    /// vm.protected = true;
+    /// vm.is_protected = true;
     /// try {
     ///     vm.remove();
     /// } catch (err) {
     ///     assert_eq(err.message, "cannot remove domain `web`: it is protected");
     /// }
     /// ```
-    #[rhai_fn(set = "protected", pure, return_raw)]
-    pub fn set_protected(vm: &mut Domain, protected: bool) -> RhaiResultOf<()> {
+    #[rhai_fn(set = "is_protected", pure, return_raw)]
+    pub fn set_is_protected(vm: &mut Domain, on: bool) -> RhaiResultOf<()> {
         let mut record = vm.record()?;
-        record.protected = protected;
+        record.protected = on;
         Ok(vm.set_record(&record)?)
     }
 

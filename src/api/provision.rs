@@ -12,7 +12,7 @@ use rhai::{Dynamic, Map};
 use std::path::PathBuf;
 
 const OPTIONS: &[&str] =
-    &["annotations", "autostart", "keep", "labels", "protected", "shared_with", "start", "storage", "wait"];
+    &["annotations", "autostart", "keep", "labels", "protect", "shared_with", "start", "storage", "wait"];
 const STORAGE: &[&str] = &["format", "from", "image", "mode", "name", "pool", "size", "volume"];
 /// The options of `wait_for_ip`, sorted.
 pub(super) const WAIT: &[&str] =
@@ -117,7 +117,7 @@ fn options(definition: &Definition, given: &Map, config: Option<&Plain>) -> Resu
             volumes: Vec::new(),
             labels: texts("labels", options.get("labels"))?,
             annotations: texts("annotations", options.get("annotations"))?,
-            protected: options.bool("protected")?.unwrap_or(false),
+            protected: options.bool("protect")?.unwrap_or(false),
         },
     })
 }

@@ -37,7 +37,7 @@ impl Domain {
             let message = format!("cannot remove {}: it is protected", self.object());
             return Err(Error::new(Code::InvalidState, Area::Domain, message)
                 .about(self.object().plain())
-                .hint(format!("`{}.protected = false` lifts that", self.object().expression())));
+                .hint(format!("`{}.is_protected = false` lifts that", self.object().expression())));
         }
         let mut removed = Removed::default();
         let mut volumes = Vec::new();
