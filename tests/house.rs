@@ -34,7 +34,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "libvirt",
         rooms: &["schema", "addressing", "floor"],
-        crates: &["base64", "ipnet", "libc", "png", "serde_json", "virt"],
+        crates: &["base64", "ipnet", "libc", "nix", "png", "serde_json", "virt"],
     },
     Room {
         name: "seed",

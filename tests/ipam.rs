@@ -164,7 +164,9 @@ fn the_plan_of_a_large_network_is_quick_and_names_everybody() {
 fn what_fails_gives_its_addresses_back() {
     let (_folder, host) = populated(1);
     let network = host.network("lab").expect("there");
-    let wanted = guest("new", ("network", "lab"), map([("address", "10.7.9.9/16".into()), ("via", "dhcp".into())]));
+    let wish = map([("address", "10.7.9.9/16".into()), ("via", "dhcp".into()), ("dns_name", "new.lab".into())]);
+    let wanted = guest("new", ("network", "lab"), wish);
+    let named = || network.xml().expect("read").contains("<hostname>new.lab</hostname>");
     let missing = vmscript::libvirt::Storage {
         pool: "nowhere".into(),
         xml: "<volume><name>v</name><capacity>1</capacity></volume>".into(),
@@ -172,11 +174,13 @@ fn what_fails_gives_its_addresses_back() {
     };
     let claimed = claim(&host, &wanted).expect("claimed");
     assert_eq!(network.reservations().expect("listed").len(), 1);
+    assert!(named());
     let options = Provision { storage: vec![missing], ..Provision::default() };
     let error = host.provision_claimed(claimed, &options).expect_err("there is no such pool");
     assert_eq!(error.code, Code::NotFound);
     assert_eq!(error.notes, Vec::<String>::new());
     assert_eq!(network.reservations().expect("listed"), []);
+    assert!(!named(), "the name went, too");
     assert!(host.find_domain("new").expect("looked up").is_none());
 
     // Again, and this time it stays until it is removed.
@@ -184,6 +188,10 @@ fn what_fails_gives_its_addresses_back() {
     assert_eq!(network.reservations().expect("listed").len(), 1);
     let error = make(&host, &wanted).expect_err("there already");
     assert_eq!(error.code, Code::AlreadyExists);
+    let same_name = map([("address", "10.7.9.10/16".into()), ("dns_name", "new.lab".into())]);
+    let error = make(&host, &guest("other", ("network", "lab"), same_name)).expect_err("the name is taken");
+    assert_eq!(error.message, "DNS name `new.lab` is already in use for 10.7.9.9");
     host.domain("new").expect("there").undefine().expect("removed");
     assert_eq!(network.reservations().expect("listed"), []);
+    assert!(!named());
 }

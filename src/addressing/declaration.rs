@@ -80,6 +80,8 @@ pub struct StaticIp {
     pub default_route: bool,
     /// Name servers.
     pub dns: Vec<IpAddr>,
+    /// The name that the network's DNS server shall know the address by.
+    pub dns_name: Option<String>,
     /// Further routes.
     pub routes: Vec<Route>,
     /// The largest packet.

@@ -20,7 +20,7 @@ pub use delivery::network_config;
 pub use ip::Ip;
 pub use ipnet::IpNet;
 pub use mac::Mac;
-pub use names::{ip_from_mac, ip_from_tap, mac_from_ip, tap_from_ip};
+pub use names::{ip_from_mac, ip_from_tap, is_host_name, mac_from_ip, tap_from_ip};
 pub use parse::parse;
 pub use range::{Range, network, next_free, parse_net, usable};
 pub use together::{Nic, Wish, wishes};

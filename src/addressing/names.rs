@@ -30,6 +30,18 @@ pub fn ip_from_tap(name: &str) -> Option<Ipv4Addr> {
     u32::from_str_radix(digits, 16).ok().filter(|_| lower).map(Ipv4Addr::from)
 }
 
+/// Whether DHCP and DNS servers can give this name to a machine.
+pub fn is_host_name(name: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +56,16 @@ mod tests {
             assert_eq!(ip_from_tap(wrong), None, "{wrong}");
         }
         assert_eq!(ip_from_mac(Mac::qemu([1, 2, 3])), None);
+    }
+
+    #[test]
+    fn names_of_machines() {
+        for good in ["web", "web-1", "db.lab", "9", &"a".repeat(63)] {
+            assert!(is_host_name(good), "{good}");
+        }
+        for wrong in ["", "-web", "web-", "web_1", "a..b", "web.", "wéb", &"a".repeat(64), &"a.".repeat(127)] {
+            assert!(!is_host_name(wrong), "{wrong}");
+        }
     }
 
     /// Octets do not touch each other, so all values of each half stand for all 2^32 addresses; a walk in steps that

@@ -3,6 +3,7 @@
 use super::Range;
 use super::declaration::{Delivery, Route, StaticIp, Unreachable};
 use super::fields::{self, Fields, Findings};
+use super::names::is_host_name;
 use super::rules::{allowed, gateway, host_address, whole};
 use crate::floor::{Finding, Map, Value, nearest};
 use ipnet::IpNet;
@@ -13,6 +14,7 @@ const FIELDS: &[&str] = &[
     "address",
     "default_route",
     "dns",
+    "dns_name",
     "gateway",
     "gateway_unreachable",
     "interface",
@@ -106,6 +108,7 @@ fn declaration(fields: &Fields<'_>, found: &mut Findings) -> Option<StaticIp> {
         gateway,
         default_route: default_route(fields, gateway, found),
         dns: dns(fields, found),
+        dns_name: dns_name(fields, found),
         routes,
         mtu: mtu(fields, inside, found),
         interface: interface(fields, found),
@@ -181,6 +184,15 @@ fn dns(fields: &Fields<'_>, found: &mut Findings) -> Vec<IpAddr> {
         Some(ip)
     });
     read.collect()
+}
+
+fn dns_name(fields: &Fields<'_>, found: &mut Findings) -> Option<String> {
+    let (text, path) = fields.text("dns_name", found)?;
+    if !is_host_name(text) {
+        let hint = "letters, digits and hyphens, in parts of at most 63 between dots, such as \"db.lab\"";
+        found.value(&path, format!("{text:?} is no name for a machine"), hint);
+    }
+    Some(text.to_string())
 }
 
 fn routes(fields: &Fields<'_>, inside: Option<IpNet>, found: &mut Findings) -> Vec<Route> {

@@ -70,6 +70,10 @@ fn beside_nic(wish: &Wish, nic: &Nic, found: &mut Findings) {
             );
         }
     }
+    if wish.ip.dns_name.is_some() && nic.kind != "network" {
+        let message = format!("`dns_name` needs an interface of type `network`, not `{}`", nic.kind);
+        found.value(&at("dns_name"), message, "leave it out: only libvirt's networks have a DNS server");
+    }
     if wish.ip.mac_from_ip && nic.has_mac {
         found.value(&at("mac_from_ip"), "the interface has a MAC address already", "leave one of the two out");
     }
@@ -112,6 +116,12 @@ fn twice(all: &[Wish], found: &mut Findings) {
         {
             let hint = format!("`{}` declares it already", other.path);
             found.value(&below(&wish.path, "address"), format!("IP address {} is declared twice", net.addr()), hint);
+        }
+        if let Some(name) = &wish.ip.dns_name
+            && let Some(other) = earlier(&|other| other.ip.dns_name.as_ref() == Some(name))
+        {
+            let hint = format!("`{}` has it; libvirt's networks keep a name for one address", other.path);
+            found.value(&below(&wish.path, "dns_name"), format!("DNS name {name:?} is given twice"), hint);
         }
         if let Some(name) = &wish.ip.interface
             && let Some(other) = earlier(&|other| other.nic != wish.nic && other.ip.interface.as_ref() == Some(name))

@@ -1,7 +1,7 @@
 //! The life of a domain: start, shut down, reboot, pause, sleep, stop, undefine.
 
 use super::cause::{Explain, flag_refused};
-use super::ipam::Reserved;
+use super::ipam::Belongings;
 use super::wiring::Wiring;
 use super::{Domain, ffi};
 use crate::floor::{Area, Code, Error, Result, interrupt};
@@ -156,9 +156,9 @@ impl Domain {
     pub fn destroy(&self, graceful: bool) -> Result<()> {
         let flags = if graceful { sys::VIR_DOMAIN_DESTROY_GRACEFUL } else { sys::VIR_DOMAIN_DESTROY_DEFAULT };
         // A transient domain ends here, and its addresses with it.
-        let reserved = if self.is_persistent()? { None } else { Some(self.reservations()?) };
+        let kept = if self.is_persistent()? { None } else { Some(self.belongings()?) };
         self.raw().destroy_flags(flags).explain("destroy", self.object())?;
-        reserved.map_or(Ok(()), Reserved::release)
+        kept.map_or(Ok(()), Belongings::release)
     }
 
     /// Freezes its processors.
@@ -187,7 +187,7 @@ impl Domain {
     }
 
     /// Removes its definition and all that libvirt keeps for it: UEFI variables, TPM state, managed save, the records of
-    /// snapshots and checkpoints, and the addresses that networks reserve for it. Disks stay.
+    /// snapshots and checkpoints, and what networks keep for it: reservations, names and leases. Disks stay.
     pub fn undefine(&self) -> Result<()> {
         self.undefine_but(Keep::default())
     }
@@ -195,9 +195,9 @@ impl Domain {
     /// Removes its definition and what libvirt keeps for it, but for some of it.
     pub fn undefine_but(&self, keep: Keep) -> Result<()> {
         // While it runs it goes on using its addresses.
-        let reserved = if self.is_active()? { None } else { Some(self.reservations()?) };
+        let kept = if self.is_active()? { None } else { Some(self.belongings()?) };
         self.undefine_raw(keep)?;
-        reserved.map_or(Ok(()), Reserved::release)
+        kept.map_or(Ok(()), Belongings::release)
     }
 
     fn undefine_raw(&self, keep: Keep) -> Result<()> {

@@ -2,12 +2,16 @@
 //! `VMSCRIPT_LAB_URI` and `VMSCRIPT_LAB_IMAGES` (the folder of the tiny guest) and run this; without them it fails.
 
 mod addresses;
+mod dual;
 mod examples;
+mod here;
 mod images;
 mod lab;
 mod memory;
 mod objects;
+mod own;
 mod program;
 mod room;
+mod routed;
 mod scripts;
 mod storage;

@@ -13,6 +13,8 @@ struct Ground {
     place: Place,
     network: Option<Network>,
     subnets: Vec<Subnet>,
+    /// The names that its DNS server has; nothing if it has none.
+    names: Option<Vec<(IpAddr, String)>>,
     known: Known,
 }
 
@@ -47,11 +49,12 @@ impl Grounds {
             }
             let network = card.network(host)?;
             let subnets = network.as_ref().map(Network::subnets).transpose()?.unwrap_or_default();
+            let names = network.as_ref().map(names_of).transpose()?.flatten();
             let mut known = host.survey(&place, machines)?;
             for other in shared {
                 known.extend(other.survey_shared(&place)?);
             }
-            grounds.push(Ground { place, network, subnets, known });
+            grounds.push(Ground { place, network, subnets, names, known });
         }
         Ok(Self(grounds))
     }
@@ -59,6 +62,10 @@ impl Grounds {
     fn of(&self, place: Option<&Place>) -> Option<&Ground> {
         self.0.iter().find(|ground| Some(&ground.place) == place)
     }
+}
+
+fn names_of(network: &Network) -> Result<Option<Vec<(IpAddr, String)>>> {
+    if network.has_dns()? { network.names().map(Some) } else { Ok(None) }
 }
 
 impl Ground {
@@ -123,6 +130,7 @@ pub(super) fn assign(
         assigned.wish.ip.address = Some(net);
         if let Some(ground) = ground {
             found.extend(against(host, &assigned, ground));
+            found.extend(name_taken(&assigned, ground));
             let reserved = all
                 .iter()
                 .any(|other| other.mac == mac && other.net.addr().is_ipv4() == v4.is_some() && other.reserve.is_some());
@@ -203,6 +211,27 @@ fn against(host: &Host, assigned: &Assigned, ground: &Ground) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// What the network's DNS server has against the name of an address.
+fn name_taken(assigned: &Assigned, ground: &Ground) -> Option<Finding> {
+    let (wish, ip) = (&assigned.wish, assigned.net.addr());
+    let name = wish.ip.dns_name.as_ref()?;
+    let place = &ground.place.label;
+    let Some(names) = &ground.names else {
+        let message = format!("{place} has no DNS server for the name {name:?}");
+        return Some(value(&wish.path, "dns_name", message, "give it an `ip` and a `dns`, or leave `dns_name` out"));
+    };
+    let (of, other) = names.iter().find(|(of, other)| other == name || *of == ip)?;
+    let (message, hint) = if other == name {
+        (format!("DNS name `{name}` is already in use for {of}"), format!("{place} has it: choose another name"))
+    } else {
+        (
+            format!("{place} has the DNS name `{other}` for {ip} already"),
+            "it keeps one entry for an address".to_string(),
+        )
+    };
+    Some(value(&wish.path, "dns_name", message, &hint))
 }
 
 /// That somebody else holds an address.

@@ -113,7 +113,9 @@ impl Host {
             Ok((None, cards, domain)) => Ok(Attempt::Won(won(domain, cards, assigned, transaction))),
             Ok((Some(error), ..)) => Ok(Attempt::Lost(transaction.roll_back(error))),
             // Somebody else's reservation came first; the next look tells whose.
-            Err(error) if error.area == Area::Network => Ok(Attempt::Lost(transaction.roll_back(error))),
+            Err(error) if error.area == Area::Network && matches!(error.code, Code::Busy | Code::InvalidState) => {
+                Ok(Attempt::Lost(transaction.roll_back(error)))
+            }
             Err(error) => Err(transaction.roll_back(error)),
         }
     }
@@ -131,13 +133,16 @@ impl Host {
         for one in assigned {
             let ip = one.net.addr();
             if let Some(network) = &one.reserve {
-                let named = network.reservations()?.iter().any(|other| other.name.as_deref() == Some(name));
-                let host_name = Some(name.to_string()).filter(|name| !named && is_host_name(name));
                 let mac = Some(one.mac).filter(|_| ip.is_ipv4());
-                network.reserve(&Reservation { ip, mac, name: host_name })?;
+                network.reserve(&Reservation { ip, mac, name: network.host_name(name, ip)? })?;
             }
             let reserved = one.reserve.as_ref().map(|network| network.name().to_string());
-            addresses.push(Kept::new(one.net, one.mac, &one.wish.ip, reserved));
+            let mut named = None;
+            if let (Some(name), Some(network)) = (&one.wish.ip.dns_name, &one.network) {
+                network.add_name(ip, name)?;
+                named = Some(network.name().to_string());
+            }
+            addresses.push(Kept::new(one.net, one.mac, &one.wish.ip, reserved, named));
             let message = format!("{} by {}", one.net, one.wish.ip.via.word());
             conditions.push(NetworkCondition::now("AddressAssigned", "True", "StaticIPAssigned", message));
         }
@@ -221,16 +226,4 @@ fn won(domain: Domain, cards: Vec<Mac>, assigned: Vec<Assigned>, transaction: Tr
         }
     }
     Claim { domain, transaction, cards }
-}
-
-/// Whether a DHCP server can give this name to a machine.
-fn is_host_name(name: &str) -> bool {
-    let label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    name.len() <= 253 && name.split('.').all(label)
 }

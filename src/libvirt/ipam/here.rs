@@ -1,5 +1,6 @@
 //! What this machine's kernel knows, where the host is this machine: its own addresses, its neighbours, who answers.
 
+use super::survey::{Machine, holder_of};
 use crate::addressing::{Mac, Record, Source};
 use crate::libvirt::Host;
 use serde::Deserialize;
@@ -34,8 +35,9 @@ impl Host {
         !remote && scheme != "test"
     }
 
-    /// What the kernel knows of a bridge: the host's own addresses on it and who was seen there.
-    pub(super) fn kernel_records(&self, bridge: &str, place: &str) -> Vec<Record> {
+    /// What the kernel knows of a bridge: the host's own addresses on it and who was seen there, by name if a machine has
+    /// the card.
+    pub(super) fn kernel_records(&self, bridge: &str, place: &str, machines: &[Machine]) -> Vec<Record> {
         if !self.is_here() {
             return Vec::new();
         }
@@ -56,7 +58,7 @@ impl Host {
             Some(Record {
                 ip,
                 source: Source::Neighbour,
-                holder: mac.to_string(),
+                holder: holder_of(mac, machines).unwrap_or_else(|| mac.to_string()),
                 mac: Some(mac),
                 place: place.to_string(),
             })
@@ -66,10 +68,13 @@ impl Host {
 
     /// Whether somebody answers for an address on the host's links; nothing where that cannot be told.
     pub(super) fn answers(&self, ip: IpAddr) -> Option<bool> {
+        if !self.is_here() {
+            return None;
+        }
         // Through a router nobody's neighbour is asked.
         let route: Vec<serde_json::Value> = json(&["route", "get", &ip.to_string()]);
         let direct = route.first().is_some_and(|route| route.get("gateway").is_none());
-        if !self.is_here() || !direct {
+        if !direct {
             return None;
         }
         if pinged(ip) {

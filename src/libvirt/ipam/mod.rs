@@ -1,9 +1,12 @@
 //! Addresses on a host: who holds which, and how a machine gets one that nobody else has.
 
 mod assign;
+mod belongings;
 mod claim;
 mod document;
 mod here;
+mod lease;
+mod names;
 mod plan;
 mod record;
 mod reserve;
@@ -12,8 +15,8 @@ mod subnet;
 mod survey;
 mod wishes;
 
+pub(super) use belongings::Belongings;
 pub use claim::{Claim, SeedDisk};
 pub use reserve::Reservation;
-pub(super) use status::Reserved;
 pub use status::{NetworkCondition, NetworkStatus, Phase};
 pub use wishes::static_ips;

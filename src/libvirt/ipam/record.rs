@@ -29,12 +29,15 @@ pub(super) struct Kept {
     pub(super) via: Delivery,
     /// The network that reserves it for this domain and no other reason.
     pub(super) reserved: Option<String>,
+    /// The network whose DNS server has a name for it, and the name.
+    pub(super) name: Option<(String, String)>,
 }
 
 impl Kept {
-    pub(super) fn new(net: IpNet, mac: Mac, ip: &StaticIp, reserved: Option<String>) -> Self {
+    /// Reserved by one network, and named on one.
+    pub(super) fn new(net: IpNet, mac: Mac, ip: &StaticIp, reserved: Option<String>, named: Option<String>) -> Self {
         let (gateway, dns, interface) = (ip.gateway, ip.dns.clone(), ip.interface.clone());
-        Self { net, mac, gateway, dns, interface, via: ip.via, reserved }
+        Self { net, mac, gateway, dns, interface, via: ip.via, reserved, name: named.zip(ip.dns_name.clone()) }
     }
 }
 
@@ -86,6 +89,9 @@ fn address(name: Name, kept: &Kept) -> Elem {
     }
     elem.attrs.extend(kept.interface.as_ref().map(|name| attr("interface", name)));
     elem.attrs.extend(kept.reserved.as_ref().map(|network| attr("reserved", network)));
+    if let Some((network, name)) = &kept.name {
+        elem.attrs.extend([attr("named", network), attr("name", name)]);
+    }
     elem
 }
 
@@ -98,6 +104,7 @@ fn read_address(elem: &Elem) -> Option<Kept> {
         interface: elem.attr("interface").map(str::to_string),
         via: elem.attr("via").and_then(Delivery::from_word).unwrap_or_default(),
         reserved: elem.attr("reserved").map(str::to_string),
+        name: elem.attr("named").map(str::to_string).zip(elem.attr("name").map(str::to_string)),
     })
 }
 
@@ -141,6 +148,7 @@ mod tests {
                     interface: Some("eth0".into()),
                     via: Delivery::Both,
                     reserved: Some("a<b&'c".into()),
+                    name: Some(("lab".into(), "db.lab".into())),
                 },
                 Kept {
                     net: "fd00::5/64".parse().expect("a net"),
@@ -150,6 +158,7 @@ mod tests {
                     interface: None,
                     via: Delivery::Seed,
                     reserved: None,
+                    name: None,
                 },
             ],
             conditions: vec![NetworkCondition {

@@ -1,7 +1,7 @@
 //! Host reservations of a network's DHCP server, made and taken back while the network runs.
 
 use super::subnet::{Subnet, subnets};
-use crate::addressing::Mac;
+use crate::addressing::{Mac, is_host_name};
 use crate::floor::{Area, Code, Error, Result};
 use crate::libvirt::Network;
 use crate::libvirt::undo::{self, Made};
@@ -72,6 +72,21 @@ impl Network {
         undo::record(self.host(), made, || {
             self.change(sys::VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, subnet.index, &reservation.xml(), &doing)
         })
+    }
+
+    /// The name of a machine in the reservation of an address, unless the subnet has it. An IPv6 address is kept for a
+    /// name and nothing else, so there it always has one.
+    pub(super) fn host_name(&self, machine: &str, ip: IpAddr) -> Result<Option<String>> {
+        let subnets = self.subnets()?;
+        let hosts = || subnets.iter().filter(|subnet| subnet.own.contains(&ip)).flat_map(|subnet| &subnet.hosts);
+        let is_free = |name: &String| is_host_name(name) && hosts().all(|host| host.name.as_ref() != Some(name));
+        if ip.is_ipv4() {
+            return Ok(Some(machine.to_string()).filter(is_free));
+        }
+        let plain: String = machine.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let plain = plain.trim_matches('-');
+        let numbered = (2..1000).map(|number| format!("{plain}-{number}"));
+        Ok(std::iter::once(plain.to_string()).chain(numbered).find(is_free))
     }
 
     /// Takes the reservation of an address back; tells whether there was one.

@@ -1,10 +1,9 @@
 //! How a domain stands with its addresses.
 
 use super::record::{PREFIX, Record, SPACE};
-use crate::addressing::Mac;
 use crate::floor::Result;
+use crate::libvirt::Domain;
 use crate::libvirt::address::{Source, is_reachable};
-use crate::libvirt::{Domain, Host};
 use crate::schema::xml;
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -168,33 +167,5 @@ impl Domain {
         record.phase = phase;
         record.conditions.extend(condition);
         self.set_metadata(Some(&xml::to_string(&record.bare())), PREFIX, SPACE)
-    }
-
-    /// The reservations that go with the domain.
-    pub(in crate::libvirt) fn reservations(&self) -> Result<Reserved> {
-        let record = Record::read(&xml::parse(&self.xml()?)?).unwrap_or_default();
-        let reserved =
-            record.addresses.into_iter().filter_map(|kept| Some((kept.reserved?, kept.net.addr(), kept.mac)));
-        Ok(Reserved { host: self.host().clone(), all: reserved.collect() })
-    }
-}
-
-/// Reservations that go with a domain: network, address and card.
-pub(in crate::libvirt) struct Reserved {
-    host: Host,
-    all: Vec<(String, IpAddr, Mac)>,
-}
-
-impl Reserved {
-    /// Takes them all back. A network that is gone has none.
-    pub(in crate::libvirt) fn release(self) -> Result<()> {
-        for (network, ip, mac) in self.all {
-            if let Some(network) = self.host.find_network(&network)? {
-                // An IPv6 address is kept for a name.
-                let mac = Some(mac.to_string()).filter(|_| ip.is_ipv4());
-                network.release_for(ip, mac.as_deref())?;
-            }
-        }
-        Ok(())
     }
 }

@@ -48,9 +48,14 @@ impl Card {
         }
     }
 
+    /// The name of libvirt's network that the card is on.
+    pub(super) fn network_name(&self) -> Option<&str> {
+        self.network.as_deref().filter(|_| self.kind == "network")
+    }
+
     /// The network of libvirt's that the card is on.
     pub(super) fn network(&self, host: &Host) -> Result<Option<Network>> {
-        self.network.as_ref().filter(|_| self.kind == "network").map(|name| host.network(name)).transpose()
+        self.network_name().map(|name| host.network(name)).transpose()
     }
 
     /// Where the card is plugged in; nothing where other cards cannot be known.
@@ -114,7 +119,7 @@ impl Host {
             }
         }
         if let Some(bridge) = &place.bridge {
-            known.extend(self.kernel_records(bridge, &place.label));
+            known.extend(self.kernel_records(bridge, &place.label, machines));
         }
         known.extend(at(place, machines));
         for machine in machines.iter().filter(|machine| machine.cards.iter().any(|card| place.has(card))) {
@@ -139,9 +144,7 @@ impl Host {
     fn of_network(&self, network: &Network, subnets: &[Subnet], machines: &[Machine]) -> Vec<Record> {
         let place = format!("network `{}`", network.name());
         let named = |mac: Option<Mac>, name: Option<String>| {
-            let machine =
-                machines.iter().find(|machine| machine.cards.iter().any(|card| card.mac == mac && mac.is_some()));
-            let machine = machine.map(|machine| machine.domain.name().to_string());
+            let machine = mac.and_then(|mac| holder_of(mac, machines));
             machine.or(name).or(mac.map(|mac| mac.to_string())).unwrap_or_else(|| "unknown".to_string())
         };
         let mut records = Vec::new();
@@ -162,6 +165,12 @@ impl Host {
         }
         records
     }
+}
+
+/// The machine that has a card.
+pub(super) fn holder_of(mac: Mac, machines: &[Machine]) -> Option<String> {
+    let machine = machines.iter().find(|machine| machine.cards.iter().any(|card| card.mac == Some(mac)));
+    machine.map(|machine| machine.domain.name().to_string())
 }
 
 /// What machines at a place declare.

@@ -20,6 +20,8 @@ const ROUNDS: u32 = 3;
 pub(in crate::libvirt) enum Made {
     /// A domain.
     Domain { name: String, uuid: String },
+    /// A name that a network's DNS server has for an address.
+    Name { network: String, ip: IpAddr, name: String },
     /// A network.
     Network { name: String, uuid: String },
     /// A pool; its directory is not part of it.
@@ -34,6 +36,7 @@ impl fmt::Display for Made {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Domain { name, .. } => write!(f, "remove domain `{name}`"),
+            Self::Name { network, name, .. } => write!(f, "take the name `{name}` back on network `{network}`"),
             Self::Network { name, .. } => write!(f, "remove network `{name}`"),
             Self::Pool { name, .. } => write!(f, "remove pool `{name}`"),
             Self::Reservation { network, ip, .. } => write!(f, "release {ip} on network `{network}`"),
@@ -68,6 +71,10 @@ impl Made {
     pub(super) fn exists(&self, host: &Host) -> Result<bool> {
         Ok(match self {
             Self::Domain { uuid, .. } => host.domain_of_uuid(uuid)?.is_some(),
+            Self::Name { network, ip, name } => match host.find_network(network)? {
+                Some(network) => network.names()?.iter().any(|(of, known)| of == ip && known == name),
+                None => false,
+            },
             Self::Network { uuid, .. } => host.network_of_uuid(uuid)?.is_some(),
             Self::Pool { uuid, .. } => host.pool_of_uuid(uuid)?.is_some(),
             Self::Reservation { network, ip, mac } => match host.find_network(network)? {
@@ -101,6 +108,9 @@ impl Made {
     fn remove_once(&self, host: &Host) -> Result<()> {
         match self {
             Self::Domain { uuid, .. } => host.domain_of_uuid(uuid)?.map_or(Ok(()), |domain| domain.purge()),
+            Self::Name { network, ip, name } => {
+                host.find_network(network)?.map_or(Ok(()), |network| network.release_name(*ip, name).map(drop))
+            }
             Self::Network { uuid, .. } => {
                 let Some(network) = host.network_of_uuid(uuid)? else { return Ok(()) };
                 let persistent = network.is_persistent()?;

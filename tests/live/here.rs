@@ -1,0 +1,65 @@
+//! What only a program on the host itself can do: see neighbours, probe gateways, give leases back.
+
+use super::own::{Own, inside};
+
+fn shell(script: &str) {
+    let done = inside(&["sh", "-ec", script]);
+    assert!(done.status.success(), "{done:?}");
+}
+
+#[test]
+fn neighbours_are_seen_gateways_probed_and_leases_given_back() {
+    let own = Own::new("here", 172);
+    // Somebody on the bridge whom libvirt does not know.
+    shell(
+        "ip netns add stranger
+         ip link add stranger type veth peer name inner netns stranger
+         ip link set stranger master virbr172 up
+         ip -n stranger link set inner up
+         ip -n stranger address add 192.168.172.150/24 dev inner",
+    );
+    let shown = own.prints_inside(r#"make(host, "leased", (), "lease");"#);
+    let guest = shown.trim().strip_prefix("leased ").expect("the guest's address").to_string();
+    // Whoever was spoken to stands in the neighbour table, for a while that does not depend on how busy this machine is.
+    shell(&format!(
+        "echo 3600000 >/proc/sys/net/ipv4/neigh/virbr172/base_reachable_time_ms
+         ip neighbour flush dev virbr172
+         ping -n -c 1 -w 60 {guest}"
+    ));
+    let script = r#"
+for one in ipam(net) { print(`${one.addr} ${one.holder} ${one.source}`); }
+for ip in [
+    #{ address: "192.168.172.150/24" },
+    #{ address: "192.168.172.160/24", gateway: "192.168.172.99", gateway_unreachable: "error" },
+] {
+    try {
+        host.provision(definition("refused", ip, "agent"), #{ start: false });
+        throw "it was taken";
+    } catch (err) {
+        print(err.message);
+    }
+}
+let next = host.provision(definition("beside", #{
+    address: "auto", range: "192.168.172.150-192.168.172.159", gateway: "192.168.172.150", via: "dhcp",
+}, "agent"), #{ start: false });
+print(next.network_status[0].assigned_ip);
+print(next.network_status[0].conditions.filter(|one| one.type == "GatewayReachable")[0].reason);
+assert_eq(net.dhcp_leases().len(), 1);
+remove(host, "leased");
+next.undefine();
+assert_eq([net.dhcp_leases(), net.reservations()], [[], []]);
+"#;
+    let shown = own.prints_inside(script);
+    for expected in [
+        format!("{guest} leased lease").as_str(),
+        format!("{guest} leased arp").as_str(),
+        "IP address 192.168.172.150 is already in use by machine unknown",
+        "gateway 192.168.172.99 does not answer",
+        "192.168.172.151/24",
+        "GatewayAnswers",
+    ] {
+        assert!(shown.lines().any(|line| line == expected), "`{expected}` is missing in\n{shown}");
+    }
+    shell("ip netns del stranger");
+    own.remove();
+}
