@@ -1,23 +1,28 @@
 //! What only a program on the host itself can do: see neighbours, probe gateways, give leases back.
 
 use super::own::{Own, inside};
+use super::program::text;
 
-fn shell(script: &str) {
+fn shell(script: &str) -> String {
     let done = inside(&["sh", "-ec", script]);
     assert!(done.status.success(), "{done:?}");
+    text(&done.stdout)
 }
+
+/// Somebody on the bridge whom libvirt does not know; gives the number of the process that is it.
+const STRANGER: &str = "
+    unshare --net sleep infinity </dev/null >/dev/null 2>&1 &
+    until [ \"$(readlink /proc/$!/ns/net)\" != \"$(readlink /proc/$$/ns/net)\" ]; do sleep 0.05; done
+    ip link add stranger type veth peer name inner netns $!
+    ip link set stranger master virbr172 up
+    nsenter -t $! -n ip link set inner up
+    nsenter -t $! -n ip address add 192.168.172.150/24 dev inner
+    echo $!";
 
 #[test]
 fn neighbours_are_seen_gateways_probed_and_leases_given_back() {
     let own = Own::new("here", 172);
-    // Somebody on the bridge whom libvirt does not know.
-    shell(
-        "ip netns add stranger
-         ip link add stranger type veth peer name inner netns stranger
-         ip link set stranger master virbr172 up
-         ip -n stranger link set inner up
-         ip -n stranger address add 192.168.172.150/24 dev inner",
-    );
+    let stranger = shell(STRANGER);
     let shown = own.prints_inside(r#"make(host, "leased", (), "lease");"#);
     let guest = shown.trim().strip_prefix("leased ").expect("the guest's address").to_string();
     // Whoever was spoken to stands in the neighbour table, for a while that does not depend on how busy this machine is.
@@ -60,6 +65,6 @@ assert_eq([net.dhcp_leases(), net.reservations()], [[], []]);
     ] {
         assert!(shown.lines().any(|line| line == expected), "`{expected}` is missing in\n{shown}");
     }
-    shell("ip netns del stranger");
+    shell(&format!("kill {stranger}"));
     own.remove();
 }
