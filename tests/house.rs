@@ -20,7 +20,11 @@ const ROOMS: &[Room] = &[
         rooms: &["repl", "script", "api", "floor"],
         crates: &["clap", "comfy_table", "ctrlc", "indicatif", "serde_json", "serde_saphyr", "tracing_subscriber"],
     },
-    Room { name: "repl", rooms: &["script", "api", "schema", "floor"], crates: &["rhai", "rustix", "rustyline"] },
+    Room {
+        name: "repl",
+        rooms: &["script", "api", "schema", "floor"],
+        crates: &["rhai", "rustix", "rustyline", "unicode_width"],
+    },
     Room {
         name: "script",
         rooms: &["api", "schema", "floor"],
@@ -29,7 +33,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "api",
         rooms: &["libvirt", "seed", "image", "addressing", "schema", "floor"],
-        crates: &["rhai", "serde_json", "serde_saphyr"],
+        crates: &["rhai", "serde_json", "serde_saphyr", "unicode_width"],
     },
     Room {
         name: "libvirt",

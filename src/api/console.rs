@@ -1,5 +1,6 @@
 //! The serial console of a domain.
 
+use super::hidden::text_or_secret;
 use super::records::record;
 use super::{RhaiResultOf, value};
 use crate::floor::{Error, Options, Result, Value, duration};
@@ -101,7 +102,7 @@ mod functions {
         console.read()
     }
 
-    /// Types a text. A line needs its `\n`.
+    /// Types a text, or a secret. A line needs its `\n`.
     ///
     /// # Example
     ///
@@ -111,8 +112,8 @@ mod functions {
     /// console.send("root\n");
     /// ```
     #[rhai_fn(pure, return_raw)]
-    pub fn send(console: &mut Console, text: &str) -> RhaiResultOf<()> {
-        Ok(console.send(text)?)
+    pub fn send(console: &mut Console, text: Dynamic) -> RhaiResultOf<()> {
+        Ok(console.send(&text_or_secret(&text, "what is typed")?)?)
     }
 
     /// Waits until it prints a text, or one of a list of texts, and gives `#{ matched, before }`. What comes after it is kept for the next call. The last lines of the console are in the error when the time is over.

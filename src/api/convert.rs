@@ -1,12 +1,22 @@
 //! Script values as plain values and back.
 
 use crate::addressing::{Ip, Mac};
-use crate::floor::{Error, Map, Result, Value};
+use crate::floor::{Error, HIDDEN, Map, Result, Secret, Value};
 use crate::schema::{Definition, Element, Elements};
 use rhai::Dynamic;
 
-/// A script value as a plain value; definitions and their parts become what they say. `path` says where it stands, for the error about a value that is not plain.
+/// A script value as a plain value; definitions and their parts become what they say, and secrets what they are.
+/// `path` says where it stands, for the error about a value that is not plain.
 pub fn value(dynamic: &Dynamic, path: &str) -> Result<Value> {
+    convert(dynamic, path, Secret::reveal)
+}
+
+/// A script value as a plain value to be shown or written: secrets become `***`.
+pub fn shown(dynamic: &Dynamic) -> Result<Value> {
+    convert(dynamic, "", |_| HIDDEN)
+}
+
+fn convert(dynamic: &Dynamic, path: &str, secret: fn(&Secret) -> &str) -> Result<Value> {
     if dynamic.is_unit() {
         return Ok(Value::Unit);
     }
@@ -29,7 +39,7 @@ pub fn value(dynamic: &Dynamic, path: &str) -> Result<Value> {
         return list
             .iter()
             .enumerate()
-            .map(|(at, item)| value(item, &format!("{path}[{at}]")))
+            .map(|(at, item)| convert(item, &format!("{path}[{at}]"), secret))
             .collect::<Result<_>>()
             .map(Value::List);
     }
@@ -37,7 +47,7 @@ pub fn value(dynamic: &Dynamic, path: &str) -> Result<Value> {
         let mut plain = Map::with_capacity(map.len());
         for (key, item) in map.iter() {
             let path = if path.is_empty() { key.to_string() } else { format!("{path}.{key}") };
-            plain.insert(key.to_string(), value(item, &path)?);
+            plain.insert(key.to_string(), convert(item, &path, secret)?);
         }
         return Ok(plain.into());
     }
@@ -49,6 +59,9 @@ pub fn value(dynamic: &Dynamic, path: &str) -> Result<Value> {
     }
     if let Some(list) = dynamic.read_lock::<Elements>() {
         return list.to_value();
+    }
+    if let Some(hidden) = dynamic.read_lock::<Secret>() {
+        return Ok(secret(&hidden).into());
     }
     if let Some(ip) = dynamic.read_lock::<Ip>() {
         return Ok(ip.to_string().into());

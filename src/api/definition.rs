@@ -140,12 +140,7 @@ mod functions {
     /// ```
     #[rhai_fn(pure)]
     pub fn to_script(definition: &mut Definition) -> String {
-        let (kind, fields) = (definition.kind(), source::of(&definition.to_value()));
-        if kind.is_made() {
-            format!("{}({fields})", kind.name())
-        } else {
-            format!("definition({:?}, {fields})", kind.name())
-        }
+        source::script_of(definition, source::WIDTH)
     }
 
     /// A copy that shares nothing with this one.

@@ -148,7 +148,7 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn to_script(element: &mut Element) -> RhaiResultOf<String> {
-        Ok(source::of(&element.to_value()?))
+        Ok(source::literal(&element.to_value()?))
     }
 
     /// The element's text, such as `2` or `2 GiB`, if elements of its kind have one; else its XML.

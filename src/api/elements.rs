@@ -187,7 +187,7 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn to_string(list: &mut Elements) -> RhaiResultOf<String> {
-        Ok(source::of(&list.to_value()?))
+        Ok(source::literal(&list.to_value()?))
     }
 
     /// The list as a script that makes it, for `debug`.
@@ -199,7 +199,7 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn to_debug(list: &mut Elements) -> RhaiResultOf<String> {
-        Ok(source::of(&list.to_value()?))
+        Ok(source::literal(&list.to_value()?))
     }
 
     /// The items as a list of plain maps and values.

@@ -1,6 +1,6 @@
 //! Files and data documents.
 
-use super::{data, value};
+use super::{data, shown, value};
 use crate::floor::{Error, Finding, Options, Result};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
@@ -147,7 +147,7 @@ mod functions {
         if found.is_empty() { Ok(()) } else { Err(Error::definition(what, found).into()) }
     }
 
-    /// Maps, lists and scalars as YAML.
+    /// Maps, lists and scalars as YAML. Secrets become `***`.
     ///
     /// # Example
     ///
@@ -156,11 +156,11 @@ mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn to_yaml(data: Dynamic) -> RhaiResultOf<String> {
-        let data = value(&data, "")?;
+        let data = shown(&data)?;
         Ok(serde_saphyr::to_string(&data).map_err(|error| Error::argument(error.to_string()))?)
     }
 
-    /// A map as JSON.
+    /// A map as JSON. Secrets become `***`.
     ///
     /// # Example
     ///
@@ -173,7 +173,7 @@ mod functions {
         to_json(data.into())
     }
 
-    /// Lists and scalars as JSON.
+    /// Lists and scalars as JSON. Secrets become `***`.
     ///
     /// # Example
     ///
@@ -182,7 +182,7 @@ mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn to_json(data: Dynamic) -> RhaiResultOf<String> {
-        let data = value(&data, "")?;
+        let data = shown(&data)?;
         Ok(serde_json::to_string_pretty(&data).map_err(|error| Error::argument(error.to_string()))?)
     }
 }

@@ -1,5 +1,6 @@
 //! Working inside a guest through its agent.
 
+use super::hidden::text_or_secret;
 use super::records::record;
 use super::{RhaiResultOf, dynamic, value};
 use crate::floor::{Area, Code, Error, Options, Result};
@@ -131,8 +132,8 @@ mod functions {
     /// assert_eq(vm.read_file("/tmp/greeting"), "hello");
     /// ```
     #[rhai_fn(pure, return_raw)]
-    pub fn write_file(vm: &mut Domain, path: &str, text: &str) -> RhaiResultOf<()> {
-        Ok(vm.write_guest_file(path, text.as_bytes())?)
+    pub fn write_file(vm: &mut Domain, path: &str, text: Dynamic) -> RhaiResultOf<()> {
+        Ok(vm.write_guest_file(path, text_or_secret(&text, "what a file holds")?.as_bytes())?)
     }
 
     /// What the agent tells of its guest: `#{ os, hostname, timezone, users, fss, disks, ifs }`, by the names of `virsh guestinfo`.
@@ -192,17 +193,17 @@ mod functions {
         Ok(vm.fs_trim()?)
     }
 
-    /// Sets the password of an account in the guest.
+    /// Sets the password of an account in the guest: a secret, or text.
     ///
     /// # Example
     ///
     /// ```rhai,live
     /// let vm = connect().domain("guest");
-    /// try { vm.set_user_password("root", "secret"); } catch (err) { print(err.message); }
+    /// try { vm.set_user_password("root", secret("cmd:echo correct horse")); } catch (err) { print(err.message); }
     /// ```
     #[rhai_fn(pure, return_raw)]
-    pub fn set_user_password(vm: &mut Domain, user: &str, password: &str) -> RhaiResultOf<()> {
-        Ok(vm.set_user_password(user, password)?)
+    pub fn set_user_password(vm: &mut Domain, user: &str, password: Dynamic) -> RhaiResultOf<()> {
+        Ok(vm.set_user_password(user, &text_or_secret(&password, "a password")?)?)
     }
 
     /// The ssh keys that let somebody into the guest as that user.

@@ -19,6 +19,7 @@ mod events;
 mod files;
 mod first_boot;
 mod guest;
+mod hidden;
 mod host;
 mod host_info;
 mod host_object;
@@ -50,9 +51,10 @@ use crate::floor::Error;
 use crate::libvirt::EventKind;
 use crate::libvirt::Host;
 pub use crate::libvirt::{Event, Events, Kept, Recovered, Transaction, qemu_hook, recover};
-pub use convert::{dynamic, value};
+pub use convert::{dynamic, shown, value};
 pub use parallel::hold_back;
 use rhai::{Array, Dynamic, EvalAltResult, Module, NativeCallContext};
+pub use source::{Source, script_of};
 use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) use together::in_transaction;
 
@@ -133,6 +135,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Firstboot", first_boot::module()),
         ("Guest", guest::module()),
         ("Hardware", host_info::module()),
+        ("Hidden", hidden::module()),
         ("Host", host::module()),
         ("Hotplug", device::module()),
         ("Image", image::module()),

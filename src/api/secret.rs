@@ -1,8 +1,8 @@
 //! Secrets of a host.
 
 use super::definition::definition as checked;
+use super::hidden::text_or_secret;
 use super::{RhaiResultOf, list};
-use crate::floor::Error;
 use crate::schema::Kind;
 use rhai::plugin::*;
 use rhai::{Array, Blob, Dynamic, Module};
@@ -156,13 +156,13 @@ mod functions {
         format!("secret {}", secret.name())
     }
 
-    /// Sets its value: text or a blob.
+    /// Sets its value: a secret that the script reads, text or a blob.
     ///
     /// # Example
     ///
     /// ```rhai,live
     /// let secret = connect().define_secret(#{ usage: #{ type: "ceph", name: "value" } });
-    /// secret.set_value("s3cret");
+    /// secret.set_value(secret("cmd:echo correct horse"));
     /// secret.undefine();
     /// ```
     #[rhai_fn(pure, return_raw)]
@@ -170,9 +170,6 @@ mod functions {
         if let Some(bytes) = given.read_lock::<Blob>() {
             return Ok(secret.set_value(&bytes)?);
         }
-        let Ok(text) = given.as_immutable_string_ref() else {
-            return Err(Error::argument("the value of a secret is text or a blob").into());
-        };
-        Ok(secret.set_value(text.as_bytes())?)
+        Ok(secret.set_value(text_or_secret(&given, "the value of a secret")?.as_bytes())?)
     }
 }

@@ -1,9 +1,10 @@
 //! The log on standard error.
 
 use super::arguments::{Arguments, Format, Level};
-use crate::floor::{Error, did_you_mean};
+use crate::floor::{Error, did_you_mean, hide};
 use crate::repl::SetLog;
 use clap::ValueEnum;
+use std::io::{self, Write};
 use std::sync::Arc;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -14,7 +15,7 @@ use tracing_subscriber::{fmt, registry, reload};
 pub(super) fn init(arguments: &Arguments) -> SetLog {
     let level = if arguments.quiet { LevelFilter::ERROR } else { filter(arguments.log_level) };
     let (filter_layer, handle) = reload::Layer::new(level);
-    let log = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let log = fmt::layer().with_writer(|| Hiding).with_target(false);
     match arguments.log_format {
         Format::Text => registry().with(filter_layer).with(log.without_time().with_ansi(false)).init(),
         Format::Json => registry().with(filter_layer).with(log.json()).init(),
@@ -25,6 +26,20 @@ pub(super) fn init(arguments: &Arguments) -> SetLog {
             .reload(filter(level))
             .map_err(|cause| Error::argument("cannot change the log").caused_by(cause.to_string()))
     })
+}
+
+/// Standard error, with secrets hidden: an event is written at once.
+struct Hiding;
+
+impl Write for Hiding {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        io::stderr().write_all(hide(&String::from_utf8_lossy(event)).as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }
 
 fn filter(level: Level) -> LevelFilter {

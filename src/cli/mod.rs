@@ -10,7 +10,7 @@ mod run_recipe;
 mod timings;
 
 use crate::api;
-use crate::floor::{Error, interrupt, progress, timing};
+use crate::floor::{Error, hide, interrupt, progress, timing};
 use crate::repl::{First, SetLog, Surroundings, start};
 use crate::script::{Ended, Session, Settings, render};
 use arguments::{Arguments, Color, Command, Driver};
@@ -139,7 +139,7 @@ fn end(result: Result<Ended, crate::script::Failure>, session: &Session, color: 
 }
 
 fn fail(error: &Error) -> u8 {
-    eprintln!("error: {error}");
+    eprintln!("{}", hide(&format!("error: {error}")));
     error.exit_code()
 }
 

@@ -2,7 +2,7 @@
 
 use super::output::Output;
 use super::{bars, end, recipe};
-use crate::floor::{Map, Value};
+use crate::floor::{Map, Value, hide};
 use crate::script::{Failure, Session, Settings};
 use std::path::{Path, PathBuf};
 
@@ -32,7 +32,7 @@ pub(super) fn run(settings: &Settings, folders: &[PathBuf], words: &[String], co
     let mut session = Session::new(&settings);
     Some(match session.call_recipe(&call.recipe, call.arguments) {
         Ok(Ok(result)) => {
-            let text = call.output.text(&result);
+            let text = hide(&call.output.text(&result)).into_owned();
             bars::suspend(|| print!("{text}"));
             0
         }

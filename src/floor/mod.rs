@@ -1,4 +1,4 @@
-//! What every room stands on: errors, the interrupt flag, progress events, plain values and options.
+//! What every room stands on: errors, the interrupt flag, progress events, plain values, secrets and options.
 //!
 //! Nothing here knows a script engine, a connection or a terminal.
 
@@ -9,6 +9,7 @@ mod options;
 mod place;
 pub mod progress;
 mod quantity;
+mod secret;
 pub mod timing;
 mod value;
 mod write;
@@ -18,5 +19,6 @@ pub use nearest::{did_you_mean, nearest};
 pub use options::Options;
 pub use place::{DataFile, Place, Step, steps};
 pub use quantity::{duration, format_size, size};
+pub use secret::{HIDDEN, Secret, hide};
 pub use value::{Map, Value};
 pub use write::{write_private, write_program};

@@ -1,5 +1,6 @@
 //! The plain value tree that scripts, YAML and JSON all become before the schema room looks at them.
 
+use super::hide;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -62,8 +63,11 @@ impl Value {
             Self::Bool(value) => value.to_string(),
             Self::Int(value) => value.to_string(),
             Self::Float(value) => format!("{value:?}"),
-            Self::String(value) if value.chars().count() <= 80 => format!("{value:?}"),
-            Self::String(value) => format!("{:?}...", value.chars().take(60).collect::<String>()),
+            // Before it is cut: a part of a secret would not be known as one.
+            Self::String(value) => match hide(value) {
+                short if short.chars().count() <= 80 => format!("{short:?}"),
+                long => format!("{:?}...", long.chars().take(60).collect::<String>()),
+            },
             other => other.kind().to_string(),
         }
     }

@@ -1,43 +1,53 @@
-//! How two plain values differ: a line for each place.
+//! How two values differ, a line for each place: definitions as the schema compares them, anything else part by part.
 
+use crate::api::Source;
 use crate::floor::Value;
+use crate::schema::Change;
 
-/// A line for each place at which the values differ: `- path: value`, `+ path: value` or `~ path: old -> new`.
-pub(super) fn of(left: &Value, right: &Value) -> Vec<String> {
+/// Where two plain values differ.
+pub(super) fn between(left: &Value, right: &Value) -> Vec<Change> {
     let mut found = Vec::new();
     compare("", left, right, &mut found);
     found
 }
 
-fn compare(path: &str, left: &Value, right: &Value, found: &mut Vec<String>) {
+/// The differences as lines: `- path: value`, `+ path: value` or `~ path: old -> new`.
+pub(super) fn lines(changes: &[Change]) -> String {
+    let line = |change: &Change| {
+        let path = if change.path.is_empty() { String::new() } else { format!("{}: ", change.path) };
+        let (before, after) = (text(&change.before), text(&change.after));
+        match (&change.before, &change.after) {
+            (_, Value::Unit) => format!("- {path}{before}"),
+            (Value::Unit, _) => format!("+ {path}{after}"),
+            _ => format!("~ {path}{before} -> {after}"),
+        }
+    };
+    if changes.is_empty() {
+        return "no difference".to_string();
+    }
+    changes.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn compare(path: &str, left: &Value, right: &Value, found: &mut Vec<Change>) {
     match (left, right) {
         (Value::Map(a), Value::Map(b)) => {
-            let added = b.keys().filter(|key| !a.contains_key(*key));
-            for key in a.keys().chain(added) {
+            for key in a.keys().chain(b.keys().filter(|key| !a.contains_key(*key))) {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                sides(&path, a.get(key), b.get(key), found);
+                let side = |map: &crate::floor::Map| map.get(key).cloned().unwrap_or_default();
+                compare(&path, &side(a), &side(b), found);
             }
         }
         (Value::List(a), Value::List(b)) => {
             for at in 0..a.len().max(b.len()) {
-                sides(&format!("{path}[{at}]"), a.get(at), b.get(at), found);
+                let side = |list: &[Value]| list.get(at).cloned().unwrap_or_default();
+                compare(&format!("{path}[{at}]"), &side(a), &side(b), found);
             }
         }
         _ if left == right => {}
-        _ if path.is_empty() => found.push(format!("~ {} -> {}", text(left), text(right))),
-        _ => found.push(format!("~ {path}: {} -> {}", text(left), text(right))),
-    }
-}
-
-fn sides(path: &str, left: Option<&Value>, right: Option<&Value>, found: &mut Vec<String>) {
-    match (left, right) {
-        (Some(left), Some(right)) => compare(path, left, right, found),
-        (Some(left), None) => found.push(format!("- {path}: {}", text(left))),
-        (None, Some(right)) => found.push(format!("+ {path}: {}", text(right))),
-        (None, None) => {}
+        _ => found.push(Change { path: path.to_string(), before: left.clone(), after: right.clone() }),
     }
 }
 
 fn text(value: &Value) -> String {
-    super::show::literal(value, usize::MAX)
+    Source::of(value).layout(0, usize::MAX)
 }

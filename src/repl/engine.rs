@@ -34,6 +34,8 @@ pub struct Repl {
     /// What `:doc` told about last.
     pub(super) topic: Option<String>,
     consent: Arc<Consent>,
+    /// Whether the host owes an answer to the line editor.
+    pub(super) unanswered: Arc<AtomicBool>,
     /// Whether the user was told that the host is still on its way.
     awaited: bool,
     /// The beginning of a line that goes on.
@@ -71,6 +73,7 @@ impl Repl {
             last: Dynamic::UNIT,
             topic: None,
             consent,
+            unanswered: Arc::default(),
             awaited: false,
             pending: String::new(),
             count: 0,

@@ -6,6 +6,10 @@ use super::complete::context::{Frame, frames};
 use super::complete::{code, types};
 use super::lexer::{Kind, Piece, pieces};
 use crate::script::{Function, Parameter};
+use std::time::Duration;
+
+/// So long a hint waits for a host, which is asked with every key.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// A hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,12 +40,12 @@ impl Repl {
     }
 
     /// For a name: its signature if it is a function, the rest of it if only one thing begins like that.
-    fn name(&mut self, line: &str, all: &[Piece<'_>]) -> Option<Hint> {
+    fn name(&self, line: &str, all: &[Piece<'_>]) -> Option<Hint> {
         let functions = self.called(all, all.len() - 1);
         if let Some(shown) = functions.iter().find_map(signature) {
             return Some(Hint { shown, insert: None });
         }
-        let (start, found) = self.complete(line, line.len());
+        let (start, found) = self.candidates(line, line.len(), PATIENCE);
         let [only] = found.as_slice() else { return None };
         let rest = only.text.get(line.len() - start..).filter(|rest| !rest.is_empty())?.to_string();
         Some(Hint { shown: rest.clone(), insert: Some(rest) })
@@ -74,7 +78,7 @@ impl Repl {
             let own = self.session.functions().into_iter().filter(|function| function.name == piece.text);
             return types::functions(None, piece.text).cloned().chain(own).collect();
         };
-        let known = types::before(&self.session, &all[..dot]);
+        let known = types::before(&self.live(PATIENCE), &all[..dot]);
         known.map(|known| types::functions(Some(&known.kind), piece.text).cloned().collect()).unwrap_or_default()
     }
 }

@@ -1,7 +1,7 @@
 //! The lines of all sessions, in a file that sessions share.
 
 use super::lexer::{Kind, pieces};
-use crate::floor::{Error, Result};
+use crate::floor::{Error, Result, hide};
 use rustyline::history::{FileHistory, History as _};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -97,6 +97,10 @@ const REFERENCES: &[&str] = &["env:", "file:", "cmd:"];
 
 /// Whether a line seems to hold a secret: a text after a telling name, a key, a password in a URI.
 fn has_secret(line: &str) -> bool {
+    // What is hidden when it is shown stays out of the file as well.
+    if hide(line) != line {
+        return true;
+    }
     let mut named = false;
     for piece in pieces(line) {
         let text = piece.text.trim_matches(['"', '`', '\'']).to_lowercase();
@@ -110,7 +114,10 @@ fn has_secret(line: &str) -> bool {
                 });
                 let reference = REFERENCES.iter().any(|reference| text.starts_with(reference));
                 // A key in quotes (`"password": ...`) tells of the text after it.
+                // `$6$salt$...`, as crypt(5) writes a hash.
+                let hash = text.starts_with('$') && text.matches('$').count() > 2;
                 if in_uri
+                    || hash
                     || text.contains("private key-----")
                     || (telling && text.contains([':', '=', ' '])) && !reference
                 {
@@ -140,12 +147,18 @@ mod tests {
             "let k = `-----BEGIN OPENSSH PRIVATE KEY-----\nx`",
             "#{ \"root_password\": \"x\" }",
             "let t = `password: x`",
+            "secret(\"hunter2\")",
+            "let h = \"$6$salt$0123456789\"",
         ] {
             assert!(has_secret(line), "{line}");
         }
-        for line in
-            ["secret(\"env:ROOT_HASH\")", "host.secrets()", "connect(\"qemu+ssh://root@h/system\")", "vm.start()"]
-        {
+        for line in [
+            "secret(\"env:ROOT_HASH\")",
+            "#{ passwd: secret(\"cmd:pass x\") }",
+            "host.secrets()",
+            "connect(\"qemu+ssh://root@h/system\")",
+            "vm.start()",
+        ] {
             assert!(!has_secret(line), "{line}");
         }
     }

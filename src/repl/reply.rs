@@ -1,5 +1,6 @@
 //! What a step of the REPL gives back.
 
+use crate::floor::hide;
 use crate::script::Failure;
 use std::time::Duration;
 
@@ -36,9 +37,9 @@ pub enum Then {
 pub(super) type Answer = Result<Reply, Failure>;
 
 impl Reply {
-    /// Something for standard output.
+    /// Something for standard output; secrets are hidden.
     pub(super) fn text(out: impl Into<String>) -> Self {
-        let mut out: String = out.into();
+        let mut out = hide(&out.into()).into_owned();
         out.truncate(out.trim_end_matches('\n').len());
         Self { out, ..Self::default() }
     }

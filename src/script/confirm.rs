@@ -1,10 +1,10 @@
 //! Asking before a function destroys something.
 
 use super::Session;
-use super::session::engine;
+use super::session::bystander;
 use crate::floor::{Area, Code, Error};
-use rhai::{Dynamic, Engine, FuncRegistration, Module, NativeCallContext, RhaiFunc};
-use std::sync::{Arc, OnceLock};
+use rhai::{Dynamic, FuncRegistration, Module, NativeCallContext, RhaiFunc};
+use std::sync::Arc;
 
 /// Asked before a function destroys something: told the function and the object, such as `domain web`.
 pub type Confirm = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
@@ -15,8 +15,6 @@ const DESTRUCTIVE: &[&str] = &["delete", "destroy", "remove", "undefine"];
 impl Session {
     /// Puts functions that ask first before those that destroy something.
     pub(super) fn guard(&mut self, confirm: &Confirm) {
-        // The functions behind the guards live in an engine of their own, made when the first is called.
-        let behind: Arc<OnceLock<Engine>> = Arc::default();
         let mut guards = Module::new();
         let methods = self.engine.collect_fn_metadata(
             None,
@@ -32,10 +30,11 @@ impl Session {
             false,
         );
         for (name, types) in methods {
-            let (confirm, behind, method) = (confirm.clone(), behind.clone(), name.clone());
+            let (confirm, method) = (confirm.clone(), name.clone());
             let func = move |_: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]| {
                 let Some((object, rest)) = arguments.split_first_mut() else { return Ok(Dynamic::UNIT) };
-                let behind = behind.get_or_init(engine);
+                // The functions behind the guards are those of an engine without them.
+                let behind = bystander();
                 let named: Dynamic = behind.eval_fn_call("to_string", Some(object), ())?;
                 if !confirm(&method, &named.to_string()) {
                     let message = format!("`{method}` of {named} was not confirmed");

@@ -1,6 +1,7 @@
 //! Looking at values and at what a session knows, without running a line.
 
 use super::reference::{self, script_type};
+use super::session::bystander;
 use super::{Function, Reference, Session};
 use rhai::{Dynamic, FuncArgs, Module};
 use std::collections::BTreeMap;
@@ -42,6 +43,11 @@ impl Session {
     pub fn modules(&self) -> impl Iterator<Item = (&str, Vec<Function>)> {
         self.modules.iter().map(|(alias, module)| (alias.as_str(), defined(module)))
     }
+}
+
+/// [`Session::call`] without a session, for a thread beside it.
+pub fn call(value: &Dynamic, method: &str, arguments: impl FuncArgs) -> Option<Dynamic> {
+    bystander().eval_fn_call(method, Some(&mut value.clone()), arguments).ok()
 }
 
 /// A method of Rhai's own for values of a type: its name, and whether it takes arguments.

@@ -19,7 +19,7 @@ mod stdlib;
 pub use confirm::Confirm;
 pub use diagnostic::{Diagnostic, Label, Place, Severity};
 pub use line::{Line, Outcome};
-pub use look::BuiltIn;
+pub use look::{BuiltIn, call};
 pub use recipe::{Field, Recipe};
 pub use reference::{Example, Function, Page, Parameter, Reference};
 pub use render::render;

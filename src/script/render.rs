@@ -1,10 +1,11 @@
 //! Diagnostics as text: message, excerpt with a caret, the calls that led there, hints.
 
 use super::{Diagnostic, Label, Place, Severity, Sources};
+use crate::floor::hide;
 use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Renderer, Snippet};
 use std::ops::Range;
 
-/// Renders a diagnostic, with colours if asked.
+/// Renders a diagnostic, with colours if asked; secrets are hidden.
 pub fn render(diagnostic: &Diagnostic, sources: &Sources, color: bool) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
@@ -32,7 +33,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, color: bool) -> String
         );
     }
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-    compact(&renderer.render(&groups))
+    compact(&hide(&renderer.render(&groups)))
 }
 
 /// Leaves out the empty `|` lines before `= hint: ...`: they separate nothing.
@@ -59,8 +60,13 @@ fn bare(line: &str) -> String {
 
 fn excerpt<'a>(place: &'a Place, sources: &Sources, kind: AnnotationKind) -> Option<Element<'a>> {
     let text = sources.get(&place.source)?;
-    let line = text.lines().nth(place.line.checked_sub(1)?)?.to_string();
-    let annotation: Annotation<'a> = kind.span(span(&line, place.column));
+    let line = text.lines().nth(place.line.checked_sub(1)?)?;
+    let token = span(line, place.column);
+    // Before a long line is cut: a part of a secret would not be known as one.
+    let [before, token, after] =
+        [&line[..token.start], &line[token.clone()], &line[token.end..]].map(|part| hide(part).into_owned());
+    let annotation: Annotation<'a> = kind.span(before.len()..before.len() + token.len());
+    let line = [before, token, after].concat();
     Some(Snippet::source(line).line_start(place.line).path(&place.source).annotation(annotation).into())
 }
 

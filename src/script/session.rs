@@ -3,13 +3,13 @@
 use super::sources::{Sources, prepare};
 use super::{Confirm, Diagnostic, explain, help};
 use crate::api;
-use crate::floor::interrupt;
+use crate::floor::{hide, interrupt};
 use crate::schema;
 use rhai::packages::{Package, StandardPackage};
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, OptimizationLevel, Scope, Shared};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Takes a line that a script printed.
 pub type Print = Arc<dyn Fn(&str) + Send + Sync>;
@@ -70,8 +70,9 @@ impl Session {
         engine.set_default_tag(Dynamic::from(context.clone()));
         if let Some(print) = settings.print.clone() {
             let print = move |text: &str| {
-                if !api::hold_back(text) {
-                    print(text);
+                let text = hide(text);
+                if !api::hold_back(&text) {
+                    print(&text);
                 }
             };
             let debug = print.clone();
@@ -167,14 +168,24 @@ pub(super) fn read(path: &Path) -> Result<String, Failure> {
     })
 }
 
+/// An engine that belongs to no session: it knows no script and no guard, and can be used from every thread.
+pub(super) fn bystander() -> &'static Engine {
+    static BYSTANDER: LazyLock<Engine> = LazyLock::new(engine);
+    &BYSTANDER
+}
+
 /// An engine with Rhai's standard library, the API and `help`, with limits that do not depend on the build.
 pub(super) fn engine() -> Engine {
+    // The engines of a process share what never changes.
+    static MODULES: LazyLock<Vec<Shared<Module>>> = LazyLock::new(|| {
+        let modules = api::modules().into_iter().map(|(_, module)| module.into());
+        modules.chain([help::module().into()]).collect()
+    });
     let mut engine = Engine::new_raw();
     engine.register_global_module(StandardPackage::new().as_shared_module());
-    for (_, module) in api::modules() {
-        engine.register_global_module(module.into());
+    for module in MODULES.iter() {
+        engine.register_global_module(module.clone());
     }
-    engine.register_global_module(help::module().into());
     engine.set_strict_variables(true);
     engine.set_optimization_level(OptimizationLevel::Simple);
     engine.set_max_call_levels(128);

@@ -131,6 +131,7 @@ fn tab_offers_what_can_stand_there() {
         assert_eq!(prompt.type_line(line), "");
     }
     prompt.type_line("import \"std/wait\" as wait;");
+    assert_eq!(prompt.type_line("vm.create_snapshot(#{ name: \"clean\" });"), "");
     std::fs::write(prompt.host.folder().join("disk.img"), "").expect("written");
     let file = format!("host.pool(\"default\").volume(\"web.qcow2\").upload(\"{}/di", prompt.host.folder().display());
     for (line, expected) in [
@@ -167,6 +168,8 @@ fn tab_offers_what_can_stand_there() {
         ("host.find_domain(\"w", &["web"]),
         ("vm.host.network(\"", &["default"]),
         ("host.pool(\"default\").volume(\"", &["web.qcow2"]),
+        ("vm.snapshot(\"", &["clean"]),
+        ("host.domain(\"web\").snapshot(\"cl", &["clean"]),
         // Keys and values of definitions, options, modules, files.
         ("domain(#{ devices: #{ disks: [ #{ dri", &["driver: "]),
         ("host.define_domain(#{ devices: #{ disks: [ #{}, #{ driver: #{ cach", &["cache: "]),

@@ -7,6 +7,8 @@ use program::{left, prints, program, provision, run, text};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
+use vmscript::repl::{Repl, Surroundings};
+use vmscript::script::Settings;
 
 /// Runs a command inside the lab's node, whose folder the URI tells.
 fn node(action: &str, words: &[&str]) -> Output {
@@ -246,4 +248,36 @@ fn a_frozen_qemu_ends_in_a_timeout_and_is_removed() {
     assert_eq!(output.status.code(), Some(4), "{shown}");
     assert!(shown.contains("got no address within 8s"), "{shown}");
     assert_eq!((left("frozen"), journals(folder.path())), (String::new(), 0));
+}
+
+#[test]
+fn a_daemon_that_hangs_leaves_the_prompt_usable() {
+    /// Lets the daemon go on, however the test ends.
+    struct Hanging;
+    impl Drop for Hanging {
+        fn drop(&mut self) {
+            inside("kill -CONT $(cat /run/libvirt/libvirtd.pid)");
+        }
+    }
+    let uri = std::env::var("VMSCRIPT_LAB_URI").expect("VMSCRIPT_LAB_URI names the lab's libvirtd");
+    let script = Settings { uri: Some(uri), ..Settings::default() };
+    let mut prompt = Repl::new(Surroundings { script, ..Surroundings::default() });
+    assert_eq!(prompt.step("host.uri;").err, "");
+    let line = "host.network(\"la";
+    let names =
+        |prompt: &mut Repl| prompt.complete(line, line.len()).1.into_iter().map(|one| one.text).collect::<Vec<_>>();
+    inside("kill -STOP $(cat /run/libvirt/libvirtd.pid)");
+    let hanging = Hanging;
+    let start = Instant::now();
+    assert_eq!(names(&mut prompt), Vec::<String>::new());
+    // What can be told without the host is told.
+    assert_eq!(prompt.hint("host.network(\"lab\").is_ac").map(|hint| hint.shown).as_deref(), Some("tive"));
+    assert_eq!(prompt.step("40 + 2").out, "42");
+    // libvirt itself would wait for half a minute.
+    assert!(start.elapsed() < Duration::from_secs(20), "it took {:?}", start.elapsed());
+    drop(hanging);
+    while names(&mut prompt) != ["lab"] {
+        assert!(start.elapsed() < Duration::from_secs(120), "the daemon goes on, and is not asked any more");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }

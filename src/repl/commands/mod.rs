@@ -46,7 +46,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command { name: "!", arguments: "COMMAND", about: "run a command of the shell", takes: Takes::Words, run: keep::shell },
     Command { name: "all", arguments: "", about: "show the last value in full", takes: Takes::Nothing, run: value::all },
     Command { name: "connect", arguments: "URI", about: "connect to another host", takes: Takes::Words, run: host::connect },
-    Command { name: "diff", arguments: "A, B", about: "how two definitions or values differ", takes: Takes::Code, run: value::diff },
+    Command { name: "diff", arguments: "A B", about: "how two definitions or values differ", takes: Takes::Code, run: value::diff },
     Command { name: "doc", arguments: "NAME", about: "signature, text and example of a function or type", takes: Takes::Function, run: about::doc },
     Command { name: "edit", arguments: "", about: "change the last line in $EDITOR and run it", takes: Takes::Nothing, run: keep::edit },
     Command { name: "events", arguments: "", about: "what happens on the host until a key is pressed", takes: Takes::Nothing, run: host::events },

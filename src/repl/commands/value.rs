@@ -1,16 +1,19 @@
 //! Commands about a value.
 
 use crate::api;
-use crate::floor::{Error, Result, Value, duration};
+use crate::floor::{Error, duration};
 use crate::repl::complete::types;
 use crate::repl::engine::failure;
 use crate::repl::reply::{Answer, Reply, Then};
-use crate::repl::show::{Look, format_time, show, source};
+use crate::repl::show::{Look, format_time, show};
 use crate::repl::{Repl, differences};
 use crate::schema::Definition;
 use crate::script::Failure;
 use rhai::Dynamic;
 use std::time::{Duration, Instant};
+
+/// So long `:type` waits for a host.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn all(repl: &mut Repl, _: &str) -> Answer {
     Ok(Reply::text(show(&repl.session, &repl.last, Look { lines: 0, ..repl.look() })))
@@ -23,7 +26,7 @@ pub(super) fn kind(repl: &mut Repl, expression: &str) -> Answer {
         return Ok(Reply::text(repl.session.type_of(&value)));
     }
     // A call is not run just to see what it gives: the reference tells.
-    let known = types::of_text(&repl.session, expression);
+    let known = types::of_text(&repl.live(PATIENCE), expression);
     known.map(Reply::text).ok_or_else(|| failure(&Error::argument("only running it would tell the type")))
 }
 
@@ -38,21 +41,32 @@ pub(super) fn xml(repl: &mut Repl, expression: &str) -> Answer {
 pub(super) fn script(repl: &mut Repl, expression: &str) -> Answer {
     let value = repl.value(expression)?;
     let definition = definition(repl, &value).ok_or_else(|| without(repl, &value, "definition"))?;
-    Ok(Reply::text(source(&definition, repl.look().width)))
+    Ok(Reply::text(api::script_of(&definition, repl.look().width)))
 }
 
 pub(super) fn diff(repl: &mut Repl, expressions: &str) -> Answer {
-    let pair = repl.value(&format!("[{expressions}]"))?;
-    let pair = pair.try_cast::<rhai::Array>().unwrap_or_default();
-    let [left, right] = pair.as_slice() else {
-        return Err(failure(&Error::argument("two values are needed, with a comma between them")));
+    let [left, right] = pair(repl, expressions)?;
+    let (left_definition, right_definition) = (definition(repl, &left), definition(repl, &right));
+    let changes = match (left_definition, right_definition) {
+        (Some(left), Some(right)) => left.diff(&right),
+        _ => api::shown(&left).and_then(|left| Ok(differences::between(&left, &api::shown(&right)?))),
     };
-    let plain = |value: &Dynamic| -> Result<Value> {
-        definition(repl, value).map_or_else(|| api::value(value, ""), |definition| Ok(definition.to_value()))
+    Ok(Reply::text(differences::lines(&changes.map_err(|error| failure(&error))?)))
+}
+
+/// Two expressions with a comma or only a blank between.
+fn pair(repl: &mut Repl, text: &str) -> std::result::Result<[Dynamic; 2], Failure> {
+    let parses = |text: &str| !text.trim().is_empty() && repl.session.parse_line("<diff>", text).is_ok();
+    let listed = format!("[{text}]");
+    let both = if parses(&listed) {
+        listed
+    } else {
+        let blanks = text.match_indices(char::is_whitespace).map(|(at, _)| text.split_at(at));
+        let found = blanks.into_iter().find(|(left, right)| parses(left) && parses(right));
+        found.map_or(listed, |(left, right)| format!("[{left}, {right}]"))
     };
-    let (left, right) = (plain(left).map_err(|error| failure(&error))?, plain(right).map_err(|error| failure(&error))?);
-    let lines = differences::of(&left, &right);
-    Ok(Reply::text(if lines.is_empty() { "no difference".to_string() } else { lines.join("\n") }))
+    let values = repl.value(&both)?.try_cast::<rhai::Array>().unwrap_or_default();
+    values.try_into().map_err(|_| failure(&Error::argument("two values are needed")))
 }
 
 pub(super) fn time(repl: &mut Repl, expression: &str) -> Answer {
@@ -88,7 +102,9 @@ pub(super) fn watch(repl: &mut Repl, arguments: &str) -> Answer {
 /// The definition that a value is or has.
 fn definition(repl: &Repl, value: &Dynamic) -> Option<Definition> {
     let own = value.read_lock::<Definition>().map(|definition| definition.clone());
-    own.or_else(|| repl.session.property(value, "definition")?.try_cast())
+    let session = &repl.session;
+    own.or_else(|| session.property(value, "definition")?.try_cast())
+        .or_else(|| Definition::read(&session.property(value, "xml")?.to_string()).ok())
 }
 
 fn without(repl: &Repl, value: &Dynamic, what: &str) -> Failure {

@@ -1,17 +1,16 @@
 //! Completion inside Rhai.
 
 use super::context::{Frame, bare, frames, innermost_call};
+use super::live::Live;
 use super::types::{self, Known};
 use super::{Candidate, files, names};
-use crate::repl::Repl;
 use crate::repl::lexer::{Kind, Piece, keywords, pieces};
 use crate::schema::{self, Field};
-use crate::script::{Function, Reference, Session, stdlib_modules};
+use crate::script::{Function, Reference, stdlib_modules};
 use std::path::Path;
 
 /// What can stand at the end of a text: where the unfinished word begins, and what can take its place.
-pub(super) fn complete(repl: &Repl, text: &str) -> (usize, Vec<Candidate>) {
-    let session = &repl.session;
+pub(super) fn complete(session: &Live<'_>, text: &str) -> (usize, Vec<Candidate>) {
     let all = pieces(text);
     let (before, word) = match all.split_last() {
         Some((last, before)) if last.range().end == text.len() && unfinished(last) => (before, Some(last)),
@@ -60,7 +59,7 @@ fn unfinished(piece: &Piece<'_>) -> bool {
 }
 
 /// Names: members after a dot, keys in a map, else everything that can begin an expression.
-fn at_word(session: &Session, before: &[Piece<'_>], frames: &[Frame<'_>]) -> Vec<Candidate> {
+fn at_word(session: &Live<'_>, before: &[Piece<'_>], frames: &[Frame<'_>]) -> Vec<Candidate> {
     let last = before.last();
     if let Some(last) = last.filter(|last| last.is(".") || last.is("?.")) {
         let receiver = &before[..before.len() - 1];
@@ -82,7 +81,7 @@ fn at_word(session: &Session, before: &[Piece<'_>], frames: &[Frame<'_>]) -> Vec
     }
 }
 
-fn members(session: &Session, dot: &Piece<'_>, receiver: Option<Known>) -> Vec<Candidate> {
+fn members(session: &Live<'_>, dot: &Piece<'_>, receiver: Option<Known>) -> Vec<Candidate> {
     let of_kind = |kind: &str| {
         let own = Reference::shared().functions().map(|(_, function)| function);
         let own = own.filter(|function| function.receiver.as_deref() == Some(kind) && !function.setter).map(call);
@@ -126,7 +125,7 @@ fn options(details: &str) -> impl Iterator<Item = &str> {
 }
 
 /// What can begin an expression.
-fn expressions(session: &Session) -> Vec<Candidate> {
+fn expressions(session: &Live<'_>) -> Vec<Candidate> {
     let functions = Reference::shared().functions().map(|(_, function)| function);
     let mut found: Vec<_> = functions.filter(|function| function.receiver.is_none()).map(call).collect();
     found.extend(session.functions().iter().map(call));
@@ -149,7 +148,7 @@ fn call(function: &Function) -> Candidate {
 }
 
 /// Names, values and files inside a string; `inner` is what the string holds so far.
-fn in_string(session: &Session, before: &[Piece<'_>], frames: &[Frame<'_>], inner: &str) -> (usize, Vec<Candidate>) {
+fn in_string(session: &Live<'_>, before: &[Piece<'_>], frames: &[Frame<'_>], inner: &str) -> (usize, Vec<Candidate>) {
     if before.last().is_some_and(|last| last.is("import")) {
         let modules = stdlib_modules().map(Candidate::plain);
         let (start, files) = files::complete(inner, |path| path.extension().is_some_and(|kind| kind == "rhai"));

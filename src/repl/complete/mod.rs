@@ -3,6 +3,7 @@
 pub(super) mod code;
 pub(super) mod context;
 mod files;
+pub(super) mod live;
 mod names;
 pub(super) mod types;
 
@@ -10,6 +11,7 @@ use super::Repl;
 use super::commands::{self, COMMANDS, Takes};
 use super::settings::PREFERENCES;
 use crate::script::Reference;
+use std::time::Duration;
 
 /// Something that can stand at the cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,14 +32,23 @@ impl Candidate {
     }
 }
 
+/// So long Tab waits for a host.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 impl Repl {
-    /// What can stand at a place of a line: where the unfinished word begins, and what can take its place.
+    /// What can stand at a place of a line: where the unfinished word begins, and what can take its place. A host that
+    /// does not answer in time has no names.
     pub fn complete(&mut self, line: &str, at: usize) -> (usize, Vec<Candidate>) {
         self.take_host();
+        self.candidates(line, at, PATIENCE)
+    }
+
+    /// [`Repl::complete`] with so much patience.
+    pub(super) fn candidates(&self, line: &str, at: usize, patience: Duration) -> (usize, Vec<Candidate>) {
         let text = line.get(..at).unwrap_or(line);
         let (start, mut found) = match commands::parse(text) {
-            Some(parsed) => self.complete_command(text, parsed.0),
-            None => code::complete(self, text),
+            Some(parsed) => self.complete_command(text, parsed.0, patience),
+            None => code::complete(&self.live(patience), text),
         };
         let word = &text[start..];
         found.retain(|candidate| candidate.text.starts_with(word));
@@ -47,7 +58,12 @@ impl Repl {
         (start, found)
     }
 
-    fn complete_command(&mut self, text: &str, command: Option<&commands::Command>) -> (usize, Vec<Candidate>) {
+    fn complete_command(
+        &self,
+        text: &str,
+        command: Option<&commands::Command>,
+        patience: Duration,
+    ) -> (usize, Vec<Candidate>) {
         let colon = text.find(':').unwrap_or(0);
         let Some(blank) = text[colon..].find(char::is_whitespace).map(|at| colon + at) else {
             let one = |command: &commands::Command| Candidate::new(format!(":{}", command.name), command.usage());
@@ -57,7 +73,7 @@ impl Repl {
         let words = |words: &[&str]| words.iter().map(|word| Candidate::plain(word)).collect::<Vec<_>>();
         match command.map(|command| command.takes) {
             Some(Takes::Code) => {
-                let (start, found) = code::complete(self, &text[blank..]);
+                let (start, found) = code::complete(&self.live(patience), &text[blank..]);
                 (blank + start, found)
             }
             Some(Takes::File) => {

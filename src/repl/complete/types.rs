@@ -2,7 +2,8 @@
 
 use super::super::lexer::{Kind, Piece, pieces};
 use super::context::bare;
-use crate::script::{Function, Reference, Session};
+use super::live::Live;
+use crate::script::{Function, Reference};
 use rhai::Dynamic;
 
 /// What is known of an expression.
@@ -15,14 +16,14 @@ pub(in crate::repl) struct Known {
 }
 
 /// The type of an expression given as text, if it can be known.
-pub(in crate::repl) fn of_text(session: &Session, text: &str) -> Option<String> {
+pub(in crate::repl) fn of_text(session: &Live<'_>, text: &str) -> Option<String> {
     let pieces = pieces(text.trim().trim_end_matches(';'));
     let known = before(session, &pieces)?;
     (chain_start(&pieces) == 0 && known.kind != "any").then_some(known.kind)
 }
 
 /// What is known of the expression that the pieces end with.
-pub(in crate::repl) fn before(session: &Session, pieces: &[Piece<'_>]) -> Option<Known> {
+pub(in crate::repl) fn before(session: &Live<'_>, pieces: &[Piece<'_>]) -> Option<Known> {
     let chain = &pieces[chain_start(pieces)..];
     let (mut known, mut at) = primary(session, chain)?;
     while at < chain.len() {
@@ -107,7 +108,7 @@ fn closing(pieces: &[Piece<'_>]) -> Option<usize> {
 }
 
 /// What a chain begins with, and how many pieces that takes.
-fn primary(session: &Session, chain: &[Piece<'_>]) -> Option<(Known, usize)> {
+fn primary(session: &Live<'_>, chain: &[Piece<'_>]) -> Option<(Known, usize)> {
     let first = chain.first()?;
     let plain = |kind: &str, length| Some((Known { kind: kind.to_string(), value: None }, length));
     match first.kind {
@@ -139,11 +140,11 @@ fn primary(session: &Session, chain: &[Piece<'_>]) -> Option<(Known, usize)> {
     }
 }
 
-fn of_value(session: &Session, value: Dynamic) -> Known {
+fn of_value(session: &Live<'_>, value: Dynamic) -> Known {
     Known { kind: session.type_of(&value), value: Some(value) }
 }
 
-fn property(session: &Session, known: &Known, name: &str) -> Option<Known> {
+fn property(session: &Live<'_>, known: &Known, name: &str) -> Option<Known> {
     if let Some(value) = known.value.as_ref().and_then(|value| session.property(value, name)) {
         return Some(of_value(session, value));
     }
@@ -151,7 +152,7 @@ fn property(session: &Session, known: &Known, name: &str) -> Option<Known> {
     Some(Known { kind: getter.returns.clone(), value: None })
 }
 
-fn method(session: &Session, known: &Known, name: &str, arguments: &[Piece<'_>]) -> Option<Known> {
+fn method(session: &Live<'_>, known: &Known, name: &str, arguments: &[Piece<'_>]) -> Option<Known> {
     let reference = Reference::shared();
     // Looking up and listing change nothing, so their value can be had.
     if let Some(value) = &known.value {

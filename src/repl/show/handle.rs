@@ -8,10 +8,16 @@ use std::collections::BTreeMap;
 
 /// What is shown of each type of handle; `info.memory` is a field of the property `info`.
 const COLUMNS: &[(&str, &[&str])] = &[
+    ("Checkpoint", &["name"]),
     ("Domain", &["name", "state", "info.vcpus", "info.memory", "autostart"]),
     ("Host", &["uri", "hostname", "lib_version"]),
+    ("HostInterface", &["name", "mac", "is_active"]),
     ("Network", &["name", "is_active", "autostart"]),
+    ("NodeDevice", &["name", "parent", "driver"]),
+    ("NwFilter", &["name", "uuid"]),
     ("Pool", &["name", "state", "info.capacity", "info.available", "autostart"]),
+    ("Secret", &["name", "usage", "uuid"]),
+    ("Snapshot", &["name", "is_current", "parent.name"]),
     ("Volume", &["name", "info.type", "info.capacity", "info.allocation", "path"]),
 ];
 
@@ -19,11 +25,14 @@ const COLUMNS: &[(&str, &[&str])] = &[
 pub(super) fn line(session: &Session, value: &Dynamic) -> Option<String> {
     let kind = session.type_of(value);
     let (_, columns) = COLUMNS.iter().find(|(name, _)| *name == kind)?;
-    let mut parts = vec![kind.to_lowercase()];
-    for (column, text) in columns.iter().zip(cells(session, value, columns)) {
+    // An object's own text is what it is and its name, which is the first column.
+    let mut parts = vec![session.text_of(value)];
+    for (column, text) in columns.iter().zip(cells(session, value, columns)).skip(1) {
         match (*column, text.as_str()) {
-            (_, "") | ("autostart", "no") => {}
+            (_, "") | ("autostart" | "is_current", "no") => {}
             ("autostart", _) => parts.push("autostart".to_string()),
+            ("is_current", _) => parts.push("current".to_string()),
+            ("parent.name", parent) => parts.push(format!("after {parent}")),
             ("is_active", yes) => parts.push(if yes == "yes" { "active" } else { "inactive" }.to_string()),
             ("info.vcpus", count) => parts.push(format!("{count} vcpu")),
             ("info.available", size) => parts.push(format!("{size} available")),
@@ -32,8 +41,7 @@ pub(super) fn line(session: &Session, value: &Dynamic) -> Option<String> {
             (_, text) => parts.push(text.to_string()),
         }
     }
-    let first = parts.iter().take(2).cloned().collect::<Vec<_>>().join(" ");
-    Some([vec![first], parts.into_iter().skip(2).collect()].concat().join("  "))
+    Some(parts.join("  "))
 }
 
 /// A list of handles of one type as a table; asks only for what is shown.
@@ -61,8 +69,12 @@ pub(super) fn rows(session: &Session, items: &[Dynamic], look: Look) -> Option<S
 }
 
 fn title(column: &str) -> String {
-    let name = column.rsplit('.').next().unwrap_or(column);
-    if name == "is_active" { "active".to_string() } else { name.to_string() }
+    match column.split_once('.') {
+        Some((object, "name")) => object,
+        Some((_, field)) => field,
+        None => column.strip_prefix("is_").unwrap_or(column),
+    }
+    .to_string()
 }
 
 /// The texts of an object's columns; a property that several columns come from is asked for once.

@@ -1,113 +1,64 @@
-//! Nested values, laid out as Rhai writes them: on one line where that fits, else indented.
+//! Nested values, laid out as Rhai writes them, with handles as a line each and numbers for people.
 
-use crate::floor::{Value, format_size};
-
-/// A value as text, with its structure kept.
-#[derive(Debug, Clone)]
-pub(super) enum Tree {
-    Leaf(String),
-    List(Vec<Tree>),
-    Map(Vec<(String, Tree)>),
-}
+use super::handle;
+use crate::api::Source;
+use crate::floor::{HIDDEN, Secret, format_size};
+use crate::script::Session;
+use rhai::{Array, Dynamic, FnPtr, Map};
 
 /// Keys whose whole numbers are bytes.
 const SIZES: &[&str] = &["allocation", "available", "capacity", "max_memory", "memory"];
 /// Keys whose numbers are seconds.
 const TIMES: &[&str] = &["cpu_time", "elapsed", "timeout"];
 
-impl Tree {
-    /// A plain value.
-    pub(super) fn of(value: &Value) -> Self {
-        match value {
-            Value::List(items) => Self::List(items.iter().map(Self::of).collect()),
-            Value::Map(map) => Self::Map(map.iter().map(|(key, item)| (key.clone(), Self::of(item))).collect()),
-            Value::Unit => Self::Leaf("()".to_string()),
-            Value::Bool(flag) => Self::Leaf(flag.to_string()),
-            Value::Int(number) => Self::Leaf(number.to_string()),
-            Value::Float(number) => Self::Leaf(format!("{number:?}")),
-            Value::String(text) => Self::Leaf(quoted(text)),
-        }
+/// A value with its structure.
+pub(super) fn tree(session: &Session, value: &Dynamic) -> Source {
+    if let Some(items) = value.read_lock::<Array>() {
+        return Source::List(items.iter().map(|item| tree(session, item)).collect());
     }
-
-    /// The value in lines of at most this width where that is possible; `used` is what stands around it.
-    pub(super) fn layout(&self, used: usize, width: usize) -> String {
-        self.lines("", 0, used, width)
+    if let Some(map) = value.read_lock::<Map>() {
+        return Source::Map(map.iter().map(|(key, item)| (key.to_string(), field(session, key, item))).collect());
     }
-
-    /// `used` is what stands on the line before the value and after it.
-    fn lines(&self, key: &str, indent: usize, used: usize, width: usize) -> String {
-        let flat = self.flat(key);
-        if indent + used + flat.chars().count() <= width && !flat.contains('\n') {
-            return flat;
-        }
-        let inner = indent + 4;
-        let pad = " ".repeat(inner);
-        let (open, items, close) = match self {
-            Self::Leaf(text) => return format!("{text}{}", remark(key, text)),
-            Self::List(items) => {
-                let all: Vec<_> = items.iter().map(|item| item.lines("", inner, 1, width)).collect();
-                ("[", all, "]")
-            }
-            Self::Map(entries) => {
-                let one = |(key, item): &(String, Self)| {
-                    let key_text = key_text(key);
-                    let used = key_text.chars().count() + 3;
-                    format!("{key_text}: {}", item.lines(key, inner, used, width))
-                };
-                ("#{", entries.iter().map(one).collect(), "}")
-            }
-        };
-        let items: Vec<_> = items.iter().map(|item| format!("{pad}{item},")).collect();
-        format!("{open}\n{}\n{}{close}", items.join("\n"), " ".repeat(indent))
+    if let Ok(letter) = value.as_char() {
+        return Source::Leaf(format!("{letter:?}"));
     }
-
-    fn flat(&self, key: &str) -> String {
-        match self {
-            Self::Leaf(text) => format!("{text}{}", remark(key, text)),
-            Self::List(items) if items.is_empty() => "[]".to_string(),
-            Self::List(items) => format!("[{}]", items.iter().map(|item| item.flat("")).collect::<Vec<_>>().join(", ")),
-            Self::Map(entries) if entries.is_empty() => "#{}".to_string(),
-            Self::Map(entries) => {
-                let one = |(key, item): &(String, Self)| format!("{}: {}", key_text(key), item.flat(key));
-                format!("#{{ {} }}", entries.iter().map(one).collect::<Vec<_>>().join(", "))
-            }
-        }
+    if value.is::<Secret>() {
+        return Source::Leaf(HIDDEN.to_string());
     }
+    if let Ok(plain) = crate::api::value(value, "") {
+        return Source::of(&plain);
+    }
+    if let Some(function) = value.read_lock::<FnPtr>() {
+        let anonymous = function.fn_name().starts_with("anon$");
+        return Source::Leaf(if anonymous { "closure".into() } else { format!("Fn({:?})", function.fn_name()) });
+    }
+    if let Some(line) = handle::line(session, value) {
+        return Source::Leaf(line);
+    }
+    let text = session.text_of(value);
+    // A type that says nothing about itself shows its Rust name: scripts know it by another.
+    Source::Leaf(if text.contains("::") { session.type_of(value) } else { text })
 }
 
-/// A string as Rhai writes it.
-pub(super) fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-/// A key as Rhai writes it: in quotes unless it is a name.
-fn key_text(key: &str) -> String {
-    if rhai::is_valid_function_name(key) { key.to_string() } else { quoted(key) }
-}
-
-/// A size or a time for people, as a comment behind the number.
-fn remark(key: &str, number: &str) -> String {
-    let text = if SIZES.contains(&key) {
-        number.parse::<u64>().ok().filter(|bytes| *bytes >= 1024).map(format_size)
+/// A field of a map: behind a number stands, as a comment, the size or the time that it is.
+fn field(session: &Session, key: &str, item: &Dynamic) -> Source {
+    let seconds = item.as_float().or_else(|_| item.as_int().map(whole_seconds)).ok();
+    let remark = if SIZES.contains(&key) {
+        item.as_int().ok().and_then(|bytes| u64::try_from(bytes).ok()).filter(|bytes| *bytes >= 1024).map(format_size)
     } else if TIMES.contains(&key) {
-        number.parse::<f64>().ok().filter(|seconds| *seconds >= 60.0).map(format_time)
+        seconds.filter(|seconds| *seconds >= 60.0).map(format_time)
     } else {
         None
     };
-    text.map(|text| format!(" /* {text} */")).unwrap_or_default()
+    match (tree(session, item), remark) {
+        (Source::Leaf(text), Some(remark)) => Source::Leaf(format!("{text} /* {remark} */")),
+        (source, _) => source,
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "times are far from the limit")]
+fn whole_seconds(seconds: i64) -> f64 {
+    seconds as f64
 }
 
 /// A time for people: `1h2m3s`, `2.5s`, `12ms`.

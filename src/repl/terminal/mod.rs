@@ -3,6 +3,7 @@
 mod helper;
 mod keys;
 
+use super::show::fit;
 use super::{Repl, Reply, Then};
 use crate::floor::interrupt;
 use helper::ReplHelper;
@@ -66,10 +67,7 @@ fn lines(repl: &Rc<RefCell<Repl>>, editor: &mut Line, write: &mut impl FnMut(&Re
                 return 1;
             }
         };
-        // Only a terminal without room for it, a dumb one, has no width.
-        if let Some(width) = width() {
-            repl.borrow_mut().set_width(width);
-        }
+        resized(repl);
         let reply = repl.borrow_mut().step(&line);
         // A line that the memory has already is no failure.
         drop(editor.add_history_entry(line));
@@ -80,6 +78,14 @@ fn lines(repl: &Rc<RefCell<Repl>>, editor: &mut Line, write: &mut impl FnMut(&Re
             Then::Events => events(repl, write),
             Then::Next | Then::More => {}
         }
+    }
+}
+
+/// Tells the session how wide the terminal is by now.
+fn resized(repl: &Rc<RefCell<Repl>>) {
+    // Only a terminal that does not know its size, a dumb one, has no width.
+    if let Some(width) = width() {
+        repl.borrow_mut().set_width(width);
     }
 }
 
@@ -97,9 +103,12 @@ fn watch(repl: &Rc<RefCell<Repl>>, expression: &str, interval: Duration, write: 
     let _keys = keys::Keys::new();
     let mut rows = 0;
     loop {
+        resized(repl);
         let mut reply = repl.borrow_mut().watch(expression);
         let height = keys::height().unwrap_or(usize::MAX).saturating_sub(2).max(1);
-        let shown: Vec<&str> = reply.out.lines().take(height).collect();
+        // A line that the terminal breaks would take more rows than the next round goes up.
+        let width = width().unwrap_or(usize::MAX);
+        let shown: Vec<String> = reply.out.lines().take(height).map(|line| fit(line, width)).collect();
         let up = if rows > 0 && keys::moves() { format!("\x1b[{rows}A\x1b[J") } else { String::new() };
         rows = shown.len();
         reply.out = format!("{up}{}", shown.join("\n"));
