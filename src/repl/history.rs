@@ -91,7 +91,9 @@ fn distinct<'a>(lines: impl DoubleEndedIterator<Item = &'a String>) -> Vec<Strin
 
 /// Parts of names whose values nobody else should read.
 const SECRET_NAMES: &[&str] =
-    &["api_key", "apikey", "passphrase", "passwd", "password", "private_key", "secret", "token"];
+    &["api_key", "apikey", "passphrase", "passwd", "password", "private_key", "secret", "set_value", "token"];
+/// Methods that look for secrets of a host or make one without its value.
+const HOST_SECRETS: &[&str] = &["define_secret", "secret", "secrets"];
 /// Where a secret is to be found is none itself.
 const REFERENCES: &[&str] = &["env:", "file:", "cmd:"];
 
@@ -102,11 +104,15 @@ fn has_secret(line: &str) -> bool {
         return true;
     }
     let mut named = false;
-    for piece in pieces(line) {
+    let all = pieces(line);
+    for (at, piece) in all.iter().enumerate() {
         let text = piece.text.trim_matches(['"', '`', '\'']).to_lowercase();
         let telling = SECRET_NAMES.iter().any(|name| text.contains(name));
         match piece.kind {
-            Kind::Name => named |= telling,
+            Kind::Name => {
+                let method = at > 0 && all[at - 1].is(".") && HOST_SECRETS.contains(&piece.text);
+                named |= telling && !method;
+            }
             Kind::Text => {
                 let in_uri = text.split_once("://").is_some_and(|(_, rest)| {
                     let user = rest.split('/').next().unwrap_or_default().rsplit_once('@').map(|(user, _)| user);
@@ -149,12 +155,14 @@ mod tests {
             "let t = `password: x`",
             "secret(\"hunter2\")",
             "let h = \"$6$salt$0123456789\"",
+            "host.secret(\"one\").set_value(\"s3cret\")",
         ] {
             assert!(has_secret(line), "{line}");
         }
         for line in [
             "secret(\"env:ROOT_HASH\")",
             "#{ passwd: secret(\"cmd:pass x\") }",
+            "host.secret(\"one\").usage",
             "host.secrets()",
             "connect(\"qemu+ssh://root@h/system\")",
             "vm.start()",
