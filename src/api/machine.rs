@@ -1,6 +1,6 @@
 //! Machines: what is kept of them, and removing them.
 
-use super::{RhaiResultOf, dynamic, value};
+use super::{RhaiResultOf, dynamic, shown, value};
 use crate::floor::{Error, Options, Result, Value};
 use crate::libvirt::{Owned, Remove, Removed};
 use rhai::plugin::*;
@@ -180,7 +180,7 @@ mod functions {
     #[rhai_fn(set = "labels", pure, return_raw)]
     pub fn set_labels(vm: &mut Domain, labels: Map) -> RhaiResultOf<()> {
         let mut record = vm.record()?;
-        record.labels = texts("labels", Some(&value(&labels.into(), "")?))?;
+        record.labels = texts("labels", Some(&shown(&labels.into())?))?;
         Ok(vm.set_record(&record)?)
     }
 
@@ -208,7 +208,7 @@ mod functions {
     #[rhai_fn(set = "annotations", pure, return_raw)]
     pub fn set_annotations(vm: &mut Domain, annotations: Map) -> RhaiResultOf<()> {
         let mut record = vm.record()?;
-        record.annotations = texts("annotations", Some(&value(&annotations.into(), "")?))?;
+        record.annotations = texts("annotations", Some(&shown(&annotations.into())?))?;
         Ok(vm.set_record(&record)?)
     }
 
@@ -322,7 +322,7 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn set_metadata(vm: &mut Domain, space: &str, prefix: &str, element: Dynamic) -> RhaiResultOf<()> {
-        let element = value(&element, "")?;
+        let element = shown(&element)?;
         Ok(vm.set_metadata(element.as_str(), prefix, space)?)
     }
 }

@@ -1,7 +1,7 @@
 //! The options of `provision` and of waiting, from script maps.
 
 use super::machine::texts;
-use super::{definition, images, value};
+use super::{definition, images, shown, value};
 use crate::floor::{Error, Map as Plain, Options, Result, Value};
 use crate::libvirt::{
     self, Content, Family, Host, MachineRecord, Provision, Provisioned, SeedDisk, Source, Storage, WaitIp,
@@ -97,7 +97,8 @@ fn options(definition: &Definition, given: &Map, config: Option<&Plain>) -> Resu
     let mut plain = given.clone();
     let storage = plain.remove("storage").unwrap_or_default();
     hosts(plain.remove("shared_with").as_ref())?;
-    let options = Options::from_value("provision", value(&plain.into(), "")?, OPTIONS)?;
+    // Labels and annotations are for everybody to read: no secret goes there.
+    let options = Options::from_value("provision", shown(&plain.into())?, OPTIONS)?;
     let wishes = definition.extras().into_iter().filter(|extra| extra.key == "wait_for_ip");
     let mut waits = Vec::new();
     if options.bool("wait")?.unwrap_or(true) && options.bool("start")?.unwrap_or(true) {
