@@ -34,7 +34,7 @@ pub(super) fn definition(kind: Kind, given: &Dynamic) -> Result<schema::Definiti
     data::make(given, make)
 }
 
-fn change(change: schema::Change) -> Dynamic {
+pub(super) fn change(change: schema::Change) -> Dynamic {
     let fields = [
         ("path".into(), change.path.into()),
         ("before".into(), dynamic(change.before)),

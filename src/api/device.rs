@@ -12,7 +12,7 @@ pub(super) fn module() -> Module {
     exported_module!(functions)
 }
 
-fn apply(what: &str, given: Map) -> Result<Apply> {
+pub(super) fn apply(what: &str, given: Map) -> Result<Apply> {
     let options = Options::from_value(what, value(&given.into(), "")?, &["apply"])?;
     Ok(options.one_of("apply", Apply::WORDS)?.and_then(Apply::from_word).unwrap_or_default())
 }

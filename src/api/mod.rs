@@ -43,6 +43,7 @@ mod seed;
 mod snapshot;
 mod source;
 mod together;
+mod update;
 mod volume;
 mod volume_use;
 mod waiting;
@@ -153,6 +154,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Seed", seed::module()),
         ("Snapshot", snapshot::module()),
         ("Together", together::module()),
+        ("Update", update::module()),
         ("Volume", volume::module()),
         ("Waiting", waiting::module()),
     ]

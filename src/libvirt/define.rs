@@ -157,7 +157,7 @@ pub(super) fn already(object: &Object) -> Error {
 }
 
 /// Calls the form that validates, and the plain one where a driver does not know the flag.
-fn validated<T>(
+pub(super) fn validated<T>(
     strict: impl Fn() -> Result<T, VirtError>,
     plain: impl Fn() -> Result<T, VirtError>,
 ) -> Result<T, VirtError> {

@@ -62,7 +62,7 @@ impl Domain {
 
     /// The XML of one of its devices, named by target (`vdb`, `vnet0`), by MAC address or by alias.
     pub fn device(&self, device: &str) -> Result<String> {
-        self.find_device(&devices(&self.xml()?)?, device)
+        self.find_device(&devices(&xml::parse(&self.xml()?)?), device)
     }
 
     /// The file that a disk of the running domain stands on, if it is an overlay.
@@ -152,7 +152,7 @@ impl Domain {
                 continue;
             }
             let xml = if config { self.inactive_xml()? } else { self.xml()? };
-            match self.find_device(&devices(&xml)?, device) {
+            match self.find_device(&devices(&xml::parse(&xml)?), device) {
                 Ok(xml) => {
                     found = true;
                     deed(&xml, place)?;
@@ -192,7 +192,7 @@ impl Domain {
     fn wait_detached(&self, device: &str) -> Result<()> {
         let wanted = xml::parse(device)?;
         let end = Instant::now() + UNPLUG;
-        while devices(&self.xml()?)?.iter().any(|one| same(one, &wanted)) {
+        while devices(&xml::parse(&self.xml()?)?).iter().any(|one| same(one, &wanted)) {
             if Instant::now() > end {
                 let what = named(device);
                 let message = format!("cannot detach {what} from {}: the guest does not give it back", self.object());
@@ -206,9 +206,9 @@ impl Domain {
     }
 }
 
-fn devices(domain: &str) -> Result<Vec<Elem>> {
-    let root = xml::parse(domain)?;
-    Ok(root.child("devices").map(|devices| devices.children().cloned().collect()).unwrap_or_default())
+/// The devices of a domain's document.
+pub(super) fn devices(domain: &Elem) -> Vec<Elem> {
+    domain.child("devices").map(|devices| devices.children().cloned().collect()).unwrap_or_default()
 }
 
 fn element(name: &str, attribute: &str, value: &str) -> Elem {
@@ -218,14 +218,14 @@ fn element(name: &str, attribute: &str, value: &str) -> Elem {
 }
 
 /// What a device is called: by its target, its MAC address, its alias.
-fn names(device: &Elem) -> Vec<String> {
+pub(super) fn names(device: &Elem) -> Vec<String> {
     let attr = |child: &str, name: &str| device.child(child).and_then(|one| one.attr(name)).map(str::to_string);
     let target = attr("target", "dev").filter(|_| device.local() != "filesystem").or_else(|| attr("target", "dir"));
     [target, attr("mac", "address"), attr("alias", "name")].into_iter().flatten().collect()
 }
 
 /// Whether two pieces of XML are about the same device.
-fn same(a: &Elem, b: &Elem) -> bool {
+pub(super) fn same(a: &Elem, b: &Elem) -> bool {
     let (a_names, b_names) = (names(a), names(b));
     a.local() == b.local() && a_names.iter().any(|name| b_names.contains(name))
 }

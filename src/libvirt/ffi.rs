@@ -9,11 +9,13 @@ mod agent;
 mod block;
 mod jobs;
 mod stats;
+mod tune;
 
 pub(super) use agent::{fs_freeze, fs_thaw, fs_trim, guest_info};
 pub(super) use block::{block_commit, block_copy, block_job_abort, block_job_info, block_rebase, set_block_io_tune};
 pub(super) use jobs::{RawCheckpoint, abort_job, backup_begin, job_stats, save};
 pub(super) use stats::{domain_stats, node_cpu, node_memory};
+pub(super) use tune::{CType, Family as TuneFamily, set_tuning, tuning};
 
 use super::address::{Address, Family, Interface, Source};
 use super::events::{Raw, Sink};

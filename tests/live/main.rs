@@ -15,3 +15,4 @@ mod room;
 mod routed;
 mod scripts;
 mod storage;
+mod update;

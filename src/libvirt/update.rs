@@ -1,0 +1,235 @@
+//! Changing a domain to what a definition says: live where libvirt can, else at its next start; all of it or nothing.
+
+use super::Domain;
+use super::cause::Explain;
+use super::device::{devices, names};
+use super::live::Deed;
+use crate::floor::{Area, Code, Error, Result, Value};
+use crate::schema::xml::{self, Elem, Node};
+use crate::schema::{Change, Definition, Kind};
+use virt::sys;
+
+/// What an update did, sorted by when it takes effect.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Updated {
+    /// In the running domain, and in its definition.
+    pub live: Vec<Change>,
+    /// In the definition of a domain that is off.
+    pub next_boot: Vec<Change>,
+    /// In the definition of a running domain that must stop and start to have it.
+    pub needs_restart: Vec<Change>,
+}
+
+/// Differences that belong together, and what makes them live.
+struct Step {
+    changes: Vec<Change>,
+    deed: Option<Deed>,
+}
+
+impl Domain {
+    /// Makes the domain what the definition says. It is never undefined for that; a failure leaves it as it was. What was
+    /// changed is read back, and a difference is an error.
+    pub fn update(&self, wanted: &Definition) -> Result<Updated> {
+        let old = self.inactive_xml()?;
+        let before = Definition::from_xml(Kind::Domain, &old)?;
+        let wanted = self.completed(&before, wanted)?;
+        let changes = before.diff(&wanted)?;
+        if changes.is_empty() {
+            return Ok(Updated::default());
+        }
+        let persistent = self.is_persistent()?;
+        if persistent {
+            self.redefine(&wanted.xml())?;
+            if let Err(error) = self.kept(&wanted, &changes) {
+                return Err(self.put_back(&old, error));
+            }
+        }
+        if !self.is_active()? {
+            return Ok(Updated { next_boot: changes, ..Updated::default() });
+        }
+        let mut updated = Updated::default();
+        let mut done = Vec::new();
+        for step in steps(&before.root(), &wanted.root(), changes)? {
+            let applied = step.deed.map(|deed| {
+                let back = deed.reversed(self)?;
+                deed.apply(self).map(|()| back)
+            });
+            match applied {
+                Some(Ok(back)) => {
+                    updated.live.extend(step.changes);
+                    done.push(back);
+                }
+                Some(Err(error)) if persistent && refused(&error) => {
+                    tracing::debug!(domain = self.name(), %error, "only at the next start");
+                    updated.needs_restart.extend(step.changes);
+                }
+                None if persistent => updated.needs_restart.extend(step.changes),
+                other => {
+                    let error = match other {
+                        Some(Err(error)) => error,
+                        _ => transient(self, &step.changes),
+                    };
+                    let error = done.iter().rev().fold(error, |error, back| match back.apply(self) {
+                        Ok(()) => error,
+                        Err(failed) => error.note(format!("cannot undo: {failed}")),
+                    });
+                    return Err(if persistent { self.put_back(&old, error) } else { error });
+                }
+            }
+        }
+        Ok(updated)
+    }
+
+    /// The wanted definition with what identifies this domain. Memory that was all in use stays so when its size changes.
+    fn completed(&self, before: &Definition, wanted: &Definition) -> Result<Definition> {
+        let (old, mut root) = (before.root(), wanted.root());
+        for key in ["name", "uuid"] {
+            let has = old.find_text(key);
+            match root.find_text(key) {
+                Some(other) if Some(&other) != has.as_ref() => {
+                    let message = format!(
+                        "the definition is of another domain: its {key} is `{other}`, not that of {}",
+                        self.object()
+                    );
+                    let error = Error::argument(message).about(self.object().plain());
+                    return Err(if key == "name" { error.hint("`rename` gives it another name") } else { error });
+                }
+                Some(_) => {}
+                None => root.nodes.extend(old.child(key).cloned().map(Node::Elem)),
+            }
+        }
+        let size =
+            |root: &Elem, key| root.child(key).map(xml::to_string).map(|text| text.replace("currentMemory", "memory"));
+        let all_in_use = size(&old, "memory") == size(&old, "currentMemory");
+        if all_in_use
+            && size(&root, "memory") != size(&old, "memory")
+            && size(&root, "currentMemory") == size(&old, "currentMemory")
+        {
+            root.nodes.retain(|node| !matches!(node, Node::Elem(one) if one.local() == "currentMemory"));
+        }
+        Definition::from_xml(Kind::Domain, &xml::to_string(&root))
+    }
+
+    fn redefine(&self, xml: &str) -> Result<()> {
+        let raw = super::define::validated(
+            || self.host().raw().define_domain_xml_flags(xml, sys::VIR_DOMAIN_DEFINE_VALIDATE),
+            || self.host().raw().define_domain_xml(xml),
+        );
+        raw.map(drop).explain("update", self.object())
+    }
+
+    /// Fails where libvirt kept something else than what was changed.
+    fn kept(&self, wanted: &Definition, changes: &[Change]) -> Result<()> {
+        let now = Definition::from_xml(Kind::Domain, &self.inactive_xml()?)?;
+        for left in wanted.diff(&now)? {
+            // What libvirt adds to a new device, and what it writes in another way, was not asked for.
+            let asked = !left.before.is_unit() && changes.iter().any(|change| change.path == left.path);
+            if asked {
+                let message = format!(
+                    "{} has {} at `{}` after it was set to {}",
+                    self.object(),
+                    left.after.show(),
+                    left.path,
+                    left.before.show()
+                );
+                return Err(Error::new(Code::Failed, Area::Domain, message).about(self.object().plain()));
+            }
+        }
+        Ok(())
+    }
+
+    fn put_back(&self, old: &str, error: Error) -> Error {
+        match self.redefine(old) {
+            Ok(()) => error,
+            Err(failed) => error.note(format!("cannot undo: {failed}")),
+        }
+    }
+}
+
+/// Whether libvirt says that it cannot do this to a running domain, in contrast to a deed that went wrong.
+fn refused(error: &Error) -> bool {
+    matches!(error.code, Code::Unsupported | Code::InvalidDefinition | Code::InvalidState)
+}
+
+fn transient(domain: &Domain, changes: &[Change]) -> Error {
+    let paths: Vec<_> = changes.iter().map(|change| format!("`{}`", change.path)).collect();
+    let message = format!("{} is transient and cannot change {} while it runs", domain.object(), paths.join(", "));
+    Error::new(Code::Unsupported, Area::Domain, message)
+        .about(domain.object().plain())
+        .hint("a transient domain has no next start: define it to keep it")
+}
+
+/// The differences, each with what makes it live, in the order of the document; devices come last.
+fn steps(before: &Elem, wanted: &Elem, changes: Vec<Change>) -> Result<Vec<Step>> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut last = String::new();
+    for change in changes.into_iter().filter(|change| !change.path.starts_with("devices")) {
+        let key = change.path.split(['.', '[']).next().unwrap_or_default().to_string();
+        match steps.last_mut() {
+            Some(step) if last == key => step.changes.push(change),
+            _ => steps.push(Step { changes: vec![change], deed: None }),
+        }
+        last = key;
+    }
+    for step in &mut steps {
+        step.deed = Deed::of_part(before, wanted, &step.changes);
+    }
+    let (old, new) = (devices(before), devices(wanted));
+    let keys = |all: &[Elem]| -> Vec<String> { (0..all.len()).map(|at| key(all, at)).collect() };
+    let (old_keys, new_keys) = (keys(&old), keys(&new));
+    // Out goes first: a new device may take the place of an old one.
+    for (device, key) in old.iter().zip(&old_keys).filter(|(_, key)| !new_keys.contains(key)) {
+        steps.push(Step {
+            changes: vec![Change { path: key.clone(), before: value(device)?, after: Value::Unit }],
+            deed: Some(Deed::Detach(xml::to_string(device))),
+        });
+    }
+    for (device, key) in new.iter().zip(&new_keys) {
+        let Some(at) = old_keys.iter().position(|old| old == key) else {
+            steps.push(Step {
+                changes: vec![Change { path: key.clone(), before: Value::Unit, after: value(device)? }],
+                deed: Some(Deed::Attach(xml::to_string(device))),
+            });
+            continue;
+        };
+        let changes = differences(&old[at], device, key)?;
+        if !changes.is_empty() {
+            let deed = Deed::of_device(&old[at], device, &changes);
+            steps.push(Step { changes, deed: Some(deed) });
+        }
+    }
+    Ok(steps)
+}
+
+/// What one device says differently.
+fn differences(old: &Elem, new: &Elem, key: &str) -> Result<Vec<Change>> {
+    let Some(kind) = Kind::named(old.local()) else {
+        let (before, after) = (xml::to_string(old), xml::to_string(new));
+        let change = Change { path: key.to_string(), before: before.as_str().into(), after: after.as_str().into() };
+        return Ok(if before == after { Vec::new() } else { vec![change] });
+    };
+    let read = |device: &Elem| Definition::from_xml(kind, &xml::to_string(device));
+    let mut changes = read(old)?.diff(&read(new)?)?;
+    for change in &mut changes {
+        change.path = format!("{key}.{}", change.path);
+    }
+    Ok(changes)
+}
+
+fn value(device: &Elem) -> Result<Value> {
+    match Kind::named(device.local()) {
+        Some(kind) => Ok(Definition::from_xml(kind, &xml::to_string(device))?.to_value()),
+        None => Ok(xml::to_string(device).into()),
+    }
+}
+
+/// What a device is known by: `disk vdb`, `interface 52:54:00:1a:00:11`, or which of its kind it is.
+fn key(all: &[Elem], at: usize) -> String {
+    let device = &all[at];
+    let own = match (device.local(), device.attr("type"), device.attr("index")) {
+        ("controller", Some(kind), Some(index)) => Some(format!("{kind} {index}")),
+        _ => names(device).into_iter().next(),
+    };
+    let own = own.unwrap_or_else(|| all[..at].iter().filter(|one| one.local() == device.local()).count().to_string());
+    format!("devices.{}[{own}]", device.local())
+}

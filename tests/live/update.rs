@@ -1,0 +1,91 @@
+//! A running domain is changed to what its definition says.
+
+use super::program::prints;
+
+#[test]
+fn an_update_is_live_where_it_can_be_and_all_or_nothing() {
+    let shown = prints(
+        r#"
+let host = connect();
+let pool = host.pool("default");
+let disk = |name, size| pool.create_volume(#{ name: name, capacity: size, target: #{ format: "raw" } }).path;
+let vm = host.provision(#{
+    type: "qemu", name: "updated", memory: "160 MiB", vcpu: 1,
+    os: #{ type: "hvm", boot: "hd" },
+    features: #{ acpi: true, tcg: #{ tb_cache: "32 MiB" } },
+    devices: #{
+        disks: [ #{
+            type: "volume", device: "disk", driver: #{ name: "qemu", type: "qcow2" },
+            source: #{ pool: "default", volume: "updated.qcow2" }, target: #{ dev: "vda", bus: "virtio" },
+        } ],
+        interfaces: [ #{
+            type: "network", source: #{ network: "lab" }, model: "virtio", wait_for_ip: #{ source: "agent", timeout: "120s" },
+        } ],
+        channels: [ #{ type: "unix", target: #{ type: "virtio", name: "org.qemu.guest_agent.0" } } ],
+    },
+}, #{ storage: [ #{ volume: #{
+    name: "updated.qcow2", capacity: "1 GiB", target: #{ format: "qcow2" },
+    backing_store: #{ path: pool.volume("base.qcow2").path, format: "qcow2" },
+} } ] });
+let paths = |changes| changes.map(|change| change.path);
+let extra = disk.call("updated-extra.raw", "16 MiB");
+
+let done = vm.update(|d| {
+    d.title = "first";
+    d.current_memory = "120 MiB";
+    d.on_crash = "restart";
+    d.devices.interfaces[0].link = "down";
+    d.devices.disks.push(#{
+        type: "file", device: "disk", driver: #{ name: "qemu", type: "raw" },
+        source: #{ file: extra }, target: #{ dev: "vdx", bus: "virtio" },
+    });
+});
+let nic = vm.definition.devices.interfaces[0].mac.address;
+let live = paths.call(done.live);
+for path in ["title", "current_memory.value", `devices.interface[${nic}].link`, "devices.disk[vdx]"] {
+    assert(live.contains(path), `${path} is missing in ${live}`);
+}
+assert_eq(paths.call(done.needs_restart), ["on_crash"]);
+assert_eq(done.next_boot, []);
+let sees = || vm.exec("/bin/cat", ["/proc/partitions"]).stdout.contains("vdb");
+wait(holds(sees), #{ timeout: "60s" });
+assert_eq(vm.info.memory, 120 * 1024 * 1024);
+assert_eq(vm.xml.contains("<link state='down'/>"), true);
+
+// The limits of a disk, and its way out.
+let limited = vm.update(|d| {
+    let disk = d.devices.disks.find(|one| one.target.dev == "vdx");
+    disk.iotune = #{ total_iops_sec: 500 };
+});
+assert_eq(paths.call(limited.live), ["devices.disk[vdx].iotune"]);
+assert(vm.xml.contains("<total_iops_sec>500</total_iops_sec>"));
+
+// A device that cannot come takes everything else with it.
+try {
+    vm.update(|d| {
+        d.title = "never";
+        d.devices.disks.push(#{
+            type: "file", device: "disk", driver: #{ name: "qemu", type: "raw" },
+            source: #{ file: "/nonexistent" }, target: #{ dev: "vdy", bus: "virtio" },
+        });
+    });
+    throw "a missing file was taken";
+} catch (err) { print(err.message); }
+assert_eq(vm.definition.title, "first");
+assert(!vm.xml.contains("never"));
+assert_eq(vm.definition.devices.disks.len(), 2);
+
+let gone = vm.update(|d| {
+    d.devices.disks.remove(1);
+    d.devices.interfaces[0].link = ();
+});
+assert_eq(gone.live.len(), 2);
+wait(holds(|| !sees.call()), #{ timeout: "60s" });
+assert(!vm.update(vm.definition).changed);
+vm.destroy();
+vm.undefine();
+for name in ["updated.qcow2", "updated-extra.raw"] { pool.volume(name).delete(); }
+"#,
+    );
+    assert!(shown.contains("cannot attach disk `vdy` to domain `updated`"), "{shown}");
+}
