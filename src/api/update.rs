@@ -135,7 +135,7 @@ mod functions {
     /// # Example
     ///
     /// ```rhai
-    /// let vm = connect().domain("web");
+    /// let vm = connect().domain("idle");
     /// vm.set_memtune(#{ hard_limit: "4 GiB" }, #{ apply: "config" });
     /// assert_eq(vm.memtune.hard_limit, 4294967296);
     /// ```
