@@ -66,6 +66,22 @@ mod functions {
         Ok(definition(Kind::Device("controller"), &fields.into())?)
     }
 
+    /// A crypto device, from a map; libvirt 9.0.0 and older have none.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// try {
+    ///     print(crypto(#{ model: "virtio", type: "qemu", backend: #{ model: "builtin", queues: 1 } }).xml);
+    /// } catch (err) {
+    ///     assert_eq(err.code, "invalid-definition");
+    /// }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn crypto(fields: Map) -> RhaiResultOf<Definition> {
+        Ok(definition(Kind::Device("crypto"), &fields.into())?)
+    }
+
     /// A disk, from a map.
     ///
     /// # Example
@@ -248,6 +264,22 @@ mod functions {
     #[rhai_fn(return_raw)]
     pub fn parallel(fields: Map) -> RhaiResultOf<Definition> {
         Ok(definition(Kind::Device("parallel"), &fields.into())?)
+    }
+
+    /// Storage that keeps what a crashed guest wrote, from a map; libvirt 9.0.0 and older have none.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// try {
+    ///     print(pstore(#{ backend: "acpi-erst", path: "/srv/web.pstore", size: "1 MiB" }).xml);
+    /// } catch (err) {
+    ///     assert_eq(err.code, "invalid-definition");
+    /// }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn pstore(fields: Map) -> RhaiResultOf<Definition> {
+        Ok(definition(Kind::Device("pstore"), &fields.into())?)
     }
 
     /// A redirected USB device, from a map.

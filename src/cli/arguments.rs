@@ -39,7 +39,7 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "init")]
     pub(super) no_init: bool,
 
-    /// The folder of libvirt's schemas [default: VMSCRIPT_SCHEMA_DIR, that of the installed libvirt]
+    /// The folder of libvirt's schemas, or `none` [default: VMSCRIPT_SCHEMA_DIR, that of the installed libvirt]
     #[arg(long, value_name = "DIR")]
     pub(super) schema_dir: Option<PathBuf>,
 

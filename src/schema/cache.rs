@@ -3,6 +3,7 @@
 //! Whatever is wrong with the cache, the table is compiled anew; nobody is told.
 
 use crate::floor::{Area, Code, Error, Result};
+use crate::schema::baseline::{self, Rule, merged};
 use crate::schema::rng::{self, Grammar};
 use crate::schema::table::{Table, compile};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,6 +13,8 @@ use std::{env, fs, process};
 
 /// Differs whenever the compiler, the overlay or the table's form does, so no table of another build is ever used.
 const FORMAT: u64 = fingerprint(&[
+    include_bytes!("baseline/merge.rs"),
+    include_bytes!("baseline/text.rs"),
     include_bytes!("overlay.rs"),
     include_bytes!("rng/mod.rs"),
     include_bytes!("rng/read.rs"),
@@ -63,14 +66,14 @@ fn cached(directory: &Path, schema: &str, file: &Path) -> Result<Compiled> {
 /// The table and the grammar of a schema file, made anew.
 fn compiled(directory: &Path, schema: &str) -> Result<Compiled> {
     let grammar = rng::read(directory, schema)?;
-    let table = compile(&grammar).map_err(|message| {
+    let fresh = compile(&grammar).map_err(|message| {
         let path = directory.join(format!("{schema}.rng"));
         Error::new(Code::Failed, Area::Script, format!("cannot use the schema `{}`", path.display())).caused_by(message)
     })?;
-    Ok((table, grammar))
+    Ok((merged(baseline::table(), &fresh, Rule::Installed), grammar))
 }
 
-/// What tells one table from another: path, sizes and times of the schema files, and the compiler's fingerprint.
+/// What tells one table from another: path, sizes and times of the schema files, the shape, and the compiler's fingerprint.
 fn stamp(directory: &Path) -> u64 {
     let mut files: Vec<_> = fs::read_dir(directory)
         .into_iter()
@@ -84,7 +87,7 @@ fn stamp(directory: &Path) -> u64 {
         })
         .collect();
     files.sort();
-    hash(&(FORMAT, directory, files))
+    hash(&(FORMAT, baseline::TEXT, directory, files))
 }
 
 fn file_for(directory: &Path, schema: &str) -> Option<PathBuf> {

@@ -55,7 +55,7 @@ impl Definition {
         check: impl FnOnce(&Elem, &[Extra]) -> Vec<Finding>,
     ) -> Result<Self> {
         let (schema, ty) = tables::of(kind)?;
-        let (root, mut findings) = map::to_xml(&schema.table, kind.root(), ty, value);
+        let (root, mut findings) = map::to_xml(schema.table, kind.root(), ty, value);
         let mut extras = Vec::new();
         collect(&schema.table.types, &schema.table.types[ty], &root, "", &mut extras);
         findings.extend(check(&root, &extras));
@@ -113,7 +113,7 @@ impl Definition {
             let message = format!("a {} cannot be compared with a {}", self.kind().name(), other.kind().name());
             return Err(Error::argument(message));
         }
-        let table = &self.0.schema.table;
+        let table = self.0.schema.table;
         // One after the other: both may be the same document, and two read locks of one thread can block each other.
         let (before, after) = (self.root(), other.root());
         Ok(diff::changes(table, &table.types[self.0.ty], &before, &after))
@@ -141,12 +141,12 @@ impl Definition {
 
     /// The document as a value, from which the same document can be made again.
     pub fn to_value(&self) -> Value {
-        self.0.read(|root| map::to_value(&self.0.schema.table, root, self.0.ty, true))
+        self.0.read(|root| map::to_value(self.0.schema.table, root, self.0.ty, true))
     }
 
     /// The fields of this tool, in the order of the elements they belong to.
     pub fn extras(&self) -> Vec<Extra> {
-        let table = &self.0.schema.table;
+        let table = self.0.schema.table;
         let mut found = Vec::new();
         self.0.read(|root| collect(&table.types, &table.types[self.0.ty], root, "", &mut found));
         found

@@ -24,14 +24,14 @@ pub struct Field {
     pub nested: bool,
 }
 
-/// The fields at a path such as `devices.disks[0]` in a definition of this kind, in the order in which they are written;
+/// The fields at a path such as `devices.disks[0]` in a definition of this kind that the installed libvirt knows, in order;
 /// none if there is nothing with fields. List indices may be left out.
 pub fn fields(kind: Kind, path: &str) -> Result<Vec<Field>> {
     let (schema, ty) = tables::of(kind)?;
-    let found = walk(&schema.table, ty, path);
+    let found = walk(schema.table, ty, path);
     Ok(found.map_or_else(Vec::new, |found| match found {
-        Found::Type(ty) => of_type(&schema.table, &schema.table.types[ty]),
-        Found::Sequence(ty) => of_sequence(&schema.table, &schema.table.types[ty]),
+        Found::Type(ty) => of_type(schema.table, &schema.table.types[ty]),
+        Found::Sequence(ty) => of_sequence(schema.table, &schema.table.types[ty]),
         Found::Scalar(_) => Vec::new(),
     }))
 }
@@ -39,9 +39,9 @@ pub fn fields(kind: Kind, path: &str) -> Result<Vec<Field>> {
 /// The values to choose from at a path such as `devices.disks[0].device`, as they are written in scripts.
 pub fn values(kind: Kind, path: &str) -> Result<Vec<String>> {
     let (schema, ty) = tables::of(kind)?;
-    Ok(walk(&schema.table, ty, path).map_or_else(Vec::new, |found| match found {
-        Found::Type(ty) => bare_values(&schema.table, &schema.table.types[ty], None),
-        Found::Scalar(datatype) => literals(&schema.table, datatype),
+    Ok(walk(schema.table, ty, path).map_or_else(Vec::new, |found| match found {
+        Found::Type(ty) => bare_values(schema.table, &schema.table.types[ty], None),
+        Found::Scalar(datatype) => literals(schema.table, datatype),
         Found::Sequence(_) => Vec::new(),
     }))
 }
@@ -72,9 +72,10 @@ fn walk(table: &Table, root: TypeId, path: &str) -> Option<Found> {
     Some(found)
 }
 
-/// All fields of a type, but `_xml` and `_attrs`, which every type has.
+/// All fields of a type that the installed libvirt knows, but `_xml` and `_attrs`, which every type has.
 pub(super) fn of_type(table: &Table, ty: &Type) -> Vec<Field> {
-    let mut found: Vec<Field> = ty.attrs.iter().map(|slot| of_attr(table, slot)).collect();
+    let attrs = ty.attrs.iter().filter(|slot| slot.installed);
+    let mut found: Vec<Field> = attrs.map(|slot| of_attr(table, slot)).collect();
     if let Some(text) = ty.text {
         found.push(Field {
             key: super::table::TEXT.to_string(),
@@ -89,7 +90,8 @@ pub(super) fn of_type(table: &Table, ty: &Type) -> Vec<Field> {
     if let Some(key) = &ty.sequence {
         found.push(own(key, "maps with one of the entries each", true));
     }
-    found.extend(ty.children.iter().filter(|child| !ty.in_sequence(child)).map(|child| of_child(table, child)));
+    let children = ty.children.iter().filter(|slot| slot.installed && !ty.in_sequence(slot));
+    found.extend(children.map(|slot| of_child(table, slot)));
     found.extend(ty.extensions.iter().map(|key| own(key, "options of this tool", false)));
     found
 }
@@ -145,7 +147,7 @@ fn takes(table: &Table, ty: &Type, shorthand: Option<&str>) -> String {
     if ty.free {
         return "XML in a string".to_string();
     }
-    let size = ty.text.filter(|&text| ty.attr("unit").is_some() && table.datatypes[text].is_int());
+    let size = ty.text.filter(|&text| ty.attr("unit").is_some() && table.datatypes[text].int);
     let bare = bare(table, ty, shorthand).map(|datatype| expected(table, &table.datatypes[datatype]));
     let bare = if size.is_some() { Some("a size such as \"2 GiB\"".to_string()) } else { bare };
     match (bare, has_fields(ty)) {
@@ -172,7 +174,7 @@ fn bare_values(table: &Table, ty: &Type, shorthand: Option<&str>) -> Vec<String>
 
 fn literals(table: &Table, datatype: DatatypeId) -> Vec<String> {
     let datatype = &table.datatypes[datatype];
-    let bool = datatype.bool();
+    let bool = datatype.bool;
     let words = datatype.values.iter().filter(|value| !value.is_empty());
     let words =
         words.filter(|value| bool.and_then(|bool| bool.value(value)).is_none()).map(|value| format!("{value:?}"));

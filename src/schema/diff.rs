@@ -157,6 +157,6 @@ fn same_text(ty: &Type, datatype: &Datatype, a: &str, b: &str) -> bool {
     }
     let hexadecimal = a.trim().starts_with("0x") || b.trim().starts_with("0x");
     xsd::token(a) == xsd::token(b)
-        || ((datatype.is_int() || hexadecimal) && number(a).is_some() && number(a) == number(b))
+        || ((datatype.int || hexadecimal) && number(a).is_some() && number(a) == number(b))
         || (overlay::ignores_case(datatype) && a.eq_ignore_ascii_case(b))
 }

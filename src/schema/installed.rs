@@ -12,24 +12,25 @@ pub fn set_schema_dir(directory: PathBuf) {
     drop(CHOSEN.set(directory));
 }
 
-/// The directory of the installed libvirt's schemas: the chosen one (`VMSCRIPT_SCHEMA_DIR` counts too), the one that
-/// belongs to the loaded libvirt, or one of the usual places.
-pub(crate) fn directory() -> Result<PathBuf> {
+/// The directory of the installed libvirt's schemas: the chosen one (`VMSCRIPT_SCHEMA_DIR` counts too; `none` for none),
+/// the one that belongs to the loaded libvirt, or one of the usual places. None if there is no such directory.
+pub(crate) fn directory() -> Result<Option<PathBuf>> {
     let named = env::var_os("VMSCRIPT_SCHEMA_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(chosen) = CHOSEN.get().cloned().or(named) {
         // Falling back to another directory would hide that this choice is wrong.
-        return if holds_schemas(&chosen) { Ok(chosen) } else { Err(missing(&chosen)) };
+        return match chosen {
+            none if none == Path::new("none") => Ok(None),
+            chosen if holds_schemas(&chosen) => Ok(Some(chosen)),
+            chosen => Err(missing(&chosen)),
+        };
     }
     let shares = beside_library().into_iter().chain(data_directories());
-    shares.map(|share| share.join("libvirt/schemas")).find(|directory| holds_schemas(directory)).ok_or_else(|| {
-        Error::new(Code::NotFound, Area::Script, "libvirt's schemas are not installed")
-            .hint("install libvirt's client library (Debian: `libvirt0`), or name the directory with `--schema-dir`")
-    })
+    Ok(shares.map(|share| share.join("libvirt/schemas")).find(|directory| holds_schemas(directory)))
 }
 
 fn missing(directory: &Path) -> Error {
     Error::new(Code::NotFound, Area::Script, format!("no libvirt schemas in `{}`", directory.display()))
-        .hint("a directory of schemas holds `domain.rng`")
+        .hint("a directory of schemas holds `domain.rng`; `none` stands for no schemas")
 }
 
 fn holds_schemas(directory: &Path) -> bool {

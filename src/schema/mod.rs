@@ -3,6 +3,7 @@
 //! The schemas (RELAX NG) are compiled to a table, and one mapper works on that table for all kinds of documents.
 //! Nothing here knows a connection or a script engine.
 
+mod baseline;
 mod cache;
 mod definition;
 mod describe;

@@ -4,16 +4,18 @@ use super::exact::Validator;
 use super::rng::Grammar;
 use super::table::{Table, TypeId};
 use super::xml::Name;
-use super::{Kind, cache, installed};
+use super::{Kind, baseline, cache, installed};
 use crate::floor::{Area, Code, Error, Result};
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Once, OnceLock};
 
 /// One schema file: the table for the mapper, the grammar for the exact check.
 pub(crate) struct Schema {
-    pub(crate) table: Table,
+    pub(crate) table: &'static Table,
     pub(crate) grammar: Grammar,
     pub(crate) validator: Validator,
+    /// Whether there is a grammar: there is none where no schemas are installed.
+    pub(crate) is_exact: bool,
 }
 
 impl fmt::Debug for Schema {
@@ -28,7 +30,7 @@ pub(super) fn of(kind: Kind) -> Result<(&'static Schema, TypeId)> {
     let at = Kind::ALL.iter().position(|other| other.schema() == kind.schema());
     let file = &SCHEMAS[at.expect("every schema file is that of a kind of document")];
     let schema = file.get_or_init(|| load(kind)).as_ref().map_err(Error::clone)?;
-    let ty = root(&schema.table, kind).ok_or_else(|| {
+    let ty = root(schema.table, kind).ok_or_else(|| {
         let message = format!("libvirt's schema `{}` does not know `<{}>`", kind.schema(), kind.root());
         Error::new(Code::Failed, Area::Script, message)
     })?;
@@ -42,6 +44,18 @@ fn root(table: &Table, kind: Kind) -> Option<TypeId> {
 }
 
 fn load(kind: Kind) -> Result<Schema> {
-    let (table, grammar) = cache::schema(&installed::directory()?, kind.schema())?;
-    Ok(Schema { table, grammar, validator: Validator::default() })
+    let Some(directory) = installed::directory()? else {
+        static SAID: Once = Once::new();
+        SAID.call_once(|| {
+            tracing::warn!(
+                "libvirt's schemas are not installed: definitions are checked by names, lists and words, the host judges the rest"
+            );
+        });
+        let table = baseline::table();
+        return Ok(Schema { table, grammar: Grammar::default(), validator: Validator::default(), is_exact: false });
+    };
+    let (table, grammar) = cache::schema(&directory, kind.schema())?;
+    // A schema stays for the life of the process anyway.
+    let table = Box::leak(Box::new(table));
+    Ok(Schema { table, grammar, validator: Validator::default(), is_exact: true })
 }

@@ -34,7 +34,7 @@ impl Validator {
         if kept.as_ref().is_some_and(|automaton| automaton.states.count() > MOST_STATES) {
             *kept = None;
         }
-        let automaton = kept.get_or_insert_with(|| Automaton::new(&schema.grammar, &schema.table));
+        let automaton = kept.get_or_insert_with(|| Automaton::new(&schema.grammar, schema.table));
         walk::problems(automaton, root)
     }
 }

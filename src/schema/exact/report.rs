@@ -16,6 +16,9 @@ const LISTED: usize = 12;
 /// are not the user's. Names that the table does not know are refused if `strict`: in a value they can only come from
 /// `_xml` and `_attrs`, where somebody knows better.
 pub(crate) fn findings(schema: &'static Schema, root: &Elem, outer: usize, strict: bool) -> Vec<Finding> {
+    if !schema.is_exact {
+        return Vec::new();
+    }
     let problems = schema.validator.problems(schema, root);
     let report = Report { schema, root, problems: &problems, outer };
     // A value that another field rules out drags others with it; what puts it right puts them right too.
@@ -82,13 +85,18 @@ impl<'a> Report<'a> {
                 (place.path.clone(), true, format!("{name} also needs {}", self.names(place.ty, any_of)))
             }
         };
-        let hint = hint.or_else(|| self.allowed(problem, places));
+        let (message, hint) = match self.newer(problem, places) {
+            Some((key, release)) => {
+                (format!("the installed libvirt does not know `{key}`"), Some(format!("libvirt {release} does")))
+            }
+            None => (message, hint.or_else(|| self.allowed(problem, places))),
+        };
         Finding { path, on_key, message, hint, place: None }
     }
 
     /// The elements from the user's root to the one with the problem.
     fn places(&self, problem: &Problem) -> Vec<Place<'a>> {
-        let table = &self.schema.table;
+        let table = self.schema.table;
         let root_type = table.root(self.root.local()).map(|ty| &table.types[ty]);
         let mut places = vec![Place { elem: self.root, ty: root_type, path: String::new() }];
         for (level, &at) in problem.path.iter().enumerate() {
@@ -109,9 +117,25 @@ impl<'a> Report<'a> {
         places.split_off(self.outer.min(places.len() - 1))
     }
 
+    /// The key that only other releases of libvirt know, and the first of those.
+    fn newer(&self, problem: &Problem, places: &[Place<'_>]) -> Option<(&'static str, &'static str)> {
+        let parent = |up: usize| places.len().checked_sub(up).and_then(|at| places[at].ty);
+        let (key, since) = match &problem.fault {
+            Fault::Attribute { name, .. } => {
+                parent(1)?.attr(name).filter(|slot| !slot.installed).map(|slot| (&slot.key, slot.since))
+            }
+            Fault::Element { .. } => {
+                let slot = parent(2)?.child(&places.last()?.elem.name);
+                slot.filter(|slot| !slot.installed).map(|slot| (&slot.key, slot.since))
+            }
+            _ => None,
+        }?;
+        Some((key, self.schema.table.releases.get(usize::from(since?))?))
+    }
+
     fn expected(&self, contents: &[PatternId]) -> String {
         let found = datatype(&self.schema.grammar, contents).unwrap_or_default();
-        expected(&self.schema.table, &found)
+        expected(self.schema.table, &found)
     }
 
     fn names(&self, ty: Option<&Type>, names: &[NameId]) -> String {

@@ -38,7 +38,7 @@ impl Elements {
             return self.parent.view(elem, slot, false);
         }
         let slot = self.parent.ty().child(&elem.name);
-        let table = &self.parent.document.schema.table;
+        let table = self.parent.document.schema.table;
         let entry = slot.map(|slot| (slot.name.clone(), map::to_value(table, elem, slot.ty, false)));
         Item::Value(Value::Map(entry.into_iter().collect()))
     }
@@ -122,7 +122,7 @@ impl Elements {
 
     /// All of them as values.
     pub fn to_value(&self) -> Result<Value> {
-        let table = &self.parent.document.schema.table;
+        let table = self.parent.document.schema.table;
         let items = self.items()?.into_iter().map(|item| match item {
             Item::Value(value) => Ok(value),
             Item::Element(element) => element.read(|elem| map::to_value(table, elem, element.ty, false)),
@@ -160,7 +160,7 @@ impl Elements {
 
     /// The one element that a value makes.
     fn make(&self, value: &Value) -> Result<Elem> {
-        let table = &self.parent.document.schema.table;
+        let table = self.parent.document.schema.table;
         let key = self.key();
         let one = Value::List(vec![value.clone()]);
         let (made, findings) = match self.slot {

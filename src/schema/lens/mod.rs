@@ -84,7 +84,7 @@ impl Element {
 
     /// A field's value; a field that is not there reads as `()`, a list that is not there as empty.
     pub fn get(&self, key: &str) -> Result<Item> {
-        let table = &self.document.schema.table;
+        let table = self.document.schema.table;
         Ok(match self.field(key)? {
             Field::Attr(slot) => Item::Value(self.read(|elem| {
                 let text = elem.attr(&slot.name);
@@ -110,9 +110,8 @@ impl Element {
 
     /// A child as it is read: what has fields is a cursor, everything else a value.
     fn view(&self, child: &Elem, slot: &ChildSlot, alone: bool) -> Item {
-        let table = &self.document.schema.table;
-        let ty = &table.types[slot.ty];
-        if ty.attrs.is_empty() && ty.children.is_empty() && ty.extensions.is_empty() {
+        let table = self.document.schema.table;
+        if table.types[slot.ty].plain {
             return Item::Value(map::to_value(table, child, slot.ty, alone));
         }
         Item::Element(self.child(child, slot.ty))
@@ -126,7 +125,7 @@ impl Element {
 
     /// The element as a value, from which the same element can be made again.
     pub fn to_value(&self) -> Result<Value> {
-        self.read(|elem| map::to_value(&self.document.schema.table, elem, self.ty, false))
+        self.read(|elem| map::to_value(self.document.schema.table, elem, self.ty, false))
     }
 
     /// The element as indented text.

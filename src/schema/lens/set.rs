@@ -17,7 +17,7 @@ impl Element {
             },
             Field::Child(slot) => self.set_child(slot, key, value),
             Field::Sequence => {
-                let (made, findings) = map::sequence(&self.document.schema.table, self.ty(), value, key);
+                let (made, findings) = map::sequence(self.document.schema.table, self.ty(), value, key);
                 refuse(key, key, findings)?;
                 let ty = self.ty();
                 let is = |elem: &Elem| ty.child(&elem.name).is_some_and(|slot| ty.in_sequence(slot));
@@ -43,7 +43,7 @@ impl Element {
             self.may_go(slot.required, key)?;
             return self.write(|elem| elem.attrs.retain(|attr| !attr.name.is_plain(&slot.name)));
         }
-        let table = &self.document.schema.table;
+        let table = self.document.schema.table;
         let text = map::to_text(table, &table.datatypes[slot.datatype], value).map_err(|wrong| wrong.error(key))?;
         let order = &self.ty().attrs;
         let rank = |name: &Name| order.iter().position(|slot| name.is_plain(&slot.name)).unwrap_or(order.len());
@@ -59,7 +59,7 @@ impl Element {
     }
 
     fn set_text(&self, datatype: DatatypeId, key: &str, value: &Value) -> Result<()> {
-        let table = &self.document.schema.table;
+        let table = self.document.schema.table;
         let text = match value {
             Value::Unit => {
                 self.may_go(self.ty().text_required, key)?;
@@ -76,7 +76,7 @@ impl Element {
     }
 
     fn set_child(&self, slot: &ChildSlot, key: &str, value: &Value) -> Result<()> {
-        let table = &self.document.schema.table;
+        let table = self.document.schema.table;
         let (made, findings) = map::children(table, slot, value, key);
         refuse(key, key, findings)?;
         if made.is_empty() {

@@ -14,7 +14,7 @@ const VARIABLE: &str = "$[ ]*";
 /// What a datatype takes, such as `true or false or "unmap"`.
 pub(crate) fn expected(table: &Table, datatype: &Datatype) -> String {
     let mut parts: Vec<String> = Vec::new();
-    let bool = datatype.bool();
+    let bool = datatype.bool;
     if bool.is_some() {
         parts.push("true or false".to_string());
     }

@@ -44,7 +44,7 @@ impl Reader<'_> {
     fn size(&self, elem: &Elem, ty: &Type, text: &str) -> Option<String> {
         let [attr] = elem.attrs.as_slice() else { return None };
         let slot = ty.attr("unit").filter(|_| attr.name.is_plain("unit"))?;
-        let number = self.table.datatypes[ty.text?].is_int() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = self.table.datatypes[ty.text?].int && text.bytes().all(|byte| byte.is_ascii_digit());
         let size = format!("{text} {}", attr.value);
         let readable = scalar::split_size(&size) == Some((text, &attr.value));
         (number && readable && self.table.datatypes[slot.datatype].accepts(self.table, &attr.value)).then_some(size)

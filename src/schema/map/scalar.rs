@@ -7,10 +7,10 @@ use crate::schema::xml;
 
 /// The value of a text: true and false, whole numbers where numbers are meant, else the text itself.
 pub(crate) fn to_value(datatype: &Datatype, text: &str) -> Value {
-    if let Some(value) = datatype.bool().and_then(|bool| bool.value(text)) {
+    if let Some(value) = datatype.bool.and_then(|bool| bool.value(text)) {
         return value.into();
     }
-    if datatype.is_int()
+    if datatype.int
         && let Ok(number) = text.parse::<i64>()
         && number.to_string() == text
     {
@@ -22,7 +22,7 @@ pub(crate) fn to_value(datatype: &Datatype, text: &str) -> Value {
 /// A checked text for a value, or what is wrong with it.
 pub(crate) fn to_text(table: &Table, datatype: &Datatype, value: &Value) -> Result<String, Wrong> {
     let text = match value {
-        Value::Bool(given) => match datatype.bool() {
+        Value::Bool(given) => match datatype.bool {
             Some(bool) => return Ok(bool.text(*given).to_string()),
             None => return Err(wrong(table, datatype, value, None)),
         },

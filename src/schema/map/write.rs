@@ -125,7 +125,7 @@ impl Writer<'_> {
     /// Whether the element means something with nothing in it.
     fn may_be_empty(&self, ty: &Type) -> bool {
         let text = ty.text.map(|text| &self.table.datatypes[text]);
-        text.is_none_or(|text| text.bool().is_none() && !ty.text_required && !text.any)
+        text.is_none_or(|text| text.bool.is_none() && !ty.text_required && !text.any)
             && !ty.attrs.iter().any(|attr| attr.required)
             && !ty.children.iter().any(|child| child.required)
     }
@@ -135,7 +135,7 @@ impl Writer<'_> {
         let (Some(text), Some(unit)) = (ty.text, ty.attr("unit")) else { return false };
         let Value::String(size) = value else { return false };
         let (number, unit_of) = (&self.table.datatypes[text], &self.table.datatypes[unit.datatype]);
-        if !number.is_int() || number.accepts(self.table, size) {
+        if !number.int || number.accepts(self.table, size) {
             return false;
         }
         match scalar::split_size(size) {

@@ -18,6 +18,7 @@ pub(crate) fn datatype<'p>(
     datatype.forms.dedup();
     let mut seen = BTreeSet::new();
     datatype.values.retain(|value| seen.insert(value.clone()));
+    datatype.settle();
     Ok(datatype)
 }
 

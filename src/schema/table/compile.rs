@@ -71,7 +71,8 @@ impl Compiler<'_> {
         for (&name, occurs) in &model.attrs {
             let datatype = self.datatype(&occurs.patterns)?;
             let name = self.grammar.names[name].local.clone();
-            ty.attrs.push(AttrSlot { key: String::new(), name, datatype, required: occurs.required });
+            let required = occurs.required;
+            ty.attrs.push(AttrSlot { key: String::new(), name, datatype, required, since: None, installed: true });
         }
         // libvirt writes the type first, and it is what a reader wants to know first.
         ty.attrs.sort_by_key(|attr| attr.name != "type");
@@ -86,6 +87,8 @@ impl Compiler<'_> {
                 required: occurs.required,
                 many: occurs.many,
                 shorthand: None,
+                since: None,
+                installed: true,
             });
         }
         if let Some(text) = model.text.filter(|_| !ty.free) {

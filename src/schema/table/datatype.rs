@@ -26,7 +26,7 @@ impl Pattern {
 }
 
 /// An XSD datatype with its restrictions.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Form {
     /// The XSD name, such as `unsignedInt`.
     pub(crate) base: String,
@@ -40,7 +40,7 @@ pub(crate) struct Form {
 }
 
 /// How a datatype spells true and false.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Bool {
     YesNo,
     OnOff,
@@ -68,29 +68,35 @@ pub(crate) struct Datatype {
     pub(crate) any: bool,
     pub(crate) values: Vec<String>,
     pub(crate) forms: Vec<Form>,
+    /// How true and false are spelled, if scripts see them as such.
+    pub(crate) bool: Option<Bool>,
+    /// Whether scripts see numbers as numbers.
+    pub(crate) int: bool,
+    /// Values that only other releases of libvirt know: they are left to the exact check and to the host.
+    pub(crate) later: Vec<String>,
 }
 
 impl Datatype {
-    /// How it spells true and false, if it holds both.
-    pub(crate) fn bool(&self) -> Option<Bool> {
+    /// Decides what scripts see: true and false where there are both, and numbers, but not next to free text.
+    pub(crate) fn settle(&mut self) {
         let holds = |text: &str| self.values.iter().any(|value| value == text);
-        match (holds("yes") && holds("no"), holds("on") && holds("off")) {
+        self.bool = match (holds("yes") && holds("no"), holds("on") && holds("off")) {
             (true, false) if !self.any => Some(Bool::YesNo),
             (false, true) if !self.any => Some(Bool::OnOff),
             _ => None,
-        }
-    }
-
-    /// Whether numbers are meant as numbers; next to free text, `5` is text.
-    pub(crate) fn is_int(&self) -> bool {
+        };
         let whole = |form: &Form| xsd::is_whole(&form.base);
-        !self.any && self.forms.iter().any(whole) && self.forms.iter().all(|form| whole(form) || form.pattern.is_some())
+        self.int = !self.any
+            && self.forms.iter().any(whole)
+            && self.forms.iter().all(|form| whole(form) || form.pattern.is_some());
     }
 
     pub(crate) fn accepts(&self, table: &Table, text: &str) -> bool {
+        let is = |value: &String| value.split_whitespace().eq(text.split_whitespace());
         self.any
-            || self.values.iter().any(|value| value.split_whitespace().eq(text.split_whitespace()))
+            || self.values.iter().any(is)
             || self.forms.iter().any(|form| form.accepts(table, text))
+            || self.later.iter().any(is)
     }
 }
 

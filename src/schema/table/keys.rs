@@ -74,13 +74,20 @@ pub(super) fn assign(ty: &mut Type, space: &str) {
         } else {
             overlay::clash(&parent, &child.name).map_or_else(|| format!("{wanted}_element"), str::to_string)
         };
-        let shorthand = overlay::shorthand(&parent, &child.name).map(str::to_string);
-        let child = &mut ty.children[at];
-        child.key = key;
-        child.shorthand = shorthand;
+        ty.children[at].key = key;
+    }
+    derive(ty);
+}
+
+/// Adds to a type whose fields have their keys what the overlay says of it.
+pub(crate) fn derive(ty: &mut Type) {
+    let parent = ty.name().to_string();
+    for child in &mut ty.children {
+        child.shorthand = overlay::shorthand(&parent, &child.name).map(str::to_string);
     }
     ty.sequence = overlay::sequence(&ty.label).map(str::to_string);
     ty.extensions = overlay::extensions(&ty.label).map(str::to_string).collect();
+    ty.plain = ty.attrs.is_empty() && ty.children.is_empty() && ty.extensions.is_empty();
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ mod model;
 
 pub(crate) use collect::datatype;
 pub(crate) use compile::compile;
-pub(crate) use datatype::{Datatype, Form, Pattern};
-pub(crate) use keys::snake;
+pub(crate) use datatype::{Bool, Datatype, Form, Pattern};
+pub(crate) use keys::{derive, snake};
 
 use super::overlay;
 use super::xml::{Elem, Name};
@@ -32,6 +32,11 @@ pub(crate) struct AttrSlot {
     pub(crate) name: String,
     pub(crate) datatype: DatatypeId,
     pub(crate) required: bool,
+    /// The first release in [`Table::releases`] that has it, where the element is that old itself; none if it is newer
+    /// than all of them.
+    pub(crate) since: Option<u8>,
+    /// Whether the installed libvirt's schemas have it.
+    pub(crate) installed: bool,
 }
 
 /// A child element of a type.
@@ -48,6 +53,11 @@ pub(crate) struct ChildSlot {
     pub(crate) many: bool,
     /// The attribute of the child that a bare scalar stands for.
     pub(crate) shorthand: Option<String>,
+    /// The first release in [`Table::releases`] that has it, where the element is that old itself; none if it is newer
+    /// than all of them.
+    pub(crate) since: Option<u8>,
+    /// Whether the installed libvirt's schemas have it.
+    pub(crate) installed: bool,
 }
 
 impl ChildSlot {
@@ -73,6 +83,8 @@ pub(crate) struct Type {
     pub(crate) sequence: Option<String>,
     /// Keys that belong to this tool and not to libvirt.
     pub(crate) extensions: Vec<String>,
+    /// Whether it reads as a plain value: there is nothing in it but a text, or nothing at all.
+    pub(crate) plain: bool,
 }
 
 impl Type {
@@ -124,6 +136,8 @@ pub(crate) struct Table {
     pub(crate) patterns: Vec<Pattern>,
     /// The elements a document may begin with.
     pub(crate) roots: Vec<(String, TypeId)>,
+    /// libvirt's releases that the shape was merged from, the oldest first.
+    pub(crate) releases: Vec<String>,
 }
 
 impl Table {
@@ -135,7 +149,7 @@ impl Table {
     /// The attribute that a bare `true` or `false` stands for, if the type has one.
     pub(crate) fn switch<'t>(&self, ty: &'t Type) -> Option<&'t AttrSlot> {
         let found = overlay::SWITCHES.iter().find_map(|name| ty.bare(name))?;
-        self.datatypes[found.datatype].bool().map(|_| found)
+        self.datatypes[found.datatype].bool.map(|_| found)
     }
 }
 
