@@ -105,6 +105,9 @@ fn racing_runs_never_share_an_address() {
     let host = shared();
     let network = host.define_network(NETWORK).expect("defined");
     network.start().expect("started");
+    let bridged =
+        host.define_network("<network><name>bridged</name><bridge name='br-race'/></network>").expect("defined");
+    bridged.start().expect("started");
     let rounds = std::env::var("VMSCRIPT_RACE_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2);
     let subnet = [("subnet", "10.7.0.0/16".into())];
     for round in 0..rounds {
@@ -115,6 +118,8 @@ fn racing_runs_never_share_an_address() {
     assert_eq!(network.reservations().expect("listed"), [], "every reservation went with its guest");
     network.destroy().expect("stopped");
     network.undefine().expect("removed");
+    bridged.destroy().expect("stopped");
+    bridged.undefine().expect("removed");
 }
 
 /// A host of its own, with this many guests that have addresses.

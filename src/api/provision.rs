@@ -27,6 +27,7 @@ pub(super) fn provision(host: &Host, definition: &Definition, given: &Map) -> Re
     if !wrong.is_empty() {
         return Err(Error::definition(&format!("domain `{}`", definition.name().unwrap_or_default()), wrong));
     }
+    host.has_plugs(&root)?;
     // Everything that can be wrong with the options is told before an address is taken.
     let ready = options(definition, given, None)?;
     if wishes.is_empty() {

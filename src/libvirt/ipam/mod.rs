@@ -8,6 +8,7 @@ mod here;
 mod lease;
 mod names;
 mod plan;
+mod plugs;
 mod record;
 mod reserve;
 mod status;
