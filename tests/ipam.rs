@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use vmscript::addressing::Wish;
 use vmscript::floor::{Code, Map, Result, Value};
-use vmscript::libvirt::{Claim, Host, Provision, static_ips};
+use vmscript::libvirt::{Claim, Family, Host, Phase, Provision, WaitIp, static_ips};
 use vmscript::schema::{Definition, Kind};
 
 const NETWORK: &str = "<network><name>lab</name><bridge name='virbr9'/><forward mode='nat'/>
@@ -188,8 +188,31 @@ fn what_fails_gives_its_addresses_back() {
     assert!(!named(), "the name went, too");
     assert!(host.find_domain("new").expect("looked up").is_none());
 
+    // A failure that is left for inspection tells its reason.
+    let wait = WaitIp { timeout: Duration::from_millis(10), family: Some(Family::V6), ..WaitIp::default() };
+    let options = Provision { keep: true, wait: vec![(0, wait)], ..Provision::default() };
+    let claimed = claim(&host, &wanted).expect("claimed");
+    let error = host.provision_claimed(claimed, &options).expect_err("nobody has such an address");
+    assert_eq!(error.code, Code::Timeout);
+    let kept = host.domain("new").expect("left for inspection");
+    let status = kept.network_status().expect("told").remove(0);
+    assert_eq!(status.phase, Phase::Failed);
+    let reasons: Vec<_> = status.conditions.iter().map(|one| (one.kind.as_str(), one.reason.as_str())).collect();
+    let expected = [
+        ("AddressAssigned", "StaticIPAssigned"),
+        ("Ready", "StaticIPAssignmentFailed"),
+        // The test driver's guests have addresses of their own choice.
+        ("AddressSeen", "StaticIPAssignmentFailed"),
+    ];
+    assert_eq!(reasons, expected);
+    assert!(status.conditions.iter().all(|one| one.time > 0 && !one.message.is_empty()));
+    kept.destroy(false).expect("stopped");
+    kept.undefine().expect("removed");
+    assert!(!named());
+
     // Again, and this time it stays until it is removed.
     make(&host, &wanted).expect("made");
+    assert_eq!(host.domain("new").expect("there").network_status().expect("told")[0].phase, Phase::Pending);
     assert_eq!(network.reservations().expect("listed").len(), 1);
     let error = make(&host, &wanted).expect_err("there already");
     assert_eq!(error.code, Code::AlreadyExists);

@@ -131,7 +131,14 @@ mod functions {
     /// `[#{ assigned_ip, interface, mac, config_method, gateway, dns, source, phase, conditions }]`.
     ///
     /// `config_method` is `static` or `dhcp`; `source` says who confirms the address: `lease` or `arp`, or only the
-    /// declaration (`declared`). Each condition has `type`, `status`, `reason`, `message` and `time`.
+    /// declaration (`declared`). `phase` is `Creating` while the guest is being made, `Pending` while it is off, `Running`,
+    /// or `Failed` if `keep` left it after a failure.
+    ///
+    /// Each condition has `type`, `status` (`True`, `False` or `Unknown`), `reason`, `message` and `time`:
+    /// * `AddressAssigned`: `StaticIPAssigned`, or for DHCP `DHCPAssigned` or `NoAddress`.
+    /// * `GatewayReachable`: `GatewayAnswers`, `GatewayUnreachable`, or `NotProbed` from another machine.
+    /// * `AddressSeen`, of a running guest: `AddressSeen`, `NotSeen`, or `StaticIPAssignmentFailed` if it has another one.
+    /// * `Ready`: `Provisioned`, `StaticIPAssignmentFailed` or `ProvisioningFailed`.
     ///
     /// # Example
     ///
@@ -145,6 +152,7 @@ mod functions {
     /// });
     /// let status = vm.network_status[0];
     /// assert_eq([status.assigned_ip, status.config_method, status.phase], ["192.168.122.77/24", "static", "Running"]);
+    /// for one in status.conditions { print(`${one.type} ${one.status} ${one.reason}: ${one.message}`); }
     /// ```
     #[rhai_fn(get = "network_status", pure, return_raw)]
     pub fn network_status(vm: &mut Domain) -> RhaiResultOf<Array> {

@@ -111,10 +111,16 @@ impl Host {
             run(domain.clone(), options)
         });
         let kept = match &made {
-            Ok(_) => domain.keep_phase(Phase::Running, None),
+            Ok(_) => {
+                let ready =
+                    NetworkCondition::now("Ready", "True", "Provisioned", "made, started and waited for as asked");
+                domain.keep_phase(Phase::Running, ready)
+            }
             Err(error) if options.keep => {
-                let reason = NetworkCondition::now("Ready", "False", "NetworkConfigurationFailed", error.to_string());
-                domain.keep_phase(Phase::Failed, Some(reason))
+                // What was waited for in vain is an address.
+                let reason =
+                    if error.code == Code::Timeout { "StaticIPAssignmentFailed" } else { "ProvisioningFailed" };
+                domain.keep_phase(Phase::Failed, NetworkCondition::now("Ready", "False", reason, error.to_string()))
             }
             Err(_) => Ok(()),
         };

@@ -20,6 +20,8 @@ for vm in made {
     let status = vm.network_status[0];
     assert_eq([status.config_method, status.phase], ["static", "Running"]);
 }
+let seen = made[0].network_status[0].conditions.filter(|one| one.type == "AddressSeen");
+print(`${seen[0].status} ${seen[0].message}`);
 for last in 230..=232 {
     try {
         make(host, "second", #{ address: `192.168.170.${last}/24` }, "agent");
@@ -41,6 +43,7 @@ assert_eq(host.find_domain("second"), ());
         "kept 192.168.170.230",
         "seeded-ip 192.168.170.231",
         "next 192.168.170.232",
+        "True told by lease",
         "be:ef:c0:a8:aa:e8",
         "IP address 192.168.170.230 is already in use by machine kept",
         "IP address 192.168.170.231 is already in use by machine seeded-ip",

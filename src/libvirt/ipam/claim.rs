@@ -102,12 +102,12 @@ impl Host {
         let machines = self.machines()?;
         let grounds = Grounds::survey(self, &wired, &machines, shared)?;
         let (assigned, mut found) = assign(self, name, wishes, &cards, &machines, &grounds)?;
-        let conditions = self.gateways(&assigned, &mut found)?;
+        let gateways = self.gateways(&assigned, &mut found)?;
         if !found.is_empty() {
             return Err(Error::definition(&format!("domain `{name}`"), found));
         }
         let transaction = Transaction::begin();
-        let taken = self.take(name, root, seed, &assigned, conditions);
+        let taken = self.take(name, root, seed, &assigned, gateways);
         let alone = taken.and_then(|domain| Ok((self.is_alone(&domain, &assigned)?, cards_of(&domain)?, domain)));
         match alone {
             Ok((None, cards, domain)) => Ok(Attempt::Won(won(domain, cards, assigned, transaction))),
@@ -127,10 +127,10 @@ impl Host {
         root: &Elem,
         seed: Option<&SeedDisk>,
         assigned: &[Assigned],
-        mut conditions: Vec<NetworkCondition>,
+        gateways: Vec<Option<NetworkCondition>>,
     ) -> Result<Domain> {
         let mut addresses = Vec::new();
-        for one in assigned {
+        for (one, gateway) in assigned.iter().zip(gateways) {
             let ip = one.net.addr();
             if let Some(network) = &one.reserve {
                 let mac = Some(one.mac).filter(|_| ip.is_ipv4());
@@ -142,11 +142,13 @@ impl Host {
                 network.add_name(ip, name)?;
                 named = Some(network.name().to_string());
             }
-            addresses.push(Kept::new(one.net, one.mac, &one.wish.ip, reserved, named));
+            let mut kept = Kept::new(one.net, one.mac, &one.wish.ip, reserved, named);
             let message = format!("{} by {}", one.net, one.wish.ip.via.word());
-            conditions.push(NetworkCondition::now("AddressAssigned", "True", "StaticIPAssigned", message));
+            kept.conditions.push(NetworkCondition::now("AddressAssigned", "True", "StaticIPAssigned", message));
+            kept.conditions.extend(gateway);
+            addresses.push(kept);
         }
-        let record = Record { phase: Phase::Creating, addresses, conditions };
+        let record = Record { phase: Phase::Creating, addresses, conditions: Vec::new() };
         let mut root = root.clone();
         complete(&mut root, assigned, seed, &record);
         self.define_domain(&xml::to_string(&root))
@@ -168,17 +170,19 @@ impl Host {
         Ok(None)
     }
 
-    /// Whether the gateways answer, as far as that can be told.
-    fn gateways(&self, assigned: &[Assigned], found: &mut Vec<Finding>) -> Result<Vec<NetworkCondition>> {
+    /// Whether the gateway of each address answers, as far as that can be told.
+    fn gateways(&self, assigned: &[Assigned], found: &mut Vec<Finding>) -> Result<Vec<Option<NetworkCondition>>> {
         let mut conditions = Vec::new();
         for one in assigned {
-            let (Some(gateway), wish) = (one.wish.ip.gateway, &one.wish) else { continue };
-            if wish.ip.gateway_unreachable == Unreachable::Ignore {
+            let wish = &one.wish;
+            let probed = wish.ip.gateway.filter(|_| wish.ip.gateway_unreachable != Unreachable::Ignore);
+            let Some(gateway) = probed else {
+                conditions.push(None);
                 continue;
-            }
+            };
             let condition =
                 |status, reason, message: String| NetworkCondition::now("GatewayReachable", status, reason, message);
-            conditions.push(match self.reaches(gateway, one)? {
+            conditions.push(Some(match self.reaches(gateway, one)? {
                 Some(true) => condition("True", "GatewayAnswers", format!("gateway {gateway} answers")),
                 None => condition("Unknown", "NotProbed", format!("gateway {gateway} cannot be probed from here")),
                 Some(false) => {
@@ -196,7 +200,7 @@ impl Host {
                     }
                     condition("False", "GatewayUnreachable", message)
                 }
-            });
+            }));
         }
         Ok(conditions)
     }

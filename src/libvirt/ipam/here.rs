@@ -1,8 +1,10 @@
 //! What this machine's kernel knows, where the host is this machine: its own addresses, its neighbours, who answers.
 
-use super::survey::{Machine, holder_of};
+use super::survey::{Card, Machine, holder_of};
 use crate::addressing::{Mac, Record, Source};
-use crate::libvirt::Host;
+use crate::libvirt::address::{self, Address, Family};
+use crate::libvirt::{Domain, Host};
+use crate::schema::xml::Elem;
 use serde::Deserialize;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::process::{Command, Stdio};
@@ -50,20 +52,29 @@ impl Host {
             mac: None,
             place: place.to_string(),
         });
-        let seen = json::<Neighbour>(&["neigh", "show", "dev", bridge]).into_iter().filter_map(|seen| {
+        let seen = self.fresh_neighbours(bridge).into_iter().map(|(ip, mac)| Record {
+            ip,
+            source: Source::Neighbour,
+            holder: holder_of(mac, machines).unwrap_or_else(|| mac.to_string()),
+            mac: Some(mac),
+            place: place.to_string(),
+        });
+        own.chain(seen).collect()
+    }
+
+    /// What the kernel was told lately on a bridge: addresses with their cards.
+    pub(super) fn fresh_neighbours(&self, bridge: &str) -> Vec<(IpAddr, Mac)> {
+        if !self.is_here() {
+            return Vec::new();
+        }
+        let seen = json::<Neighbour>(&["neigh", "show", "dev", bridge]).into_iter();
+        let fresh = seen.filter_map(|seen| {
             let mac: Mac = seen.lladdr.as_ref()?.parse().ok()?;
             // A stale entry may be of a guest that is gone: whoever needs the address asks for it anew.
             let fresh = seen.state.iter().any(|state| matches!(state.as_str(), "PERMANENT" | "REACHABLE"));
-            let ip = seen.dst.parse().ok().filter(|_| fresh)?;
-            Some(Record {
-                ip,
-                source: Source::Neighbour,
-                holder: holder_of(mac, machines).unwrap_or_else(|| mac.to_string()),
-                mac: Some(mac),
-                place: place.to_string(),
-            })
+            Some((seen.dst.parse().ok().filter(|_| fresh)?, mac))
         });
-        own.chain(seen).collect()
+        fresh.collect()
     }
 
     /// Whether somebody answers for an address on the host's links; nothing where that cannot be told.
@@ -87,6 +98,22 @@ impl Host {
             "FAILED" | "INCOMPLETE" => Some(false),
             _ => None,
         }
+    }
+}
+
+impl Domain {
+    /// The addresses that this machine's kernel has seen the running domain's cards with.
+    pub(super) fn neighbours(&self, root: &Elem) -> Vec<(Mac, Address)> {
+        let cards = root.find_all("devices/interface").into_iter().map(Card::read);
+        let devices = cards.filter_map(|card| Some((card.mac?, card.device()?.to_string())));
+        let found = devices.flat_map(|(mac, device)| {
+            let fresh = self.host().fresh_neighbours(&device).into_iter().filter(move |(_, of)| *of == mac);
+            fresh.map(move |(ip, _)| {
+                let family = if ip.is_ipv4() { Family::V4 } else { Family::V6 };
+                (mac, Address { family, addr: ip.to_string(), prefix: 0, source: address::Source::Arp })
+            })
+        });
+        found.filter(|(_, found)| address::is_reachable(&found.addr)).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 mod assign;
 mod belongings;
 mod claim;
+mod condition;
 mod document;
 mod here;
 mod lease;
@@ -18,6 +19,7 @@ mod wishes;
 
 pub(super) use belongings::Belongings;
 pub use claim::{Claim, SeedDisk};
+pub use condition::{NetworkCondition, Phase};
 pub use reserve::Reservation;
-pub use status::{NetworkCondition, NetworkStatus, Phase};
+pub use status::NetworkStatus;
 pub use wishes::static_ips;

@@ -1,6 +1,6 @@
 //! What a domain's metadata keeps of its addresses, under a namespace of this tool.
 
-use super::status::{NetworkCondition, Phase};
+use super::{NetworkCondition, Phase};
 use crate::addressing::{Delivery, IpNet, Mac, StaticIp};
 use crate::schema::xml::{Attr, Elem, Name, Node};
 use std::net::IpAddr;
@@ -31,13 +31,25 @@ pub(super) struct Kept {
     pub(super) reserved: Option<String>,
     /// The network whose DNS server has a name for it, and the name.
     pub(super) name: Option<(String, String)>,
+    /// What was found when it was given.
+    pub(super) conditions: Vec<NetworkCondition>,
 }
 
 impl Kept {
     /// Reserved by one network, and named on one.
     pub(super) fn new(net: IpNet, mac: Mac, ip: &StaticIp, reserved: Option<String>, named: Option<String>) -> Self {
         let (gateway, dns, interface) = (ip.gateway, ip.dns.clone(), ip.interface.clone());
-        Self { net, mac, gateway, dns, interface, via: ip.via, reserved, name: named.zip(ip.dns_name.clone()) }
+        Self {
+            net,
+            mac,
+            gateway,
+            dns,
+            interface,
+            via: ip.via,
+            reserved,
+            name: named.zip(ip.dns_name.clone()),
+            conditions: Vec::new(),
+        }
     }
 }
 
@@ -46,13 +58,10 @@ impl Record {
     pub(super) fn read(domain: &Elem) -> Option<Self> {
         let metadata = domain.child("metadata")?;
         let root = metadata.children().find(|child| &*child.name.space == SPACE && child.local() == "network")?;
-        let named = |name: &'static str| {
-            root.children().filter(move |child| &*child.name.space == SPACE && child.local() == name)
-        };
         Some(Self {
             phase: root.attr("phase").and_then(Phase::from_word).unwrap_or_default(),
-            addresses: named("address").filter_map(read_address).collect(),
-            conditions: named("condition").filter_map(read_condition).collect(),
+            addresses: named(root, "address").filter_map(read_address).collect(),
+            conditions: conditions(root),
         })
     }
 
@@ -69,18 +78,27 @@ impl Record {
     fn named(&self, name: impl Fn(&str) -> Name) -> Elem {
         let mut root = Elem::new(name("network"));
         root.attrs.push(attr("phase", self.phase.word()));
-        root.nodes.extend(self.addresses.iter().map(|kept| Node::Elem(address(name("address"), kept))));
+        root.nodes.extend(self.addresses.iter().map(|kept| Node::Elem(address(&name, kept))));
         root.nodes.extend(self.conditions.iter().map(|one| Node::Elem(condition(name("condition"), one))));
         root
     }
+}
+
+/// The children of that name, in the namespace of what is kept.
+fn named<'a>(elem: &'a Elem, name: &'static str) -> impl Iterator<Item = &'a Elem> {
+    elem.children().filter(move |child| &*child.name.space == SPACE && child.local() == name)
+}
+
+fn conditions(elem: &Elem) -> Vec<NetworkCondition> {
+    named(elem, "condition").filter_map(read_condition).collect()
 }
 
 fn attr(name: &str, value: &(impl ToString + ?Sized)) -> Attr {
     Attr { name: Name::plain(name), value: value.to_string() }
 }
 
-fn address(name: Name, kept: &Kept) -> Elem {
-    let mut elem = Elem::new(name);
+fn address(name: &impl Fn(&str) -> Name, kept: &Kept) -> Elem {
+    let mut elem = Elem::new(name("address"));
     elem.attrs.extend([attr("ip", &kept.net), attr("mac", &kept.mac), attr("via", kept.via.word())]);
     elem.attrs.extend(kept.gateway.map(|gateway| attr("gateway", &gateway)));
     if !kept.dns.is_empty() {
@@ -89,9 +107,10 @@ fn address(name: Name, kept: &Kept) -> Elem {
     }
     elem.attrs.extend(kept.interface.as_ref().map(|name| attr("interface", name)));
     elem.attrs.extend(kept.reserved.as_ref().map(|network| attr("reserved", network)));
-    if let Some((network, name)) = &kept.name {
-        elem.attrs.extend([attr("named", network), attr("name", name)]);
+    if let Some((network, of)) = &kept.name {
+        elem.attrs.extend([attr("named", network), attr("name", of)]);
     }
+    elem.nodes.extend(kept.conditions.iter().map(|one| Node::Elem(condition(name("condition"), one))));
     elem
 }
 
@@ -105,6 +124,7 @@ fn read_address(elem: &Elem) -> Option<Kept> {
         via: elem.attr("via").and_then(Delivery::from_word).unwrap_or_default(),
         reserved: elem.attr("reserved").map(str::to_string),
         name: elem.attr("named").map(str::to_string).zip(elem.attr("name").map(str::to_string)),
+        conditions: conditions(elem),
     })
 }
 
@@ -149,6 +169,7 @@ mod tests {
                     via: Delivery::Both,
                     reserved: Some("a<b&'c".into()),
                     name: Some(("lab".into(), "db.lab".into())),
+                    conditions: vec![NetworkCondition::now("AddressAssigned", "True", "StaticIPAssigned", "by seed")],
                 },
                 Kept {
                     net: "fd00::5/64".parse().expect("a net"),
@@ -159,6 +180,7 @@ mod tests {
                     via: Delivery::Seed,
                     reserved: None,
                     name: None,
+                    conditions: Vec::new(),
                 },
             ],
             conditions: vec![NetworkCondition {

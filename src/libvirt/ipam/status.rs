@@ -1,76 +1,13 @@
 //! How a domain stands with its addresses.
 
-use super::record::{PREFIX, Record, SPACE};
+use super::record::{Kept, PREFIX, Record, SPACE};
+use super::{NetworkCondition, Phase};
+use crate::addressing::Mac;
 use crate::floor::Result;
 use crate::libvirt::Domain;
-use crate::libvirt::address::{Source, is_reachable};
-use crate::schema::xml;
+use crate::libvirt::address::{Address, Source, is_reachable};
+use crate::schema::xml::{self, Elem};
 use std::net::IpAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// How far a domain is on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Phase {
-    /// Nothing is done yet.
-    #[default]
-    Pending,
-    /// Its addresses are being checked.
-    Validating,
-    /// It is being made.
-    Creating,
-    /// It is there.
-    Running,
-    /// It could not be made, and was left for inspection.
-    Failed,
-}
-
-impl Phase {
-    const ALL: [Self; 5] = [Self::Pending, Self::Validating, Self::Creating, Self::Running, Self::Failed];
-
-    /// The word for it, such as `Running`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Creating => "Creating",
-            Self::Failed => "Failed",
-            Self::Pending => "Pending",
-            Self::Running => "Running",
-            Self::Validating => "Validating",
-        }
-    }
-
-    /// The phase of that word.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|phase| phase.word() == word)
-    }
-}
-
-/// Something that is or is not so, with the reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NetworkCondition {
-    /// What it is about, such as `GatewayReachable`.
-    pub kind: String,
-    /// `True`, `False` or `Unknown`.
-    pub status: String,
-    /// One word for the reason, such as `GatewayUnreachable`.
-    pub reason: String,
-    /// The reason as a sentence.
-    pub message: String,
-    /// When this was found, in seconds since 1970.
-    pub time: i64,
-}
-
-impl NetworkCondition {
-    pub(in crate::libvirt) fn now(kind: &str, status: &str, reason: &str, message: impl Into<String>) -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Self {
-            kind: kind.to_string(),
-            status: status.to_string(),
-            reason: reason.to_string(),
-            message: message.into(),
-            time: i64::try_from(now).unwrap_or(i64::MAX),
-        }
-    }
-}
 
 /// An address of a domain's interface, or an interface without any.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,32 +37,24 @@ impl Domain {
     pub fn network_status(&self) -> Result<Vec<NetworkStatus>> {
         let root = xml::parse(&self.xml()?)?;
         let record = Record::read(&root);
-        let phase = record.as_ref().map_or_else(Phase::default, |record| record.phase);
-        let record = record.unwrap_or_default();
         let running = self.is_active()?;
-        let phase = if running && record.addresses.is_empty() { Phase::Running } else { phase };
-        let seen = if running {
-            self.interface_addresses(&[Source::Lease, Source::Arp]).unwrap_or_default()
-        } else {
-            Vec::new()
+        let phase = match record.as_ref().map(|record| record.phase) {
+            // It was made, and now it waits to be started.
+            Some(Phase::Running) if !running => Phase::Pending,
+            None if running => Phase::Running,
+            kept => kept.unwrap_or_default(),
         };
+        let record = record.unwrap_or_default();
+        let seen = if running { self.seen(&root) } else { Vec::new() };
         let mut all = Vec::new();
         for interface in root.find_all("devices/interface") {
-            let Some(mac) = interface.child("mac").and_then(|mac| mac.attr("address")).map(str::to_ascii_lowercase)
-            else {
-                continue;
-            };
-            let device = interface.child("target").and_then(|target| target.attr("dev")).map(str::to_string);
-            let seen: Vec<_> = seen
-                .iter()
-                .filter(|one| one.hwaddr.as_deref() == Some(&mac))
-                .flat_map(|one| &one.addrs)
-                .filter(|address| is_reachable(&address.addr))
-                .collect();
+            let attr = |child: &str, attr: &str| interface.child(child).and_then(|child| child.attr(attr));
+            let Some(mac) = attr("mac", "address").and_then(|mac| mac.parse().ok()) else { continue };
+            let seen: Vec<&Address> = seen.iter().filter(|(of, _)| *of == mac).map(|(_, address)| address).collect();
             let bare = NetworkStatus {
                 assigned_ip: None,
-                interface: device,
-                mac: mac.clone(),
+                interface: attr("target", "dev").map(str::to_string),
+                mac: mac.to_string(),
                 is_static: false,
                 gateway: None,
                 dns: Vec::new(),
@@ -133,39 +62,90 @@ impl Domain {
                 phase,
                 conditions: Vec::new(),
             };
-            let kept: Vec<_> = record.addresses.iter().filter(|kept| kept.mac.to_string() == mac).collect();
-            for kept in &kept {
-                let confirmed = seen.iter().find(|address| address.addr.parse() == Ok(kept.net.addr()));
-                all.push(NetworkStatus {
-                    assigned_ip: Some(kept.net.to_string()),
-                    interface: kept.interface.clone().or(bare.interface.clone()),
-                    is_static: true,
-                    gateway: kept.gateway,
-                    dns: kept.dns.clone(),
-                    source: Some(confirmed.map_or("declared", |address| address.source.word())),
-                    conditions: record.conditions.clone(),
-                    ..bare.clone()
-                });
-            }
+            let kept: Vec<&Kept> = record.addresses.iter().filter(|kept| kept.mac == mac).collect();
+            all.extend(kept.iter().map(|one| declared(one, &kept, &record, &seen, running, &bare)));
             if kept.is_empty() {
-                let found = seen.first();
-                let prefixed =
-                    |addr: &str, prefix| if prefix == 0 { addr.to_string() } else { format!("{addr}/{prefix}") };
-                all.push(NetworkStatus {
-                    assigned_ip: found.map(|address| prefixed(&address.addr, address.prefix)),
-                    source: found.map(|address| address.source.word()),
-                    ..bare
-                });
+                all.push(dynamic(&seen, running, bare));
             }
         }
         Ok(all)
     }
 
-    /// Keeps how far the domain is, with a further condition, if addresses are kept for it at all.
-    pub(in crate::libvirt) fn keep_phase(&self, phase: Phase, condition: Option<NetworkCondition>) -> Result<()> {
+    /// The addresses that its cards were seen with.
+    fn seen(&self, root: &Elem) -> Vec<(Mac, Address)> {
+        let interfaces = self.interface_addresses(&[Source::Lease, Source::Arp]).unwrap_or_default().into_iter();
+        let told = interfaces.filter_map(|one| Some((one.hwaddr?.parse().ok()?, one.addrs)));
+        let told = told.flat_map(|(mac, addrs)| addrs.into_iter().map(move |address| (mac, address)));
+        let mut seen: Vec<(Mac, Address)> = told.filter(|(_, address)| is_reachable(&address.addr)).collect();
+        for found in self.neighbours(root) {
+            if !seen.iter().any(|(mac, address)| *mac == found.0 && address.addr == found.1.addr) {
+                seen.push(found);
+            }
+        }
+        seen
+    }
+
+    /// Keeps how far the domain is, with a further condition of all its addresses, if any are kept for it.
+    pub(in crate::libvirt) fn keep_phase(&self, phase: Phase, condition: NetworkCondition) -> Result<()> {
         let Some(mut record) = Record::read(&xml::parse(&self.inactive_xml()?)?) else { return Ok(()) };
         record.phase = phase;
-        record.conditions.extend(condition);
+        record.conditions.retain(|other| other.kind != condition.kind);
+        record.conditions.push(condition);
         self.set_metadata(Some(&xml::to_string(&record.bare())), PREFIX, SPACE)
     }
+}
+
+/// An address that was declared, with what is known of it.
+fn declared(
+    one: &Kept,
+    all: &[&Kept],
+    record: &Record,
+    seen: &[&Address],
+    running: bool,
+    bare: &NetworkStatus,
+) -> NetworkStatus {
+    let ip_of = |address: &Address| address.addr.parse::<IpAddr>().ok();
+    let confirmed = seen.iter().find(|address| ip_of(address) == Some(one.net.addr()));
+    let is_another =
+        |ip: IpAddr| ip.is_ipv4() == one.net.addr().is_ipv4() && all.iter().all(|kept| kept.net.addr() != ip);
+    let other = seen.iter().find(|address| ip_of(address).is_some_and(is_another));
+    let condition = |status, reason, message| NetworkCondition::now("AddressSeen", status, reason, message);
+    let condition = match (confirmed, other) {
+        (Some(address), _) => condition("True", "AddressSeen", format!("told by {}", address.source.word())),
+        (None, Some(other)) => {
+            let message = format!("the guest was seen with {} instead, by {}", other.addr, other.source.word());
+            condition("False", "StaticIPAssignmentFailed", message)
+        }
+        (None, None) => {
+            condition("Unknown", "NotSeen", "no lease and no neighbour table tells of it; the guest's agent may".into())
+        }
+    };
+    let kept = one.conditions.iter().chain(&record.conditions).cloned();
+    NetworkStatus {
+        assigned_ip: Some(one.net.to_string()),
+        interface: one.interface.clone().or(bare.interface.clone()),
+        is_static: true,
+        gateway: one.gateway,
+        dns: one.dns.clone(),
+        source: Some(confirmed.map_or("declared", |address| address.source.word())),
+        conditions: kept.chain(Some(condition).filter(|_| running)).collect(),
+        ..bare.clone()
+    }
+}
+
+/// An interface without a declaration: what its DHCP server gave it.
+fn dynamic(seen: &[&Address], running: bool, bare: NetworkStatus) -> NetworkStatus {
+    let condition = |status, reason, message| NetworkCondition::now("AddressAssigned", status, reason, message);
+    let found = seen.first().map(|address| match address.prefix {
+        0 => address.addr.clone(),
+        prefix => format!("{}/{prefix}", address.addr),
+    });
+    let conditions = match (&found, running) {
+        (Some(text), _) => vec![condition("True", "DHCPAssigned", format!("{text} by dhcp"))],
+        (None, true) => {
+            vec![condition("False", "NoAddress", "no lease and no neighbour table tells of one".to_string())]
+        }
+        (None, false) => Vec::new(),
+    };
+    NetworkStatus { assigned_ip: found, source: seen.first().map(|address| address.source.word()), conditions, ..bare }
 }

@@ -48,6 +48,11 @@ impl Card {
         }
     }
 
+    /// The host's device where its neighbours are: the bridge, or its own tap. Only a running machine's card tells.
+    pub(super) fn device(&self) -> Option<&str> {
+        self.bridge.as_deref().or(self.target.as_deref().filter(|_| self.kind == "ethernet"))
+    }
+
     /// The name of libvirt's network that the card is on.
     pub(super) fn network_name(&self) -> Option<&str> {
         self.network.as_deref().filter(|_| self.kind == "network")
