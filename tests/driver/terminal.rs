@@ -260,6 +260,35 @@ fn destroying_asks_and_a_watch_ends_with_a_key() {
     terminal.enter("y");
     terminal.enter("host.domain(\"web\").state");
     terminal.shows("\"shut off\"");
+    terminal.enter(":set confirm off");
+    terminal.enter("host.domain(\"web\").undefine()");
+    terminal.enter("host.domains().map(|vm| vm.name)");
+    let screen = terminal.shows("[\"idle\"]");
+    assert!(!screen.contains("undefine domain"), "{screen}");
+}
+
+#[test]
+fn names_of_wide_letters_keep_the_columns_and_secrets_stay_unseen() {
+    let terminal = Terminal::on(Host::new(), &[("VNC_PASSWORD", "sesame-0817")], "xterm-256color", &[]);
+    terminal.ready();
+    terminal.enter("host.define_network(#{ name: \"虚拟网络\", bridge: \"virbr9\" });");
+    terminal.write("host.network(\"虚");
+    terminal.press(&["Tab"]);
+    terminal.shows("host.network(\"虚拟网络");
+    terminal.enter("\").is_active");
+    terminal.shows("false");
+    terminal.enter("host.networks()");
+    let table = terminal.wait("table", |screen| screen.lines().any(|line| line == "虚拟网络  no      no"));
+    assert!(table.lines().any(|line| line == "default   yes     no"), "{table}");
+    terminal.enter("graphics(#{ type: \"vnc\", passwd: secret(\"env:VNC_PASSWORD\") }).xml");
+    terminal.shows("passwd='***'");
+    terminal.enter("let typed = secret(\"sesame-0818\")");
+    terminal.shows("a secret is not written down");
+    terminal.press(&["C-d"]);
+    terminal.shows("left with 0");
+    let file = std::fs::read_to_string(terminal.host.folder().join(".local/state/vmscript/history")).expect("written");
+    assert!(file.contains("env:VNC_PASSWORD") && !file.contains("sesame"), "{file}");
+    assert!(!terminal.screen().contains("sesame-0817"), "{}", terminal.screen());
 }
 
 #[test]
