@@ -25,7 +25,7 @@ mod functions {
     ///
     /// ```rhai
     /// let seed = cloud_init(#{
-    ///     user_data: #{ hostname: "web", ssh_authorized_keys: ["ssh-ed25519 AAAA..."] },
+    ///     user_data: #{ hostname: "web", packages: ["vim"] },
     ///     network_config: #{ version: 2, ethernets: #{ eth0: #{ dhcp4: true } } },
     /// });
     /// assert_eq(seed.files, ["user-data", "meta-data", "network-config"]);

@@ -1,7 +1,7 @@
 //! cloud-init's data source `NoCloud`: what goes into its files, and what it would not understand.
 
-use super::{Seed, keys, multipart, yaml};
-use crate::floor::{Error, Map, Options, Result, Value, did_you_mean};
+use super::{Seed, cloud_config, multipart, network_config, yaml};
+use crate::floor::{Error, Finding, Map, Options, Result, Value, did_you_mean};
 
 /// How user data may begin, as cloud-init sees it: it skips white space and takes capitals for small letters.
 const HEADERS: &[&str] = &[
@@ -33,7 +33,7 @@ pub fn cloud_init(options: &Value) -> Result<Seed> {
     let user = options.get("user_data");
     files.push(("user-data", user_data("user_data", user.unwrap_or(&Value::Map(Map::new())))?));
     if let Some(value) = options.get("network_config") {
-        files.push(("network-config", network_config(value)?));
+        files.push(("network-config", network(value)?));
     }
     if let Some(value) = options.get("vendor_data") {
         files.push(("vendor-data", user_data("vendor_data", value)?));
@@ -55,7 +55,7 @@ impl Seed {
             let error = Error::argument("the seed has a `network_config`, and `static_ip` makes one");
             return Err(error.hint("leave one of the two out, or deliver the address with `via: \"dhcp\"`"));
         }
-        files.push(("network-config".to_string(), network_config(&Value::Map(config.clone()))?.into_bytes()));
+        files.push(("network-config".to_string(), network(&Value::Map(config.clone()))?.into_bytes()));
         Self::new(&self.volume, files)
     }
 }
@@ -64,10 +64,7 @@ impl Seed {
 fn user_data(option: &str, value: &Value) -> Result<String> {
     match value {
         Value::Map(map) => {
-            let unknown: Vec<_> = map.keys().filter_map(|key| keys::unknown(option, key)).collect();
-            if !unknown.is_empty() {
-                return Err(Error::definition(&format!("`{option}`"), unknown));
-            }
+            right(option, cloud_config::findings(option, map))?;
             Ok(format!("#cloud-config\n{}", yaml::write(map)?))
         }
         Value::List(parts) if !parts.is_empty() => {
@@ -88,7 +85,11 @@ fn check_header(option: &str, text: &str) -> Result<()> {
     if let Some(header) = HEADERS.iter().filter(|header| lower.starts_with(**header)).max_by_key(|header| header.len())
     {
         // cloud-init logs what it cannot read and boots on without it.
-        return if *header == "#cloud-config" { yaml::check_map(option, text) } else { Ok(()) };
+        if *header != "#cloud-config" {
+            return Ok(());
+        }
+        yaml::check_map(option, text)?;
+        return yaml::read(text).map_or(Ok(()), |map| right(option, cloud_config::findings(option, &map)));
     }
     // How cloud-init knows a MIME message; it looks only so far.
     let head = &text.as_bytes()[..text.len().min(4096)];
@@ -111,17 +112,13 @@ fn check_header(option: &str, text: &str) -> Result<()> {
     Err(Error::argument(message).hint(hint))
 }
 
-fn network_config(value: &Value) -> Result<String> {
+fn network(value: &Value) -> Result<String> {
+    let check = |map: &Map| right("network_config", network_config::findings(map));
     match value {
-        Value::Map(map) => {
-            let inner = map.get("network").and_then(Value::as_map).unwrap_or(map);
-            if !inner.contains_key("version") {
-                return Err(Error::argument("`network_config` has no `version`").hint("add `version: 2`"));
-            }
-            yaml::write(map)
-        }
+        Value::Map(map) => check(map).and_then(|()| yaml::write(map)),
         Value::String(text) => {
             yaml::check_map("network_config", text)?;
+            yaml::read(text).map_or(Ok(()), |map| check(&map))?;
             Ok(text.clone())
         }
         other => Err(wrong_kind("network_config", other)),
@@ -153,6 +150,10 @@ fn meta_data(value: Option<&Value>, user: Option<&Value>, files: &[(&str, String
         map.shift_insert(0, "instance-id".to_string(), id.into());
     }
     yaml::write(&map)
+}
+
+fn right(option: &str, findings: Vec<Finding>) -> Result<()> {
+    if findings.is_empty() { Ok(()) } else { Err(Error::definition(&format!("`{option}`"), findings)) }
 }
 
 fn wrong_kind(option: &str, value: &Value) -> Error {
@@ -334,7 +335,7 @@ mod tests {
         );
         assert_eq!(
             refused("network_config", map([("ethernets", map([]))])),
-            ("`network_config` has no `version`".to_string(), "add `version: 2`".to_string())
+            ("`network_config` has no `version`, which must be 1 or 2".to_string(), String::new())
         );
         assert_eq!(
             refused("network_config", "version: 2\nethernets: [").0,

@@ -2,11 +2,13 @@
 //!
 //! A seed holds passwords and keys more often than not, so nothing here prints what is in its files.
 
+mod cloud_config;
 mod cloud_init;
 mod guest;
 mod iso;
 mod keys;
 mod multipart;
+mod network_config;
 mod yaml;
 
 pub use cloud_init::cloud_init;

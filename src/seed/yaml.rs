@@ -20,6 +20,11 @@ pub(super) fn check_map(option: &str, text: &str) -> Result<()> {
     Err(Error::argument(format!("`{option}` is no YAML map{place}")).hint("a map in the script needs no YAML"))
 }
 
+/// A map as plain data, unless it holds what only YAML has, such as tags.
+pub(super) fn read(text: &str) -> Option<Map> {
+    serde_saphyr::from_str::<Option<Map>>(text).ok()?
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,7 @@
-//! Images from servers that behave, and from servers that do not.
+//! Images from servers that behave and from servers that do not; seeds of all kinds.
 
 mod fetching;
+mod guests;
+mod seeds;
 mod server;
 mod tls;

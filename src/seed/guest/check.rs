@@ -22,20 +22,20 @@ fn unless(right: bool, message: &str) -> Option<String> {
 }
 
 /// Text of any kind, but without the zero byte that no file name, command or line can hold.
-pub(super) fn any(text: &str) -> Option<String> {
+pub(in crate::seed) fn any(text: &str) -> Option<String> {
     unless(!text.contains('\0'), "holds a zero byte")
 }
 
-pub(super) fn line(text: &str) -> Option<String> {
+pub(in crate::seed) fn line(text: &str) -> Option<String> {
     unless(!text.is_empty() && !text.contains(['\0', '\n', '\r']), "must be one line of text")
 }
 
-pub(super) fn word(text: &str) -> Option<String> {
+pub(in crate::seed) fn word(text: &str) -> Option<String> {
     unless(!text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control()), "must be one word")
 }
 
 /// A field of `/etc/passwd`.
-pub(super) fn field(text: &str) -> Option<String> {
+pub(in crate::seed) fn field(text: &str) -> Option<String> {
     line(text).or_else(|| unless(!text.contains(':'), "must not hold a colon"))
 }
 
@@ -47,19 +47,19 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-pub(super) fn hostname(text: &str) -> Option<String> {
+pub(in crate::seed) fn hostname(text: &str) -> Option<String> {
     if text.contains('.') && fqdn(text).is_none() {
         return Some("has a dot: such a name is the `fqdn`, and its first label is the host name".to_string());
     }
     unless(is_label(text), "is no host name: 1 to 63 letters, digits and hyphens, none of these at an end")
 }
 
-pub(super) fn fqdn(text: &str) -> Option<String> {
+pub(in crate::seed) fn fqdn(text: &str) -> Option<String> {
     let right = text.len() <= 253 && text.contains('.') && text.split('.').all(is_label);
     unless(right, "is no full domain name, such as `web.example.com`")
 }
 
-pub(super) fn ssh_key(text: &str) -> Option<String> {
+pub(in crate::seed) fn ssh_key(text: &str) -> Option<String> {
     let is_key = |at: &str, blob: Option<&str>| {
         let bytes = blob.and_then(|blob| STANDARD.decode(blob).ok()).unwrap_or_default();
         let length = u32::try_from(at.len()).unwrap_or_default().to_be_bytes();
@@ -72,14 +72,14 @@ pub(super) fn ssh_key(text: &str) -> Option<String> {
     line(text).or_else(|| unless(right, "is no public ssh key, such as the line in `id_ed25519.pub`"))
 }
 
-pub(super) fn password_hash(text: &str) -> Option<String> {
+pub(in crate::seed) fn password_hash(text: &str) -> Option<String> {
     let known = HASHES.iter().any(|prefix| text.starts_with(prefix));
     let clean = text.chars().all(|c| c.is_ascii_alphanumeric() || "$./=,".contains(c));
     let long = text.rsplit('$').next().is_some_and(|hash| hash.len() >= 20);
     unless(known && clean && long, "is no password hash of crypt(5), such as `mkpasswd` makes")
 }
 
-pub(super) fn user_name(text: &str) -> Option<String> {
+pub(in crate::seed) fn user_name(text: &str) -> Option<String> {
     let right = (1..=32).contains(&text.len())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
         && !text.starts_with(['-', '.'])
@@ -87,27 +87,27 @@ pub(super) fn user_name(text: &str) -> Option<String> {
     unless(right, "is no user or group name")
 }
 
-pub(super) fn owner(text: &str) -> Option<String> {
+pub(in crate::seed) fn owner(text: &str) -> Option<String> {
     let right = text.split(':').count() <= 2 && text.split(':').all(|name| user_name(name).is_none());
     unless(right, "is no owner, such as `root` or `www-data:www-data`")
 }
 
-pub(super) fn absolute(text: &str) -> Option<String> {
+pub(in crate::seed) fn absolute(text: &str) -> Option<String> {
     let right = text.starts_with('/') && line(text).is_none() && text.split('/').all(|part| part != "..");
     unless(right, "is no absolute path")
 }
 
-pub(super) fn permissions(text: &str) -> Option<String> {
+pub(in crate::seed) fn permissions(text: &str) -> Option<String> {
     let right = (3..=4).contains(&text.len()) && text.chars().all(|c| ('0'..='7').contains(&c));
     unless(right, "is no octal mode, such as `\"0644\"`")
 }
 
 /// Package names of all systems, with versions as their tools take them.
-pub(super) fn package(text: &str) -> Option<String> {
+pub(in crate::seed) fn package(text: &str) -> Option<String> {
     word(text).or_else(|| unless(!text.starts_with('-'), "must not begin with a hyphen"))
 }
 
-pub(super) fn timezone(text: &str) -> Option<String> {
+pub(in crate::seed) fn timezone(text: &str) -> Option<String> {
     let right = text.split('/').all(|part| {
         !part.is_empty() && part != ".." && part.chars().all(|c| c.is_ascii_alphanumeric() || "_-+".contains(c))
     });

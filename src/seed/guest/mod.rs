@@ -1,11 +1,11 @@
 //! One description of a guest, from which the seeds of several first-boot systems come.
 
-mod check;
+pub(super) mod check;
 mod cloud_config;
 mod combustion;
 mod ignition;
-mod network;
-mod read;
+pub(super) mod network;
+pub(super) mod read;
 
 use super::Seed;
 use crate::floor::{Error, Finding, Map, Result, Value};

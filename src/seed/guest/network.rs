@@ -162,7 +162,7 @@ fn parsed<T: std::str::FromStr>(reader: &mut Reader, path: &str, fields: &Map, k
     found
 }
 
-fn mac(text: &str) -> Option<String> {
+pub(in crate::seed) fn mac(text: &str) -> Option<String> {
     let right = text.split(':').count() == 6
         && text.split(':').all(|part| part.len() == 2 && part.chars().all(|c| c.is_ascii_hexdigit()));
     (!right).then(|| "is no MAC address, such as `52:54:00:12:34:56`".to_string())

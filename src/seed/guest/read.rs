@@ -3,17 +3,17 @@
 use crate::floor::{Finding, Map, Value, did_you_mean};
 
 /// Says what is wrong with a text, if anything is.
-pub(super) type Check = fn(&str) -> Option<String>;
+pub(in crate::seed) type Check = fn(&str) -> Option<String>;
 
 /// Collects what is wrong.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
-    pub(super) findings: Vec<Finding>,
+pub(in crate::seed) struct Reader {
+    pub(in crate::seed) findings: Vec<Finding>,
 }
 
 impl Reader {
     /// Notes a mistake in a value.
-    pub(super) fn wrong(&mut self, path: &str, message: &str, hint: Option<String>) {
+    pub(in crate::seed) fn wrong(&mut self, path: &str, message: &str, hint: Option<String>) {
         self.findings.push(Finding {
             path: path.to_string(),
             message: message.to_string(),
@@ -23,7 +23,7 @@ impl Reader {
     }
 
     /// Notes keys that nobody knows.
-    pub(super) fn known(&mut self, path: &str, fields: &Map, keys: &[&str]) {
+    pub(in crate::seed) fn known(&mut self, path: &str, fields: &Map, keys: &[&str]) {
         for key in fields.keys().filter(|key| !keys.contains(&key.as_str())) {
             let of = if path.is_empty() { "a guest" } else { path };
             let hint =
@@ -39,13 +39,13 @@ impl Reader {
     }
 
     /// A text, if it is there and right.
-    pub(super) fn text(&mut self, path: &str, fields: &Map, key: &str, check: Check) -> Option<String> {
+    pub(in crate::seed) fn text(&mut self, path: &str, fields: &Map, key: &str, check: Check) -> Option<String> {
         let value = fields.get(key).filter(|value| !value.is_unit())?;
         self.checked(&join(path, key), value, check)
     }
 
     /// A text that must be there.
-    pub(super) fn required(&mut self, path: &str, fields: &Map, key: &str, check: Check) -> Option<String> {
+    pub(in crate::seed) fn required(&mut self, path: &str, fields: &Map, key: &str, check: Check) -> Option<String> {
         if fields.get(key).is_none_or(Value::is_unit) {
             self.wrong(path, &format!("`{key}` is missing"), None);
         }
@@ -53,14 +53,14 @@ impl Reader {
     }
 
     /// A list of texts; a single text counts as a list of one.
-    pub(super) fn texts(&mut self, path: &str, fields: &Map, key: &str, check: Check) -> Vec<String> {
+    pub(in crate::seed) fn texts(&mut self, path: &str, fields: &Map, key: &str, check: Check) -> Vec<String> {
         let list = Self::list(fields, key);
         let path = join(path, key);
         list.iter().enumerate().filter_map(|(at, item)| self.checked(&format!("{path}[{at}]"), item, check)).collect()
     }
 
     /// A list of maps.
-    pub(super) fn maps<T>(
+    pub(in crate::seed) fn maps<T>(
         &mut self,
         path: &str,
         fields: &Map,
@@ -81,7 +81,7 @@ impl Reader {
     }
 
     /// A list; a single value counts as a list of one.
-    pub(super) fn list(fields: &Map, key: &str) -> Vec<Value> {
+    pub(in crate::seed) fn list(fields: &Map, key: &str) -> Vec<Value> {
         match fields.get(key) {
             None | Some(Value::Unit) => Vec::new(),
             Some(Value::List(items)) => items.clone(),
@@ -90,7 +90,7 @@ impl Reader {
     }
 
     /// A map, if it is there.
-    pub(super) fn map<'f>(&mut self, path: &str, fields: &'f Map, key: &str) -> Option<&'f Map> {
+    pub(in crate::seed) fn map<'f>(&mut self, path: &str, fields: &'f Map, key: &str) -> Option<&'f Map> {
         let value = fields.get(key).filter(|value| !value.is_unit())?;
         if value.as_map().is_none() {
             self.wrong(&join(path, key), &format!("`{key}` must be a map, not {}", value.kind()), None);
@@ -99,7 +99,7 @@ impl Reader {
     }
 
     /// A flag, if it is there.
-    pub(super) fn flag(&mut self, path: &str, fields: &Map, key: &str) -> Option<bool> {
+    pub(in crate::seed) fn flag(&mut self, path: &str, fields: &Map, key: &str) -> Option<bool> {
         match fields.get(key)? {
             Value::Unit => None,
             Value::Bool(flag) => Some(*flag),
@@ -124,6 +124,6 @@ impl Reader {
     }
 }
 
-pub(super) fn join(path: &str, key: &str) -> String {
+pub(in crate::seed) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_string() } else { format!("{path}.{key}") }
 }
