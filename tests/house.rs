@@ -48,7 +48,17 @@ const ROOMS: &[Room] = &[
     Room {
         name: "image",
         rooms: &["floor"],
-        crates: &["bzip2", "flate2", "liblzma", "minisign_verify", "serde_json", "sha2", "ureq", "zstd"],
+        crates: &[
+            "bzip2",
+            "flate2",
+            "liblzma",
+            "minisign_verify",
+            "serde_json",
+            "serde_saphyr",
+            "sha2",
+            "ureq",
+            "zstd",
+        ],
     },
     Room { name: "addressing", rooms: &["floor"], crates: &["ipnet"] },
     Room { name: "schema", rooms: &["floor"], crates: &["postcard", "quick_xml", "regex"] },

@@ -1,7 +1,8 @@
 //! Disk images: what they are, and where they come from.
 
-use super::RhaiResultOf;
+use super::images::catalogue;
 use super::records::record;
+use super::{RhaiResultOf, list};
 use rhai::Module;
 use rhai::plugin::*;
 
@@ -11,7 +12,80 @@ pub(super) fn module() -> Module {
 
 #[export_module]
 mod functions {
-    use rhai::Map;
+    use rhai::{Array, Map};
+
+    /// The images that the catalogues know: the user's first, then the bundled one. Each is a map `#{ name, description,
+    /// architecture, format, filename, url, checksum, checksum_url, user, size, catalogue, folder, default }` without
+    /// what is not known; `pool.ensure_image` takes it as it is.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// for image in images() { print(`${image.name} (${image.architecture}): ${image.description}`); }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn images() -> RhaiResultOf<Array> {
+        images_with(Map::new())
+    }
+
+    /// The images that the catalogues know, chosen.
+    ///
+    /// Options:
+    /// * `search`: words that name or description must hold.
+    /// * `architecture`: such as `"aarch64"`; all of them if not given.
+    /// * `catalogue`: the path of a further catalogue, or a list of them; they come first.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let found = images(#{ search: "debian trixie", architecture: "x86_64" });
+    /// assert_eq(found[0].user, "debian");
+    /// ```
+    #[rhai_fn(name = "images", return_raw)]
+    pub fn images_with(options: Map) -> RhaiResultOf<Array> {
+        let (catalogue, options) = catalogue("images", &options, &["architecture", "catalogue", "search"])?;
+        let found = catalogue.search(options.str("search")?.unwrap_or_default(), options.str("architecture")?);
+        Ok(list(found.into_iter().map(record).collect()))
+    }
+
+    /// The image of this name for this machine's architecture; an error if there is none.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let image = catalogue_image("debian-13");
+    /// print(image.url);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn catalogue_image(name: &str) -> RhaiResultOf<Map> {
+        let (catalogue, _) = catalogue("catalogue_image", &Map::new(), &[])?;
+        Ok(record(catalogue.find(Some(name), std::env::consts::ARCH)?))
+    }
+
+    /// An image of the catalogues.
+    ///
+    /// Options:
+    /// * `name`: its name; the default image of the first catalogue that names one if not given.
+    /// * `architecture`: this machine's if not given.
+    /// * `catalogue`: the path of a further catalogue, or a list of them; they come first.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// write_file("images.yaml", "
+    /// vm_images:
+    ///   web: { url: 'https://example.com/web.qcow2.xz', checksum_url: 'https://example.com/SHA256SUMS', user: admin }
+    /// vm_default_image: web
+    /// ");
+    /// assert_eq(catalogue_image(#{ catalogue: "images.yaml" }).filename, "web.qcow2");
+    /// assert_eq(catalogue_image(#{ name: "debian-13", architecture: "aarch64" }).user, "debian");
+    /// ```
+    #[rhai_fn(name = "catalogue_image", return_raw)]
+    pub fn catalogue_image_with(options: Map) -> RhaiResultOf<Map> {
+        let (catalogue, options) = catalogue("catalogue_image", &options, &["architecture", "catalogue", "name"])?;
+        let architecture = options.str("architecture")?.unwrap_or(std::env::consts::ARCH);
+        Ok(record(catalogue.find(options.str("name")?, architecture)?))
+    }
 
     /// What an image is, told by its content: the path of a file, or a URL of which no more is read than needed.
     ///

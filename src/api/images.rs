@@ -2,47 +2,99 @@
 
 use super::value;
 use crate::floor::{Code, Error, Map as Plain, Options, Result, Value, format_size};
-use crate::image::{Checksum, Fetched, Format, Key, Request, Signature, check, fetch};
+use crate::image::{self, Catalogue, Checksum, Fetched, Format, Key, Request, Signature, check, fetch};
 use crate::libvirt::{Content, Pool, Volume};
 use crate::schema::{Definition, Kind};
 use rhai::{Dynamic, Map};
 
-const IMAGE: &[&str] =
-    &["bootable", "checksum", "checksum_url", "force", "format", "path", "retries", "signature", "stall", "url"];
+const IMAGE: &[&str] = &[
+    "bootable",
+    "checksum",
+    "checksum_url",
+    "compare",
+    "convert",
+    "force",
+    "format",
+    "path",
+    "retries",
+    "signature",
+    "stall",
+    "url",
+];
+/// What a catalogue says beside these.
+const TOLD: &[&str] =
+    &["architecture", "catalogue", "default", "description", "filename", "folder", "name", "size", "user"];
 const FORMATS: &[&str] = &["iso", "qcow2", "raw", "vdi", "vhd", "vhdx", "vmdk"];
-const DISK: &[&str] = &["format", "image", "mode", "size"];
+const DISK: &[&str] = &["format", "image", "mode", "size", "thick"];
 
 /// An image in a pool.
 pub(super) struct Ensured {
     pub(super) volume: Volume,
     pub(super) changed: bool,
+    /// Whether its source has something else, which cannot take its place while others need it.
+    pub(super) outdated: bool,
 }
 
 /// Sees to it that a pool has an image of this name.
 pub(super) fn ensure(pool: &Pool, name: &str, given: &Map) -> Result<Ensured> {
-    let options = Options::from_value("ensure_image", value(&given.clone().into(), "")?, IMAGE)?;
+    let known = [IMAGE, TOLD].concat();
+    let options = Options::from_value("ensure_image", value(&given.clone().into(), "")?, &known)?;
     let request = request(&options)?;
     let wanted = options.one_of("format", FORMATS)?.and_then(Format::from_name);
+    let convert = options.one_of("convert", &["qcow2", "raw"])?.and_then(Format::from_name);
+    let compare = options.one_of("compare", &["all", "head", "no"])?.unwrap_or("head");
     let there = pool.find_volume(name)?;
-    if let Some(volume) = there.as_ref().filter(|_| !request.force) {
-        return Ok(Ensured { volume: volume.clone(), changed: false });
+    if let Some(volume) = there.clone().filter(|_| compare == "no" && !request.force) {
+        return Ok(Ensured { volume, changed: false, outdated: false });
     }
-    let fetched = fetch(&request)?;
-    check(name, &fetched.description, wanted, options.bool("bootable")?.unwrap_or(true))?;
-    let data = allocated(&fetched)?;
-    pool.need(data, &format!("image `{name}`"))?;
-    if let Some(old) = there {
-        old.delete_unused()?;
+    let mut fetched = fetch(&request)?;
+    let bootable = options.bool("bootable")?.unwrap_or(true);
+    // A name may promise the format that the image gets.
+    check(if convert.is_some() { "" } else { name }, &fetched.description, wanted, bootable)
+        .map_err(|error| renamed(error, name))?;
+    if let Some(format) = convert {
+        fetched = image::convert(fetched, format, &request.cache)?;
+        check(name, &fetched.description, None, false)?;
     }
+    if let Some(volume) = there {
+        if !request.force {
+            if volume.holds(&fetched.path, compare == "all")? {
+                return Ok(Ensured { volume, changed: false, outdated: false });
+            }
+            let users = volume.users()?;
+            if !users.domains.is_empty() || !users.overlays.is_empty() {
+                tracing::warn!(image = name, "its source has something else, but it is in use and stays");
+                return Ok(Ensured { volume, changed: false, outdated: true });
+            }
+        }
+        volume.delete_unused()?;
+    }
+    pool.need(allocated(&fetched)?, &format!("image `{name}`"))?;
     let file = std::fs::metadata(&fetched.path).map_err(|error| Error::io(&fetched.path, "read", &error))?.len();
     let format = fetched.description.format;
     let capacity = match (format, fetched.description.virtual_size) {
         (Format::Qcow2, Some(size)) => size,
         _ => file,
     };
-    let xml = volume_definition(name, capacity, format.driver(), None)?.xml();
+    let xml = volume_definition(name, capacity, format.driver(), Room::Thin)?.xml();
     let volume = pool.create_filled_volume(&xml, &Content::File(fetched.path))?;
-    Ok(Ensured { volume, changed: true })
+    Ok(Ensured { volume, changed: true, outdated: false })
+}
+
+/// An image of a catalogue: `#{ search, architecture, catalogue }` choose.
+pub(super) fn catalogue(what: &str, given: &Map, keys: &[&str]) -> Result<(Catalogue, Options)> {
+    let options = Options::from_value(what, value(&given.clone().into(), "")?, keys)?;
+    let files = options.list("catalogue").into_iter().map(|file| match file {
+        Value::String(path) => Ok(path.into()),
+        other => Err(Error::argument(format!("`catalogue` must be a path or a list of them, not {}", other.show()))),
+    });
+    Ok((Catalogue::open(&files.collect::<Result<Vec<_>>>()?)?, options))
+}
+
+/// An error about an image whose name was not given to whoever checked it.
+fn renamed(mut error: Error, name: &str) -> Error {
+    error.message = error.message.replace("image ``", &format!("image `{name}`"));
+    error
 }
 
 /// Creates a disk from an image: `#{ image, mode: "overlay"|"copy", size, format }`.
@@ -80,24 +132,35 @@ pub(super) fn disk(name: &str, image: &Volume, options: &Options) -> Result<(Str
     let from = image.format()?.unwrap_or_else(|| "raw".to_string());
     let overlay = options.one_of("mode", &["overlay", "copy"])?.unwrap_or("overlay") == "overlay";
     let format = options.one_of("format", &["qcow2", "raw"])?;
+    let thick = options.bool("thick")?.unwrap_or(false);
+    if thick && (overlay || from != "raw" || format == Some("qcow2")) {
+        return Err(Error::argument("only a raw copy of a raw image can be thick")
+            .hint("say `mode: \"copy\"`; `ensure_image` with `convert: \"raw\"` makes a raw image"));
+    }
     if !overlay {
-        let xml = volume_definition(name, base, format.unwrap_or(&from), None)?.xml();
-        return Ok((xml, Content::Copy(image.clone(), size.filter(|size| *size > base))));
+        let room = if thick { Room::Thick } else { Room::Thin };
+        let xml = volume_definition(name, base, format.unwrap_or(&from), room)?.xml();
+        return Ok((xml, Content::Copy { from: image.clone(), grow: size.filter(|size| *size > base), thick }));
     }
     if format == Some("raw") {
         return Err(Error::argument("an overlay cannot be raw").hint("leave `format` out, or say `mode: \"copy\"`"));
     }
-    let backing = (image.path()?, from);
-    Ok((volume_definition(name, size.unwrap_or(base), "qcow2", Some(backing))?.xml(), Content::None))
+    let room = Room::On(image.path()?, from);
+    Ok((volume_definition(name, size.unwrap_or(base), "qcow2", room)?.xml(), Content::None))
 }
 
-/// A volume of this size and format, on top of another file if one is given with its format.
-pub(super) fn volume_definition(
-    name: &str,
-    capacity: u64,
-    format: &str,
-    backing: Option<(String, String)>,
-) -> Result<Definition> {
+/// Which room a new volume has.
+pub(super) enum Room {
+    /// What is written to it takes space.
+    Thin,
+    /// It takes its space at once.
+    Thick,
+    /// It stands on a file of this path and format.
+    On(String, String),
+}
+
+/// A volume of this size and format.
+pub(super) fn volume_definition(name: &str, capacity: u64, format: &str, room: Room) -> Result<Definition> {
     let map = |fields: Vec<(&str, Value)>| {
         Value::Map(fields.into_iter().map(|(key, value)| (key.to_string(), value)).collect::<Plain>())
     };
@@ -108,11 +171,12 @@ pub(super) fn volume_definition(
     }
     let capacity = i64::try_from(capacity).unwrap_or(i64::MAX);
     let mut fields = vec![("name", name.into()), ("capacity", capacity.into()), ("target", map(target))];
-    if let Some((path, format)) = backing {
-        fields.push(("backing_store", map(vec![("path", path.into()), ("format", format.into())])));
-    } else {
-        // Holes stay holes.
-        fields.push(("allocation", 0.into()));
+    match room {
+        Room::Thin => fields.push(("allocation", 0.into())),
+        Room::Thick => fields.push(("allocation", capacity.into())),
+        Room::On(path, format) => {
+            fields.push(("backing_store", map(vec![("path", path.into()), ("format", format.into())])));
+        }
     }
     Definition::from_value(Kind::Volume, &map(fields))
 }

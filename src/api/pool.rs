@@ -14,6 +14,7 @@ mod functions {
     use super::super::definition::definition as checked;
     use super::super::images;
     use super::super::provision::{file_content, sized_volume};
+    use crate::floor::Error;
     use crate::libvirt::{Content, Host, Volume};
     use crate::schema::{Definition, Kind};
     use crate::seed::Seed;
@@ -329,7 +330,8 @@ mod functions {
     }
 
     /// Sees to it that there is an image of this name: fetches it, verifies and unpacks it, and uploads it. An image that
-    /// is there already stays as it is, unless `force` is given. Gives `#{ changed, volume }`.
+    /// is there is compared with its source, and replaced if that has another one; while domains or overlays need it, it
+    /// stays and `outdated` says so. Gives `#{ changed, outdated, volume }`.
     ///
     /// * `url`: where it is, or a list of mirrors (`http`, `https`, `file`); or `path`, a file of this machine.
     /// * `checksum`: `"sha256:..."` of the file as it is published, before it is unpacked; SHA-2 of any length.
@@ -337,8 +339,11 @@ mod functions {
     /// * `signature`: `#{ url, minisign }` with a public key, or `#{ url, keyring }` for `gpgv`; it is the signature of the
     ///   list of checksums, or of the image if there is no list.
     /// * `format`: what it must be: `qcow2`, `raw`, `iso`, `vmdk`, `vdi`, `vhd` or `vhdx`; its content decides.
+    /// * `convert`: `"qcow2"` or `"raw"`: what `qemu-img` shall make of it if it is something else.
     /// * `bootable`: `false` for a raw disk without anything to start from.
-    /// * `force`: fetch and replace it.
+    /// * `compare`: how one that is there is compared: `"head"` (default) by length and first megabyte, `"all"` to the
+    ///   last byte, `"no"`: that it is there is enough.
+    /// * `force`: fetch and replace it; refused while somebody needs it.
     /// * `retries`: how often to try again without anything new coming, 5 if not given.
     /// * `stall`: how long a server may be silent, 30 seconds if not given.
     ///
@@ -352,8 +357,30 @@ mod functions {
     #[rhai_fn(pure, return_raw)]
     pub fn ensure_image(pool: &mut Pool, name: &str, options: Map) -> RhaiResultOf<Map> {
         let ensured = images::ensure(pool, name, &options)?;
-        let fields = [("changed", ensured.changed.into()), ("volume", Dynamic::from(ensured.volume))];
+        let fields = [
+            ("changed", ensured.changed.into()),
+            ("outdated", ensured.outdated.into()),
+            ("volume", Dynamic::from(ensured.volume)),
+        ];
         Ok(fields.into_iter().map(|(key, value)| (key.into(), value)).collect())
+    }
+
+    /// The same for an image of a catalogue, by the name that the catalogue gives its file. Further options can be set
+    /// in the map.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// write_file("images.yaml", "vm_images: { web: { url: 'debian-13.raw', filename: web.raw } }");
+    /// let image = catalogue_image(#{ name: "web", catalogue: "images.yaml" });
+    /// image.bootable = false;
+    /// print(connect().pool("default").ensure_image(image).volume.name);
+    /// ```
+    #[rhai_fn(name = "ensure_image", pure, return_raw)]
+    pub fn ensure_known_image(pool: &mut Pool, image: Map) -> RhaiResultOf<Map> {
+        let name = image.get("filename").map(ToString::to_string);
+        let name = name.ok_or_else(|| Error::argument("an image of a catalogue has a `filename`"))?;
+        ensure_image(pool, &name, image)
     }
 
     /// Creates a disk from an image. A failure leaves no volume.
@@ -362,6 +389,7 @@ mod functions {
     /// * `mode`: `"overlay"` (default) holds the changes only and needs the image; `"copy"` stands alone.
     /// * `size`: larger than the image if wanted; smaller is refused.
     /// * `format`: of a copy: `qcow2` or `raw`; the image's own if not given.
+    /// * `thick`: `true` for a copy that has all of its space from the beginning; for raw images and raw copies of them.
     ///
     /// # Example
     ///

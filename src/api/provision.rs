@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 const OPTIONS: &[&str] =
     &["annotations", "autostart", "keep", "labels", "protect", "shared_with", "start", "storage", "wait"];
-const STORAGE: &[&str] = &["format", "from", "image", "mode", "name", "pool", "size", "volume"];
+const STORAGE: &[&str] = &["format", "from", "image", "mode", "name", "pool", "size", "thick", "volume"];
 /// The options of `wait_for_ip`, sorted.
 pub(super) const WAIT: &[&str] =
     &["address", "any_address", "family", "interface", "source", "stable", "subnet", "timeout"];
@@ -210,7 +210,7 @@ fn volume(item: &Map, config: Option<&Plain>) -> Result<Storage> {
         let (xml, content) = images::disk(name, &images::image_of(&image)?, &options)?;
         return Ok(Storage { pool, xml, content });
     }
-    if let Some(key) = ["format", "mode", "size"].into_iter().find(|key| options.get(key).is_some()) {
+    if let Some(key) = ["format", "mode", "size", "thick"].into_iter().find(|key| options.get(key).is_some()) {
         return Err(Error::argument(format!("`{key}` belongs to storage with `image`")));
     }
     let (content, size) = match &from {
@@ -234,7 +234,7 @@ fn volume(item: &Map, config: Option<&Plain>) -> Result<Storage> {
 
 /// A raw volume of this size.
 pub(super) fn sized_volume(name: &str, size: u64) -> Result<Definition> {
-    images::volume_definition(name, size, "raw", None)
+    images::volume_definition(name, size, "raw", images::Room::Thin)
 }
 
 /// What goes into a volume, and how large it is.

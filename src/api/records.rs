@@ -2,7 +2,7 @@
 
 use crate::addressing::Record;
 use crate::floor::{Map, Value};
-use crate::image::{Compression, Description};
+use crate::image::{Compression, Description, Entry};
 use crate::libvirt::{
     Address, BlockJob, DomainInfo, Expected, Found, Interface, Lease, NetworkCondition, NetworkStatus, NodeInfo,
     PoolInfo, Reservation, VolumeInfo,
@@ -31,6 +31,30 @@ impl From<(Description, Option<Compression>)> for Value {
             ("partitions", image.partitions.into()),
             ("compression", packed.map(Compression::name).into()),
         ])
+    }
+}
+
+impl From<&Entry> for Value {
+    /// As `ensure_image` takes it: what is not known is left out.
+    fn from(image: &Entry) -> Self {
+        let urls: Vec<Value> = image.urls.iter().map(|url| url.as_str().into()).collect();
+        let fields = [
+            ("name", image.name.as_str().into()),
+            ("description", image.description.clone().into()),
+            ("architecture", image.architecture.as_str().into()),
+            ("format", image.format.clone().into()),
+            ("filename", image.filename.as_str().into()),
+            ("url", if let [one] = urls.as_slice() { one.clone() } else { urls.into() }),
+            ("checksum", image.checksum.clone().into()),
+            ("checksum_url", image.checksum_url.clone().into()),
+            ("user", image.user.clone().into()),
+            ("size", image.size.into()),
+            ("catalogue", image.catalogue.as_str().into()),
+            ("folder", image.folder.clone().into()),
+            ("default", image.default.into()),
+        ];
+        let known = fields.into_iter().filter(|(_, value): &(_, Self)| !value.is_unit());
+        Self::Map(known.map(|(key, value)| (key.to_string(), value)).collect())
     }
 }
 

@@ -62,6 +62,13 @@ impl Checksum {
         best.or_else(|| (lines == 1).then(|| Self::parse(list).ok()).flatten())
     }
 
+    /// The checksum of a list that has only one, whatever it calls its file.
+    pub fn single(list: &str) -> Option<Self> {
+        let mut found = list.lines().map(str::trim).filter_map(|line| bsd(line).or_else(|| gnu(line)));
+        let (only, _) = found.next()?;
+        found.next().is_none().then_some(only)
+    }
+
     /// Compares with what was counted; `what` names the file.
     pub fn verify(&self, found: &Self, what: &str) -> Result<()> {
         if self == found {
@@ -206,6 +213,8 @@ mod tests {
             assert_eq!(Checksum::find(list, "img"), None);
         }
         assert_eq!(Checksum::find(&format!("{EMPTY}\n"), "any"), Checksum::parse(EMPTY).ok());
+        assert_eq!(Checksum::single(&format!("# of\n{EMPTY}  older-name\n")), Checksum::parse(EMPTY).ok());
+        assert_eq!(Checksum::single(&gnu), None);
         let both = format!("{EMPTY}  c.img\n{long}  c.img\n");
         assert_eq!(Checksum::find(&both, "c.img"), Checksum::parse(&long).ok(), "the stronger one counts");
     }

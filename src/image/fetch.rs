@@ -74,13 +74,24 @@ pub fn fetch(request: &Request) -> Result<Fetched> {
     };
     let client = Client::new(request.stall);
     let mut request = request.clone();
-    if let (None, Some(list)) = (&request.checksum, &request.checksum_url) {
-        request.checksum = Some(listed(&client, &request, list)?);
-    }
+    let list = request.checksum_url.clone().filter(|_| request.checksum.is_none());
     if let Some(path) = local(first) {
+        if let Some(list) = list {
+            request.checksum = Some(listed(&client, &request, &list)?);
+        }
         return from_file(&request, &path);
     }
     let slot = Slot::open(&request.cache, first)?;
+    if let Some(list) = list {
+        match listed(&client, &request, &list) {
+            Ok(checksum) => request.checksum = Some(checksum),
+            // What is there was verified when it came.
+            Err(error) if unreachable(&error) && !request.force && slot.facts().is_some() => {
+                tracing::warn!(%error, "taking the image in the cache, as nobody can say whether there is a newer one");
+            }
+            Err(error) => return Err(error),
+        }
+    }
     if let Some(facts) = slot.facts().filter(|_| !request.force)
         && current(&client, &request, &facts)?
     {
@@ -146,8 +157,12 @@ fn listed(client: &Client, request: &Request, list: &str) -> Result<Checksum> {
     if let Some(signature) = &request.signature {
         signature.verify_text(&document(client, &signature.source)?, &text, list)?;
     }
+    let text = String::from_utf8_lossy(&text);
     let name = file_name(&request.sources[0]);
-    Checksum::find(&text, name).ok_or_else(|| {
+    // A list that is called like the image is about it, whatever older name stands in it.
+    let beside = file_name(list).strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+    let found = Checksum::find(&text, name).or_else(|| Checksum::single(&text).filter(|_| beside));
+    found.ok_or_else(|| {
         Error::new(
             Code::NotFound,
             Area::Storage,
@@ -157,9 +172,10 @@ fn listed(client: &Client, request: &Request, list: &str) -> Result<Checksum> {
     })
 }
 
-fn document(client: &Client, source: &str) -> Result<String> {
+/// A small document: a list of checksums, or a signature, which is text or not.
+fn document(client: &Client, source: &str) -> Result<Vec<u8>> {
     match local(source) {
-        Some(path) => fs::read_to_string(&path).map_err(|error| Error::io(&path, "read", &error)),
+        Some(path) => fs::read(&path).map_err(|error| Error::io(&path, "read", &error)),
         None => retried(|| client.document(source)),
     }
 }
@@ -191,12 +207,17 @@ fn current(client: &Client, request: &Request, facts: &Facts) -> Result<bool> {
     match retried(|| client.get(&facts.url, Want::Unless(&facts.version))) {
         Ok(Answer::Same) => Ok(true),
         Ok(Answer::Data { version, .. }) => Ok(version == facts.version),
-        Err(error) if matches!(error.code, Code::Failed | Code::Timeout) => {
+        Err(error) if unreachable(&error) => {
             tracing::warn!(%error, "taking the image in the cache, as nobody can say whether there is a newer one");
             Ok(true)
         }
         Err(error) => Err(error),
     }
+}
+
+/// Whether only the network or the server is in trouble, so that nothing is known about the image itself.
+fn unreachable(error: &Error) -> bool {
+    matches!(error.code, Code::Failed | Code::Timeout) && error.message.starts_with("cannot fetch")
 }
 
 /// Downloads and unpacks side by side; the image appears when all is verified.

@@ -137,17 +137,17 @@ impl Client {
         Ok(Answer::Data { at, total, version, body: Box::new(body) })
     }
 
-    /// A small document as text.
-    pub(super) fn document(&self, url: &str) -> Result<String, Trouble> {
+    /// A small document.
+    pub(super) fn document(&self, url: &str) -> Result<Vec<u8>, Trouble> {
         let Answer::Data { body, .. } = self.get(url, Want::Whole)? else {
             return Err(Trouble::Lasting(failed(url, "the server says it has not changed, which was not asked")));
         };
-        let mut text = String::new();
-        body.take(MOST_DOCUMENT + 1).read_to_string(&mut text).map_err(|error| interrupted_body(url, &error))?;
-        if text.len() as u64 > MOST_DOCUMENT {
+        let mut data = Vec::new();
+        body.take(MOST_DOCUMENT + 1).read_to_end(&mut data).map_err(|error| interrupted_body(url, &error))?;
+        if data.len() as u64 > MOST_DOCUMENT {
             return Err(Trouble::Lasting(failed(url, "it is larger than 1 MiB")));
         }
-        Ok(text)
+        Ok(data)
     }
 }
 

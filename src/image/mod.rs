@@ -1,8 +1,10 @@
 //! Disk images: fetched, verified, unpacked, and told by their content. Knows no libvirt.
 
 mod cache;
+mod catalogue;
 mod checksum;
 mod compression;
+mod convert;
 mod download;
 mod fetch;
 mod format;
@@ -13,8 +15,10 @@ mod signature;
 mod sparse;
 
 pub use cache::cache_folder;
+pub use catalogue::{Catalogue, Entry};
 pub use checksum::Checksum;
 pub use compression::Compression;
+pub use convert::convert;
 pub use fetch::{Fetched, Request, fetch, inspect};
 pub use format::{Description, Format, describe, describe_file};
 pub use rules::check;

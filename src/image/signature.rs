@@ -27,17 +27,17 @@ pub struct Signature {
 
 impl Signature {
     /// Checks the signature on a text; `what` names the text.
-    pub(super) fn verify_text(&self, signature: &str, text: &str, what: &str) -> Result<()> {
+    pub(super) fn verify_text(&self, signature: &[u8], text: &[u8], what: &str) -> Result<()> {
         match &self.key {
             Key::Minisign(key) => minisign(key, signature)
-                .and_then(|(key, signature)| key.verify(text.as_bytes(), &signature, true))
+                .and_then(|(key, signature)| key.verify(text, &signature, true))
                 .map_err(|error| untrusted(what, &error.to_string())),
-            Key::OpenPgp(keyring) => gpgv(keyring, signature, what, None, text.as_bytes()),
+            Key::OpenPgp(keyring) => gpgv(keyring, signature, what, None, text),
         }
     }
 
     /// Checks the signature on a file; `what` names it.
-    pub(super) fn verify_file(&self, signature: &str, path: &Path, what: &str) -> Result<()> {
+    pub(super) fn verify_file(&self, signature: &[u8], path: &Path, what: &str) -> Result<()> {
         let keyring = match &self.key {
             Key::Minisign(key) => return verify_stream(key, signature, path, what),
             Key::OpenPgp(keyring) => keyring,
@@ -46,11 +46,11 @@ impl Signature {
     }
 }
 
-fn minisign(key: &str, signature: &str) -> Result<(PublicKey, Minisign), minisign_verify::Error> {
-    Ok((PublicKey::from_base64(key)?, Minisign::decode(signature)?))
+fn minisign(key: &str, signature: &[u8]) -> Result<(PublicKey, Minisign), minisign_verify::Error> {
+    Ok((PublicKey::from_base64(key)?, Minisign::decode(&String::from_utf8_lossy(signature))?))
 }
 
-fn verify_stream(key: &str, signature: &str, path: &Path, what: &str) -> Result<()> {
+fn verify_stream(key: &str, signature: &[u8], path: &Path, what: &str) -> Result<()> {
     let wrong = |error: minisign_verify::Error| untrusted(what, &error.to_string());
     let unreadable = |error: std::io::Error| Error::io(path, "read", &error);
     let (key, signature) = minisign(key, signature).map_err(wrong)?;
@@ -67,7 +67,7 @@ fn verify_stream(key: &str, signature: &str, path: &Path, what: &str) -> Result<
 }
 
 /// `gpgv` reads one of both from its standard input; the signature of a file comes that way, as the file is large.
-fn gpgv(keyring: &Path, signature: &str, what: &str, file: Option<&Path>, text: &[u8]) -> Result<()> {
+fn gpgv(keyring: &Path, signature: &[u8], what: &str, file: Option<&Path>, text: &[u8]) -> Result<()> {
     let missing = |error: &std::io::Error| {
         Error::new(Code::Failed, Area::Storage, "cannot run `gpgv`")
             .caused_by(error.to_string())
@@ -80,15 +80,13 @@ fn gpgv(keyring: &Path, signature: &str, what: &str, file: Option<&Path>, text: 
         command.arg("-").arg(file);
         None
     } else {
-        let path = std::env::temp_dir().join(format!("vmscript-{}.sig", std::process::id()));
-        let failed = |error: std::io::Error| Error::io(&path, "write", &error);
-        // Never a file that somebody else put there.
-        let mut held = File::create_new(&path).map_err(failed)?;
-        held.write_all(signature.as_bytes()).map_err(failed)?;
-        command.arg(&path).arg("-");
-        Some(path)
+        let failed = |error: std::io::Error| Error::io(&std::env::temp_dir(), "write to", &error);
+        let mut held = tempfile::NamedTempFile::new().map_err(failed)?;
+        held.write_all(signature).map_err(failed)?;
+        command.arg(held.path()).arg("-");
+        Some(held)
     };
-    let input = if file.is_some() { signature.as_bytes() } else { text };
+    let input = if file.is_some() { signature } else { text };
     let ended = command.spawn().and_then(|mut child| {
         if let Some(mut pipe) = child.stdin.take() {
             // A program that does not read to the end has its reasons, which its exit code tells.
@@ -96,9 +94,7 @@ fn gpgv(keyring: &Path, signature: &str, what: &str, file: Option<&Path>, text: 
         }
         child.wait_with_output()
     });
-    if let Some(path) = held {
-        drop(std::fs::remove_file(path));
-    }
+    drop(held);
     let output = ended.map_err(|error| missing(&error))?;
     if output.status.success() {
         return Ok(());

@@ -9,6 +9,7 @@ use super::{Pool, Volume};
 use crate::floor::{Area, Code, Error, Result, format_size};
 use crate::schema::xml;
 use virt::storage_vol::StorageVol;
+use virt::sys;
 
 impl Volume {
     /// The format of its content, such as `qcow2`, as the host sees it.
@@ -20,12 +21,15 @@ impl Volume {
 
 impl Pool {
     /// Creates a volume of this XML as a full copy of another one, then grows it. A failure leaves no volume.
-    pub fn copy_volume(&self, xml: &str, base: &Volume, grow: Option<u64>) -> Result<Volume> {
+    /// A thick one takes all of its space at once.
+    pub fn copy_volume(&self, xml: &str, base: &Volume, grow: Option<u64>, thick: bool) -> Result<Volume> {
         let object = Object::new(Kind::Volume, &name_of(Kind::Volume, xml)?);
         if self.find_volume(&object.name)?.is_some() {
             return Err(super::define::already(&object));
         }
-        self.need(base.info()?.allocation, &object.to_string())?;
+        let found = base.info()?;
+        let room = if thick { grow.unwrap_or(found.capacity) } else { found.allocation };
+        self.need(room, &object.to_string())?;
         let transaction = Transaction::begin();
         let made = Made::Volume { pool: self.name().to_string(), name: object.name.to_string() };
         let copied = record(self.host(), made, || {
@@ -35,8 +39,12 @@ impl Pool {
             Volume::new(self.host(), raw)
         });
         let grown = copied.and_then(|volume| {
-            if let Some(capacity) = grow {
-                volume.resize(capacity, false)?;
+            match grow {
+                Some(capacity) if thick => while_busy(self.host(), || {
+                    volume.raw().resize(capacity, sys::VIR_STORAGE_VOL_RESIZE_ALLOCATE).explain("resize", &object)
+                })?,
+                Some(capacity) => volume.resize(capacity, false)?,
+                None => {}
             }
             Ok(volume)
         });

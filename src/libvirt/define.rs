@@ -125,14 +125,14 @@ impl Pool {
 
     /// Creates a volume and fills it. A failure leaves no volume.
     pub fn create_filled_volume(&self, xml: &str, content: &Content) -> Result<Volume> {
-        if let Content::Copy(base, grow) = content {
-            return self.copy_volume(xml, base, *grow);
+        if let Content::Copy { from, grow, thick } = content {
+            return self.copy_volume(xml, from, *grow, *thick);
         }
         let transaction = Transaction::begin();
         let filled = self.create_volume(xml).and_then(|volume| {
             let name = volume.object().plain();
             match content {
-                Content::None | Content::Copy(..) => {}
+                Content::None | Content::Copy { .. } => {}
                 Content::File(path) => drop(timing::timed(&name, "upload", || volume.upload(path))?),
                 Content::Bytes(data) => drop(timing::timed(&name, "upload", || volume.upload_bytes(data))?),
             }

@@ -21,8 +21,15 @@ pub enum Content {
     File(PathBuf),
     /// Data in memory, such as a seed.
     Bytes(Vec<u8>),
-    /// A full copy of another volume, and to what it grows.
-    Copy(Volume, Option<u64>),
+    /// A full copy of another volume.
+    Copy {
+        /// The other volume.
+        from: Volume,
+        /// To how many bytes it grows.
+        grow: Option<u64>,
+        /// Whether it takes all of its space at once.
+        thick: bool,
+    },
 }
 
 /// A volume to make.

@@ -17,6 +17,9 @@ use virt::sys;
 /// The most data that fits into one message of libvirt's protocol.
 const CHUNK: usize = 262_120;
 
+/// What tells most images apart: headers, tables and the first of the data.
+const HEAD: u64 = 1 << 20;
+
 /// How much a transfer moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transfer {
@@ -75,6 +78,30 @@ impl Volume {
                 Err(_) => error.note(format!("`{}` is left behind", part.display())),
             }),
         }
+    }
+
+    /// Whether it holds the same as a file of this machine: the same length and beginning, or all of it.
+    pub fn holds(&self, path: &Path, whole: bool) -> Result<bool> {
+        let unreadable = |error: io::Error| Error::io(path, "read", &error);
+        let file = File::open(path).map_err(unreadable)?;
+        let size = file.metadata().map_err(unreadable)?.len();
+        let own =
+            self.raw().info_flags(sys::VIR_STORAGE_VOL_GET_PHYSICAL).explain("ask for the size of", self.object())?;
+        if own.allocation != size {
+            return Ok(false);
+        }
+        let end = if whole { size } else { size.min(HEAD) };
+        let progress = Progress::begin(&format!("compare {}", self.name()), Some(end));
+        let stream =
+            self.stream(|stream| self.raw().download(stream, 0, end, sys::VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM))?;
+        let same = compare(&stream, &file, path, self.object(), &progress)?;
+        if same {
+            stream.finish().explain("download", self.object())?;
+        } else {
+            // What is left of it is of no interest.
+            drop(stream.abort());
+        }
+        Ok(same)
     }
 
     fn stream(&self, open: impl FnOnce(&Stream) -> Result<(), VirtError>) -> Result<Stream> {
@@ -147,6 +174,36 @@ fn send(stream: &Stream, mut data: &[u8], object: &Object) -> Result<()> {
         data = &data[usize::try_from(sent).unwrap_or_default().min(data.len())..];
     }
     Ok(())
+}
+
+fn compare(stream: &Stream, file: &File, path: &Path, object: &Object, progress: &Progress) -> Result<bool> {
+    let (mut theirs, mut ours) = (vec![0; CHUNK], vec![0; CHUNK]);
+    let mut at = 0;
+    loop {
+        interrupt::check()?;
+        let mut hole = match ffi::receive(stream, &mut theirs).explain("download", object)? {
+            Received::Data(0) => return Ok(true),
+            Received::Data(got) => {
+                file.read_exact_at(&mut ours[..got], at).map_err(|error| Error::io(path, "read", &error))?;
+                if ours[..got] != theirs[..got] {
+                    return Ok(false);
+                }
+                at += got as u64;
+                0
+            }
+            Received::Hole(length) => length,
+        };
+        while hole > 0 {
+            let want = usize::try_from(hole).map_or(CHUNK, |left| left.min(CHUNK));
+            file.read_exact_at(&mut ours[..want], at).map_err(|error| Error::io(path, "read", &error))?;
+            if ours[..want].iter().any(|byte| *byte != 0) {
+                return Ok(false);
+            }
+            at += want as u64;
+            hole -= want as u64;
+        }
+        progress.at(at);
+    }
 }
 
 fn receive_file(stream: &Stream, file: &File, path: &Path, object: &Object, progress: &Progress) -> Result<Transfer> {

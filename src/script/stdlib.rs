@@ -3,6 +3,7 @@
 /// Path and text of every module of the stdlib, sorted.
 pub(super) const MODULES: &[(&str, &str)] = &[
     ("std/hypervisor", include_str!("../../stdlib/hypervisor.rhai")),
+    ("std/image", include_str!("../../stdlib/image.rhai")),
     ("std/network", include_str!("../../stdlib/network.rhai")),
     ("std/pool", include_str!("../../stdlib/pool.rhai")),
     ("std/routing", include_str!("../../stdlib/routing.rhai")),

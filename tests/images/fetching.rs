@@ -13,14 +13,14 @@ use vmscript::image::{Checksum, Fetched, Format, Request, fetch};
 const TAG: &str = "\"v1\"";
 
 /// A bootable raw disk of 4 MiB, most of which are zeros.
-fn disk() -> Arc<Vec<u8>> {
+pub(crate) fn disk() -> Arc<Vec<u8>> {
     let mut data: Vec<u8> = (0..200_000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     data[510..512].copy_from_slice(&[0x55, 0xaa]);
     data.resize(4 << 20, 0);
     Arc::new(data)
 }
 
-fn sum(data: &[u8]) -> String {
+pub(crate) fn sum(data: &[u8]) -> String {
     let mut child =
         Command::new("sha256sum").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sha256sum runs");
     child.stdin.take().expect("piped").write_all(data).expect("written");

@@ -1,7 +1,9 @@
 //! Images from servers that behave and from servers that do not; seeds of all kinds.
 
+mod catalogues;
 mod fetching;
 mod guests;
 mod seeds;
 mod server;
+mod signatures;
 mod tls;

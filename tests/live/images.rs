@@ -21,17 +21,25 @@ let raw = pool.create_disk("image-raw.raw", #{{ image: base, mode: "copy", forma
 for disk in [overlay, copy, raw] {{ print(disk.info.capacity); }}
 raw.download("raw.img");
 assert_eq(image_info("raw.img").partitions, "mbr");
+connect().define_domain(#{{ type: "qemu", name: "image-guest", memory: "64 MiB", os: #{{ type: "hvm" }}, devices: #{{ disks: [ #{{
+    type: "volume", device: "disk", source: #{{ pool: "default", volume: "image-overlay.qcow2" }},
+    target: #{{ dev: "vda", bus: "virtio" }},
+}} ] }} }});
 try {{ base.delete(); }} catch (err) {{
     assert_eq(err.code, "busy");
     print(err.message);
 }}
+connect().domain("image-guest").undefine();
 try {{ pool.create_disk("image-small.qcow2", #{{ image: base, size: "1 MiB" }}); }} catch (err) {{ print(err.message); }}
 for disk in [overlay, copy, raw, base] {{ disk.delete(); }}
 "#
     ));
     let lines: Vec<_> = out.lines().collect();
     assert_eq!(lines[..3], ["2147483648", "3221225472", "1073741824"], "{out}");
-    assert_eq!(lines[3], "cannot delete volume `image-base.qcow2`: it is needed by its overlay `image-overlay.qcow2`");
+    assert_eq!(
+        lines[3],
+        "cannot delete volume `image-base.qcow2`: it is needed by domain `image-guest` and its overlay `image-overlay.qcow2`"
+    );
     assert!(
         lines[4].starts_with("disk `image-small.qcow2` cannot be 1 MiB: its image `image-base.qcow2` has "),
         "{out}"
@@ -56,4 +64,56 @@ fn wrong_images_are_refused_before_anything_is_made() {
         assert!(text(&output.stderr).contains(message), "{}", text(&output.stderr));
         assert_eq!(left("refused"), "");
     }
+}
+
+#[test]
+fn an_image_follows_its_source_unless_it_is_in_use() {
+    let images = std::env::var("VMSCRIPT_LAB_IMAGES").expect("VMSCRIPT_LAB_IMAGES is the tiny guest's folder");
+    let out = prints(&format!(
+        r#"
+let pool = connect().pool("default");
+let first = #{{ path: "{images}/tiny.qcow2", compare: "all" }};
+let other = #{{ path: "{images}/vmlinuz", bootable: false, compare: "all" }};
+print(pool.ensure_image("follow", first).changed);
+print(pool.ensure_image("follow", first).changed);
+print(pool.ensure_image("follow", other).changed);
+let disk = pool.create_disk("follow-overlay.qcow2", #{{ image: pool.volume("follow") }});
+let kept = pool.ensure_image("follow", first);
+print(`${{kept.changed}} ${{kept.outdated}}`);
+first.force = true;
+try {{ pool.ensure_image("follow", first); }} catch (err) {{ print(err.message); }}
+disk.delete();
+print(pool.ensure_image("follow", first).changed);
+pool.volume("follow").delete();
+"#
+    ));
+    let busy = "cannot delete volume `follow`: it is needed by its overlay `follow-overlay.qcow2`";
+    assert_eq!(out.lines().collect::<Vec<_>>(), ["true", "false", "true", "false true", busy, "true"]);
+    assert_eq!(left("follow"), "");
+}
+
+#[test]
+fn an_image_becomes_raw_and_its_thick_copy_takes_its_space_at_once() {
+    let images = std::env::var("VMSCRIPT_LAB_IMAGES").expect("VMSCRIPT_LAB_IMAGES is the tiny guest's folder");
+    let out = prints(&format!(
+        r#"
+let pool = connect().pool("default");
+let image = pool.ensure_image("made.raw", #{{ path: "{images}/tiny.qcow2", convert: "raw" }}).volume;
+print(image.info.capacity == image_info("{images}/tiny.qcow2").virtual_size);
+let thick = pool.create_disk("made-thick.raw", #{{ image: image, mode: "copy", thick: true, size: "64 MiB" }});
+print(thick.info.capacity);
+print(thick.info.allocation >= thick.info.capacity);
+let thin = pool.create_disk("made-thin.raw", #{{ image: image, mode: "copy", size: "64 MiB" }});
+print(thin.info.allocation < 40000000);
+try {{ pool.create_disk("made-huge.raw", #{{ image: image, mode: "copy", thick: true, size: "900 TiB" }}); }} catch (err) {{
+    print(err.code);
+    print(err.message);
+}}
+for disk in [thick, thin, image] {{ disk.delete(); }}
+"#
+    ));
+    let lines: Vec<_> = out.lines().collect();
+    assert_eq!(lines[..5], ["true", "67108864", "true", "true", "no-space"], "{out}");
+    assert!(lines[5].starts_with("volume `made-huge.raw` needs 900 TiB in pool `default`, which has "), "{out}");
+    assert_eq!(left("made"), "");
 }
