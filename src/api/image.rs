@@ -72,11 +72,11 @@ mod functions {
     /// # Example
     ///
     /// ```rhai
-    /// write_file("images.yaml", "
+    /// write_file("images.yaml", `
     /// vm_images:
     ///   web: { url: 'https://example.com/web.qcow2.xz', checksum_url: 'https://example.com/SHA256SUMS', user: admin }
     /// vm_default_image: web
-    /// ");
+    /// `);
     /// assert_eq(catalogue_image(#{ catalogue: "images.yaml" }).filename, "web.qcow2");
     /// assert_eq(catalogue_image(#{ name: "debian-13", architecture: "aarch64" }).user, "debian");
     /// ```
