@@ -5,8 +5,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use vmscript::floor::Code;
 use vmscript::libvirt::{
-    Clock, Condition, Content, EventKind, Family, Host, Mode, Provision, Source, Storage, WaitIp, WaitOptions, wait,
-    wait_all, wait_any,
+    Clock, Condition, Content, EventKind, Family, Host, Mode, Provision, Snap, Source, Storage, WaitIp, WaitOptions,
+    wait, wait_all, wait_any,
 };
 
 const HOST: &str = "<node>
@@ -145,6 +145,10 @@ fn nonsense_is_refused_by_validation() {
     let error = host.define_network("<network><name>n</name><bogus/></network>").expect_err("refused");
     assert_eq!(error.code, Code::InvalidDefinition, "{error}");
     assert!(host.domains().expect("listed").is_empty());
+    let vm = host.define_domain(&domain("web")).expect("defined");
+    let wrong = "<domainsnapshot><name>s</name><bogus/></domainsnapshot>";
+    let error = vm.create_snapshot(wrong, Snap::default()).expect_err("refused");
+    assert_eq!(error.code, Code::InvalidDefinition, "{error}");
 }
 
 #[test]

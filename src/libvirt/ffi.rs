@@ -32,6 +32,7 @@ use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::error::Error;
 use virt::network::Network;
+use virt::nwfilter::NWFilter;
 use virt::secret::Secret;
 use virt::stream::Stream;
 use virt::sys;
@@ -125,6 +126,17 @@ pub(super) fn create_network_validated(connect: &Connect, xml: &str) -> Result<N
         let network =
             sys::virNetworkCreateXMLFlags(connect.as_ptr(), xml.as_ptr(), sys::VIR_NETWORK_CREATE_VALIDATE as c_uint);
         if network.is_null() { Err(Error::last_error()) } else { Ok(Network::from_ptr(network)) }
+    }
+}
+
+/// Defines a network filter after validating its XML.
+pub(super) fn define_nwfilter_validated(connect: &Connect, xml: &str) -> Result<NWFilter, Error> {
+    let xml = CString::new(xml)?;
+    // SAFETY: connection and text outlive the call; a pointer that is not null is a reference that is ours.
+    unsafe {
+        let filter =
+            sys::virNWFilterDefineXMLFlags(connect.as_ptr(), xml.as_ptr(), sys::VIR_NWFILTER_DEFINE_VALIDATE as c_uint);
+        if filter.is_null() { Err(Error::last_error()) } else { Ok(NWFilter::from_ptr(filter)) }
     }
 }
 

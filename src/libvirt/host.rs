@@ -65,6 +65,9 @@ impl Host {
         let name = uri.unwrap_or("default");
         let uri = connect.uri().explain("ask for the URI of", &Object::new(Kind::Host, name))?;
         tracing::debug!(uri, "connected");
+        if let (Ok(here), Ok(there)) = (Connect::version(), connect.lib_version()) {
+            crate::schema::meet(&dotted(here), &dotted(there));
+        }
         let object = Object::new(Kind::Host, &uri);
         let hub = Hub::default();
         watch(&connect, &uri, &hub);

@@ -1,9 +1,10 @@
 //! Devices, network interfaces and network filters of a host.
 
-use super::Host;
 use super::cause::Explain;
+use super::define::validated;
 use super::lookup::{missing, sorted};
 use super::object::{Kind, Object};
+use super::{Host, ffi};
 use crate::floor::{Code, Error, Result, did_you_mean};
 use crate::schema::xml;
 use virt::sys;
@@ -103,7 +104,8 @@ impl Host {
         if self.raw().lookup_nwfilter_by_name(&name).is_ok() {
             return Err(super::define::already(&object));
         }
-        NwFilter::new(self.raw().define_nwfilter_xml(xml).explain("define", &object)?)
+        let raw = validated(|| ffi::define_nwfilter_validated(self.raw(), xml), || self.raw().define_nwfilter_xml(xml));
+        NwFilter::new(raw.explain("define", &object)?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Secrets that a host keeps for disks and servers. Their values go in and never come out.
 
 use super::cause::Explain;
+use super::define::validated;
 use super::lookup::sorted;
 use super::object::{Kind, Object};
 use super::{Host, ffi};
@@ -41,7 +42,9 @@ impl Host {
     /// Defines a secret; it has no value yet.
     pub fn define_secret(&self, xml: &str) -> Result<Secret> {
         let object = Object::new(Kind::Secret, "new");
-        Secret::new(self, self.raw().define_secret_xml(xml, 0).explain("define", &object)?)
+        let define = |flags| self.raw().define_secret_xml(xml, flags);
+        let raw = validated(|| define(sys::VIR_SECRET_DEFINE_VALIDATE), || define(0));
+        Secret::new(self, raw.explain("define", &object)?)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Domain;
 use super::cause::Explain;
-use super::define::name_of;
+use super::define::{name_of, validated};
 use super::object::{Kind, Object};
 use crate::floor::{Code, Error, Result, did_you_mean};
 use virt::domain::Domain as Raw;
@@ -71,7 +71,8 @@ impl Domain {
             | flag(snap.halt, sys::VIR_DOMAIN_SNAPSHOT_CREATE_HALT)
             | flag(snap.reuse_external, sys::VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT)
             | flag(snap.no_metadata, sys::VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA);
-        let raw = self.raw().create_snapshot_xml(xml, flags);
+        let create = |flags| self.raw().create_snapshot_xml(xml, flags);
+        let raw = validated(|| create(flags | sys::VIR_DOMAIN_SNAPSHOT_CREATE_VALIDATE), || create(flags));
         Snapshot::new(self, raw.explain("create", &Object::new(Kind::Snapshot, &name))?)
     }
 

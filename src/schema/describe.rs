@@ -96,7 +96,8 @@ pub(super) fn of_type(table: &Table, ty: &Type) -> Vec<Field> {
     found
 }
 
-fn of_sequence(table: &Table, ty: &Type) -> Vec<Field> {
+/// The entries of the one list of all children.
+pub(super) fn of_sequence(table: &Table, ty: &Type) -> Vec<Field> {
     let entries = ty.children.iter().filter(|child| ty.in_sequence(child));
     entries.map(|child| Field { key: child.name.clone(), list: false, ..of_child(table, child) }).collect()
 }

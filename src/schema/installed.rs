@@ -12,11 +12,21 @@ pub fn set_schema_dir(directory: PathBuf) {
     drop(CHOSEN.set(directory));
 }
 
+/// The directory that was chosen, if one was.
+fn chosen() -> Option<PathBuf> {
+    let named = || env::var_os("VMSCRIPT_SCHEMA_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
+    CHOSEN.get().cloned().or_else(named)
+}
+
+/// Whether somebody chose the schemas.
+pub(crate) fn is_chosen() -> bool {
+    chosen().is_some()
+}
+
 /// The directory of the installed libvirt's schemas: the chosen one (`VMSCRIPT_SCHEMA_DIR` counts too; `none` for none),
 /// the one that belongs to the loaded libvirt, or one of the usual places. None if there is no such directory.
 pub(crate) fn directory() -> Result<Option<PathBuf>> {
-    let named = env::var_os("VMSCRIPT_SCHEMA_DIR").filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(chosen) = CHOSEN.get().cloned().or(named) {
+    if let Some(chosen) = chosen() {
         // Falling back to another directory would hide that this choice is wrong.
         return match chosen {
             none if none == Path::new("none") => Ok(None),

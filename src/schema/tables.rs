@@ -30,17 +30,22 @@ pub(super) fn of(kind: Kind) -> Result<(&'static Schema, TypeId)> {
     let at = Kind::ALL.iter().position(|other| other.schema() == kind.schema());
     let file = &SCHEMAS[at.expect("every schema file is that of a kind of document")];
     let schema = file.get_or_init(|| load(kind)).as_ref().map_err(Error::clone)?;
-    let ty = root(schema.table, kind).ok_or_else(|| {
-        let message = format!("libvirt's schema `{}` does not know `<{}>`", kind.schema(), kind.root());
-        Error::new(Code::Failed, Area::Script, message)
-    })?;
-    Ok((schema, ty))
+    Ok((schema, root(schema.table, kind)?))
 }
 
-fn root(table: &Table, kind: Kind) -> Option<TypeId> {
-    let Kind::Device(name) = kind else { return table.root(kind.root()) };
+/// The type of a kind's root.
+pub(super) fn root(table: &Table, kind: Kind) -> Result<TypeId> {
     let child = |ty: TypeId, name: &str| table.types[ty].child(&Name::plain(name)).map(|slot| slot.ty);
-    child(child(table.root("domain")?, "devices")?, name)
+    let found = match kind {
+        Kind::Device(name) => {
+            table.root("domain").and_then(|domain| child(domain, "devices")).and_then(|devices| child(devices, name))
+        }
+        _ => table.root(kind.root()),
+    };
+    found.ok_or_else(|| {
+        let message = format!("libvirt's schema `{}` does not know `<{}>`", kind.schema(), kind.root());
+        Error::new(Code::Failed, Area::Script, message)
+    })
 }
 
 fn load(kind: Kind) -> Result<Schema> {

@@ -3,6 +3,7 @@
 mod cli;
 mod docs;
 mod errors;
+mod fields;
 mod machine;
 mod repl;
 mod support;

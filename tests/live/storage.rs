@@ -61,6 +61,10 @@ fn a_volume_that_is_needed_is_not_deleted() {
 fn a_secret_opens_an_encrypted_volume() {
     let host = &lab().host;
     let xml = "<secret ephemeral='no' private='yes'><usage type='volume'><volume>/luks</volume></usage></secret>";
+    let error = host.define_secret(&xml.replace("<usage", "<bogus/><usage")).expect_err("libvirt validates it");
+    assert_eq!(error.code, Code::InvalidDefinition, "{error}");
+    let error = host.define_nwfilter("<filter name='bogus'><bogus/></filter>").expect_err("libvirt validates it");
+    assert_eq!(error.code, Code::InvalidDefinition, "{error}");
     let secret = host.define_secret(xml).expect("defined");
     secret.set_value(b"open sesame").expect("set");
     assert_eq!((secret.usage().expect("known"), secret.name()), ("volume", "/luks"));
