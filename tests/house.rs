@@ -38,7 +38,18 @@ const ROOMS: &[Room] = &[
     Room {
         name: "libvirt",
         rooms: &["schema", "addressing", "floor"],
-        crates: &["base64", "ipnet", "libc", "nix", "png", "serde_json", "virt"],
+        crates: &[
+            "base64",
+            "ipnet",
+            "libc",
+            "netlink_packet_core",
+            "netlink_packet_route",
+            "netlink_sys",
+            "nix",
+            "png",
+            "serde_json",
+            "virt",
+        ],
     },
     Room {
         name: "seed",

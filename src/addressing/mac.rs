@@ -40,6 +40,11 @@ impl Mac {
         self.0[0] & 1 == 0 && self.0 != [0; 6]
     }
 
+    /// Whether it looks like that of a virtual machine: in QEMU's range, or made from an address.
+    pub fn is_virtual(self) -> bool {
+        matches!(self.0, [0x52, 0x54, 0x00, ..] | [0xbe, 0xef, ..])
+    }
+
     /// An address in QEMU's range with these last three octets.
     pub fn qemu(last: [u8; 3]) -> Self {
         let [a, b, c] = last;
@@ -61,5 +66,7 @@ mod tests {
         }
         assert!(!Mac([1, 0, 0x5e, 0, 0, 1]).is_unicast());
         assert!(Mac::qemu([1, 2, 3]).is_unicast());
+        assert!(Mac::qemu([1, 2, 3]).is_virtual() && Mac([0xbe, 0xef, 10, 0, 0, 5]).is_virtual());
+        assert!(!Mac([0xb6, 0x7d, 0x33, 0x9e, 0xcc, 0x1c]).is_virtual());
     }
 }

@@ -41,7 +41,7 @@ mod functions {
     /// `[#{ addr, holder, source, hwaddr, place }]`.
     ///
     /// `source` is where that is written: `host` (the host's own), `declared` (a domain's `static_ip`), `reservation`,
-    /// `lease` or `arp`.
+    /// `lease`, `arp`, or `stale-lease`, of a machine that is gone.
     ///
     /// # Example
     ///

@@ -4,18 +4,14 @@
 
 use crate::addressing::ip_from_tap;
 use crate::floor::{Area, Code, Error, Result};
+use crate::libvirt::netlink::Netlink;
 use crate::schema::xml;
-use serde::Deserialize;
+use nix::net::if_::{if_indextoname, if_nametoindex};
+use std::io;
 use std::net::Ipv4Addr;
-use std::process::{Command, Stdio};
 
 /// The gateway of every routed guest: the host itself, on the guest's own link.
-const GATEWAY: &str = "169.254.0.1/32";
-
-#[derive(Deserialize)]
-struct Route {
-    dev: Option<String>,
-}
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(169, 254, 0, 1);
 
 /// Does what the hook of libvirt's QEMU driver has to do for an operation; `domain` is the guest's XML. A failure at the
 /// start makes libvirt stop the guest.
@@ -42,45 +38,33 @@ fn taps(domain: &str) -> Result<Vec<(String, Ipv4Addr)>> {
 }
 
 fn add(tap: &str, ip: Ipv4Addr) -> Result<()> {
-    let target = format!("{ip}/32");
-    if let Some(other) = routes(&target)?.into_iter().find(|dev| dev != tap) {
+    let failed = |doing: &str, cause: &io::Error| failed(&format!("{doing} `{tap}`"), cause);
+    let kernel = Netlink::open().map_err(|cause| failed("ask the kernel about", &cause))?;
+    let device = if_nametoindex(tap).map_err(|cause| failed("find", &cause.into()))?;
+    let present = kernel.route(ip).map_err(|cause| failed("ask for the route of", &cause))?;
+    if let Some(other) = present.filter(|other| *other != device) {
+        let other =
+            if_indextoname(other).map_or_else(|_| other.to_string(), |name| name.to_string_lossy().into_owned());
         let message = format!("the route to {ip} goes through `{other}` already");
         return Err(Error::new(Code::AlreadyExists, Area::Network, message).hint("another guest has this address"));
     }
-    system(&["address", "replace", GATEWAY, "dev", tap])?;
-    system(&["link", "set", "dev", tap, "up"])?;
-    system(&["route", "replace", &target, "dev", tap, "scope", "link"]).map(drop)
+    kernel.add_address(device, GATEWAY).map_err(|cause| failed("give the gateway's address to", &cause))?;
+    kernel.up(device).map_err(|cause| failed("switch on", &cause))?;
+    kernel.add_route(ip, device).map_err(|cause| failed(&format!("route {ip} to"), &cause))
 }
 
 /// The route goes with the tap, which may be gone already.
 fn remove(tap: &str, ip: Ipv4Addr) -> Result<()> {
-    let target = format!("{ip}/32");
-    if routes(&target)?.iter().any(|dev| dev == tap) {
-        system(&["route", "del", &target, "dev", tap])?;
-    }
-    Ok(())
-}
-
-/// The devices that a target is routed through.
-fn routes(target: &str) -> Result<Vec<String>> {
-    let text = system(&["-json", "route", "show", "exact", target])?;
-    let routes: Vec<Route> = serde_json::from_str(&text).unwrap_or_default();
-    Ok(routes.into_iter().filter_map(|route| route.dev).collect())
-}
-
-/// Runs the system's `ip`.
-fn system(arguments: &[&str]) -> Result<String> {
-    let failed = |cause: String| {
-        let message = format!("cannot run `ip {}`", arguments.join(" "));
-        Error::new(Code::Failed, Area::Network, message).caused_by(cause.trim().to_string())
+    let Ok(device) = if_nametoindex(tap) else { return Ok(()) };
+    let taken = || -> io::Result<()> {
+        let kernel = Netlink::open()?;
+        if kernel.route(ip)? == Some(device) { kernel.remove_route(ip, device) } else { Ok(()) }
     };
-    let output = Command::new("ip").args(arguments).stdin(Stdio::null()).output();
-    let output = output.map_err(|cause| failed(cause.to_string()))?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()))
-    }
+    taken().map_err(|cause| failed(&format!("take back the route of {ip} to `{tap}`"), &cause))
+}
+
+fn failed(doing: &str, cause: &io::Error) -> Error {
+    Error::new(Code::Failed, Area::Network, format!("cannot {doing}: {cause}"))
 }
 
 #[cfg(test)]

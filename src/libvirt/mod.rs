@@ -26,6 +26,7 @@ mod live;
 mod lookup;
 mod machine;
 mod migrate;
+mod netlink;
 mod network;
 mod network_edit;
 mod object;

@@ -19,6 +19,20 @@ const STRANGER: &str = "
     nsenter -t $! -n ip address add 192.168.172.150/24 dev inner
     echo $!";
 
+/// A card of a virtual machine asks for a lease and is gone without giving it back; prints the address.
+const GONE: &str = r#"
+    folder=$(mktemp -d)
+    ip link add gone0 type veth peer name gone1 address 52:54:00:00:00:77
+    ip link set gone0 master virbr172 up
+    ip link set gone1 up
+    printf '#!/bin/sh\n[ -z "$new_ip_address" ] || echo "$new_ip_address"\n' >$folder/tell
+    chmod +x $folder/tell
+    : >$folder/conf
+    timeout 120 dhclient -4 -1 -q -cf $folder/conf -sf $folder/tell -lf $folder/leases -pf $folder/pid gone1
+    kill "$(cat $folder/pid)"
+    ip link del gone0
+    rm -r $folder"#;
+
 #[test]
 fn neighbours_are_seen_gateways_probed_and_leases_given_back() {
     let own = Own::new("here", 172);
@@ -31,6 +45,7 @@ fn neighbours_are_seen_gateways_probed_and_leases_given_back() {
          ip neighbour flush dev virbr172
          ping -n -c 1 -w 60 {guest}"
     ));
+    let gone = shell(GONE);
     let script = r#"
 for one in ipam(net) { print(`${one.addr} ${one.holder} ${one.source}`); }
 for ip in [
@@ -49,14 +64,18 @@ let next = host.provision(definition("beside", #{
 }, "agent"), #{ start: false });
 print(next.network_status[0].assigned_ip);
 print(next.network_status[0].conditions.filter(|one| one.type == "GatewayReachable")[0].reason);
+// The address of a machine that is gone is free, and its lease ends.
+let heir = host.provision(definition("heir", #{ address: "GONE/24", via: "dhcp" }, "agent"), #{ start: false });
 assert_eq(net.dhcp_leases().len(), 1);
+heir.undefine();
 remove(host, "leased");
 next.undefine();
 assert_eq([net.dhcp_leases(), net.reservations()], [[], []]);
 "#;
-    let shown = own.prints_inside(script);
+    let shown = own.prints_inside(&script.replace("GONE", gone.trim()));
     for expected in [
         format!("{guest} leased lease").as_str(),
+        format!("{} 52:54:00:00:00:77 stale-lease", gone.trim()).as_str(),
         format!("{guest} leased arp").as_str(),
         "IP address 192.168.172.150 is already in use by machine unknown",
         "gateway 192.168.172.99 does not answer",

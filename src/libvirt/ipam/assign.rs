@@ -28,6 +28,8 @@ pub(super) struct Assigned {
     pub(super) tap: Option<String>,
     /// The network that must reserve it.
     pub(super) reserve: Option<Network>,
+    /// The card of a machine that is gone, whose lease has to end before.
+    pub(super) stale: Option<Mac>,
     /// Where other cards are in its way.
     pub(super) place: Option<Place>,
     /// libvirt's network there, if it is one.
@@ -50,7 +52,7 @@ impl Grounds {
             let network = card.network(host)?;
             let subnets = network.as_ref().map(Network::subnets).transpose()?.unwrap_or_default();
             let names = network.as_ref().map(names_of).transpose()?.flatten();
-            let mut known = host.survey(&place, machines)?;
+            let mut known = host.survey(&place, machines, shared.is_empty())?;
             for other in shared {
                 known.extend(other.survey_shared(&place)?);
             }
@@ -124,6 +126,7 @@ pub(super) fn assign(
             mac,
             tap: v4.filter(|_| wish.ip.tap_from_ip).map(tap_from_ip),
             reserve: None,
+            stale: ground.and_then(|ground| ground.known.stale_lease(net.addr(), &[mac])?.mac),
             network: ground.and_then(|ground| ground.network.clone()),
             place,
         };
@@ -201,6 +204,12 @@ fn against(host: &Host, assigned: &Assigned, ground: &Ground) -> Vec<Finding> {
     }
     if let Some(record) = ground.known.conflict(ip, &[assigned.mac]) {
         found.push(taken(wish, record));
+    } else if let Some(record) =
+        ground.known.stale_lease(ip, &[assigned.mac]).filter(|_| wish.ip.via.by_dhcp() && !host.is_here())
+    {
+        // A DHCP server gives the address to nobody else, reserved or not; only on this machine it can be told better.
+        let message = format!("{} has leased {ip} to {}, which is gone", ground.place.label, record.holder);
+        found.push(value(&wish.path, "address", message, "the lease runs out by itself; until then, leave `via` out"));
     } else if wish.ip.address.is_some() && host.answers(ip) == Some(true) {
         let message = format!("IP address {ip} is already in use by machine unknown");
         found.push(value(

@@ -108,7 +108,8 @@ impl Host {
         }
         let transaction = Transaction::begin();
         let taken = self.take(name, root, seed, &assigned, gateways);
-        let alone = taken.and_then(|domain| Ok((self.is_alone(&domain, &assigned)?, cards_of(&domain)?, domain)));
+        let alone =
+            taken.and_then(|domain| Ok((self.is_alone(&domain, &assigned, shared)?, cards_of(&domain)?, domain)));
         match alone {
             Ok((None, cards, domain)) => Ok(Attempt::Won(won(domain, cards, assigned, transaction))),
             Ok((Some(error), ..)) => Ok(Attempt::Lost(transaction.roll_back(error))),
@@ -133,6 +134,7 @@ impl Host {
         for (one, gateway) in assigned.iter().zip(gateways) {
             let ip = one.net.addr();
             if let Some(network) = &one.reserve {
+                network.release_leases(one.stale.as_slice());
                 let mac = Some(one.mac).filter(|_| ip.is_ipv4());
                 network.reserve(&Reservation { ip, mac, name: network.host_name(name, ip)? })?;
             }
@@ -155,13 +157,16 @@ impl Host {
     }
 
     /// Whether nobody else claims the same addresses after all.
-    fn is_alone(&self, domain: &Domain, assigned: &[Assigned]) -> Result<Option<Error>> {
+    fn is_alone(&self, domain: &Domain, assigned: &[Assigned], shared: &[Self]) -> Result<Option<Error>> {
         let mut machines = self.machines()?;
         machines.retain(|machine| machine.domain.name() != domain.name());
         for one in assigned {
             let Some(place) = &one.place else { continue };
             let mut known = Known::default();
             known.extend(survey::at(place, &machines));
+            for other in shared {
+                known.extend(other.declared_shared(place)?);
+            }
             if let Some(record) = known.conflict(one.net.addr(), &[]) {
                 let finding = taken(&one.wish, record);
                 return Ok(Some(Error::definition(&domain.object().to_string(), vec![finding])));

@@ -10,7 +10,7 @@ impl Network {
     /// Who holds which address, and where that is written, in the order of the addresses.
     pub fn ipam(&self) -> Result<Vec<Record>> {
         let host = self.host();
-        Ok(host.survey(&Place::of_network(self)?, &host.machines()?)?.into_sorted())
+        Ok(host.survey(&Place::of_network(self)?, &host.machines()?, true)?.into_sorted())
     }
 
     /// The next free address of the network, or of a range in it. Nothing is taken by asking.

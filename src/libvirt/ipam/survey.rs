@@ -115,12 +115,12 @@ impl Host {
         Ok(machines)
     }
 
-    /// Who holds what at a place.
-    pub(super) fn survey(&self, place: &Place, machines: &[Machine]) -> Result<Known> {
+    /// Who holds what at a place. If the machines are all that can be there, a lease for none of them is stale.
+    pub(super) fn survey(&self, place: &Place, machines: &[Machine], all: bool) -> Result<Known> {
         let mut known = Known::default();
         for name in &place.networks {
             if let Some(network) = self.find_network(name)? {
-                known.extend(self.of_network(&network, &network.subnets()?, machines));
+                known.extend(self.of_network(&network, &network.subnets()?, machines, all));
             }
         }
         if let Some(bridge) = &place.bridge {
@@ -136,17 +136,19 @@ impl Host {
     /// Who holds what on the bridge of that name of another host, which shares it.
     pub(super) fn survey_shared(&self, place: &Place) -> Result<Vec<Record>> {
         let Some(bridge) = &place.bridge else { return Ok(Vec::new()) };
-        let label = format!("bridge `{bridge}` of {}", self.hostname()?);
-        let place = Self::shared(self, bridge, label)?;
-        let machines = self.machines()?;
-        Ok(self.survey(&place, &machines)?.into_sorted())
+        let records = self.survey(&Place::of_bridge(self, bridge)?, &self.machines()?, false)?.into_sorted();
+        let host = self.hostname()?;
+        let told = |record: Record| Record { place: format!("{} of host `{host}`", record.place), ..record };
+        Ok(records.into_iter().map(told).collect())
     }
 
-    fn shared(&self, bridge: &str, label: String) -> Result<Place> {
-        Ok(Place { label, ..Place::of_bridge(self, bridge)? })
+    /// What machines on the bridge of that name of another host declare.
+    pub(super) fn declared_shared(&self, place: &Place) -> Result<Vec<Record>> {
+        let Some(bridge) = &place.bridge else { return Ok(Vec::new()) };
+        Ok(at(&Place::of_bridge(self, bridge)?, &self.machines()?).collect())
     }
 
-    fn of_network(&self, network: &Network, subnets: &[Subnet], machines: &[Machine]) -> Vec<Record> {
+    fn of_network(&self, network: &Network, subnets: &[Subnet], machines: &[Machine], all: bool) -> Vec<Record> {
         let place = format!("network `{}`", network.name());
         let named = |mac: Option<Mac>, name: Option<String>| {
             let machine = mac.and_then(|mac| holder_of(mac, machines));
@@ -164,8 +166,10 @@ impl Host {
         // A network that is not running has no leases, and some drivers cannot tell them.
         for lease in network.dhcp_leases().unwrap_or_default() {
             let mac = lease.mac.parse().ok();
+            let gone = |mac: &Mac| all && mac.is_virtual() && holder_of(*mac, machines).is_none();
+            let source = if mac.as_ref().is_some_and(gone) { Source::StaleLease } else { Source::Lease };
             if let Ok(ip) = lease.addr.parse() {
-                add(ip, Source::Lease, named(mac, lease.hostname), mac);
+                add(ip, source, named(mac, lease.hostname), mac);
             }
         }
         records
