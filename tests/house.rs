@@ -18,7 +18,16 @@ const ROOMS: &[Room] = &[
     Room {
         name: "cli",
         rooms: &["repl", "script", "api", "floor"],
-        crates: &["clap", "comfy_table", "ctrlc", "indicatif", "serde_json", "serde_saphyr", "tracing_subscriber"],
+        crates: &[
+            "clap",
+            "comfy_table",
+            "ctrlc",
+            "indicatif",
+            "rustix",
+            "serde_json",
+            "serde_saphyr",
+            "tracing_subscriber",
+        ],
     },
     Room {
         name: "repl",

@@ -109,6 +109,23 @@ mod functions {
         Ok(record(ended))
     }
 
+    /// Runs a program in the guest and waits for its end, all in one map: `path`, `args` and the options above.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// assert_eq(vm.exec(#{ path: "/bin/echo", args: ["hello"], timeout: "30s" }).stdout, "hello\n");
+    /// ```
+    #[rhai_fn(name = "exec", pure, return_raw)]
+    pub fn exec_map(vm: &mut Domain, program: Map) -> RhaiResultOf<Map> {
+        let mut options = program;
+        let path = options.remove("path").map(|path| path.to_string());
+        let path = path.ok_or_else(|| Error::argument("a program needs its `path`"))?;
+        let args = options.remove("args").and_then(Dynamic::try_cast::<Array>).unwrap_or_default();
+        exec_with(vm, &path, args, options)
+    }
+
     /// Reads a text file of the guest.
     ///
     /// # Example

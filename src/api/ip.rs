@@ -70,6 +70,18 @@ mod functions {
         Ok(super::address(&address)?)
     }
 
+    /// An IP address as `ip` gives it, or `()` if the text is none.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(parse_ip("10.0.0.5/24").prefix, 24);
+    /// assert_eq(parse_ip("web"), ());
+    /// ```
+    pub fn parse_ip(address: Dynamic) -> Dynamic {
+        super::address(&address).map_or(Dynamic::UNIT, Dynamic::from)
+    }
+
     /// A MAC address from text.
     ///
     /// # Example

@@ -42,6 +42,7 @@ mod secret;
 mod seed;
 mod snapshot;
 mod source;
+mod system;
 mod together;
 mod update;
 mod volume;
@@ -153,6 +154,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Secret", secret::module()),
         ("Seed", seed::module()),
         ("Snapshot", snapshot::module()),
+        ("System", system::module()),
         ("Together", together::module()),
         ("Update", update::module()),
         ("Volume", volume::module()),

@@ -3,7 +3,7 @@
 use super::RhaiResultOf;
 use super::together::with_notes;
 use crate::floor::{Area, Code, Error, Options, Result, interrupt};
-use crate::libvirt::Current;
+use crate::libvirt::{Current, Domain};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr};
 use std::cell::RefCell;
@@ -156,7 +156,8 @@ fn own(body: &FnPtr) -> FnPtr {
 /// How an item is named in errors.
 fn name(item: &Dynamic) -> String {
     let field = item.as_map_ref().ok().and_then(|map| map.get("name").map(ToString::to_string));
-    match field {
+    let domain = item.read_lock::<Domain>().map(|domain| domain.name().to_string());
+    match field.or(domain) {
         Some(name) => format!("`{name}`"),
         None => format!("`{}`", item.to_string().chars().take(60).collect::<String>()),
     }

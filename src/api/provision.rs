@@ -72,7 +72,8 @@ fn hosts(given: Option<&Dynamic>) -> Result<Vec<Host>> {
 fn has_seed(given: &Map) -> bool {
     let is_seed = |item: &Dynamic| {
         let map = item.as_map_ref();
-        map.is_ok_and(|map| map.get("from").is_some_and(|from| from.read_lock::<Seed>().is_some()))
+        let seeds = |from: &Dynamic| from.is::<Seed>() || from.is::<Guest>();
+        map.is_ok_and(|map| map.get("from").is_some_and(seeds))
     };
     given.get("storage").is_some_and(|list| list.as_array_ref().is_ok_and(|list| list.iter().any(is_seed)))
 }

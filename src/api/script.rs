@@ -1,8 +1,8 @@
 //! What scripts need beside libvirt: assertions, time, the environment, the end of the run.
 
-use crate::floor::{Area, Code, Error, did_you_mean, duration, interrupt};
+use crate::floor::{Area, Code, Error, did_you_mean, duration, interrupt, nearest as near};
 use rhai::plugin::*;
-use rhai::{Dynamic, EvalAltResult, Map, Module};
+use rhai::{Array, Dynamic, EvalAltResult, Map, Module};
 
 pub(super) fn module() -> Module {
     exported_module!(functions)
@@ -39,6 +39,19 @@ mod functions {
             all.insert(key, value);
         }
         Ok(all)
+    }
+
+    /// The word of a list that is meant by a misspelt one, or `()` if none is near.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(nearest("memroy", ["memory", "name"]), "memory");
+    /// assert_eq(nearest("disks", ["memory", "name"]), ());
+    /// ```
+    pub fn nearest(word: &str, words: Array) -> Dynamic {
+        let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+        near(word, words.iter().map(String::as_str)).map_or(Dynamic::UNIT, |found| found.to_string().into())
     }
 
     /// Fails unless the condition holds.

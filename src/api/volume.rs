@@ -57,6 +57,19 @@ mod functions {
         Ok(volume.path()?)
     }
 
+    /// The pool it is in.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let volume = connect().pool("default").volume("web.qcow2");
+    /// assert_eq(volume.pool.name, "default");
+    /// ```
+    #[rhai_fn(get = "pool", pure, return_raw)]
+    pub fn pool(volume: &mut Volume) -> RhaiResultOf<crate::libvirt::Pool> {
+        Ok(volume.pool()?)
+    }
+
     /// Its type and its size in bytes: `#{ type, capacity, allocation }`.
     ///
     /// # Example

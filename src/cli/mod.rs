@@ -10,7 +10,7 @@ mod run_recipe;
 mod timings;
 
 use crate::api;
-use crate::floor::{Error, hide, interrupt, progress, timing};
+use crate::floor::{Error, hide, interrupt, progress, set_ask, timing};
 use crate::repl::{First, SetLog, Surroundings, start};
 use crate::script::{Ended, Session, Settings, render};
 use arguments::{Arguments, Color, Command, Driver};
@@ -38,6 +38,9 @@ pub fn main() -> ExitCode {
     let terminal = std::io::stderr().is_terminal();
     if terminal && !arguments.no_progress && !arguments.quiet {
         progress::set_sink(bars::sink());
+    }
+    if terminal && std::io::stdin().is_terminal() {
+        set_ask(Box::new(|question| bars::suspend(|| agreed(question))));
     }
     let color = match arguments.color {
         Color::Always => true,
@@ -140,7 +143,18 @@ fn end(result: Result<Ended, crate::script::Failure>, session: &Session, color: 
 
 fn fail(error: &Error) -> u8 {
     eprintln!("{}", hide(&format!("error: {error}")));
+    for hint in &error.hints {
+        eprintln!("{}", hide(&format!("  = hint: {hint}")));
+    }
     error.exit_code()
+}
+
+/// Asks at the terminal; everything but a yes is a no.
+fn agreed(question: &str) -> bool {
+    eprint!("{question} [y/N] ");
+    let mut line = String::new();
+    let read = std::io::stdin().read_line(&mut line);
+    read.is_ok() && matches!(line.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
 fn usage(message: &str) -> u8 {

@@ -1,6 +1,6 @@
 //! Recipes as commands: `vmscript <module> <function> [ARGS] [--options]`.
 
-use super::output::Output;
+use super::output::{Form, Output};
 use crate::floor::{Map, Value};
 use crate::script::{Field, Recipe};
 use clap::builder::PossibleValuesParser;
@@ -21,7 +21,10 @@ pub(super) fn parse(module: &str, recipes: &[Recipe], words: &[String]) -> Resul
     let recipe = recipes.iter().find(|recipe| recipe.name.replace('_', "-") == name).expect("clap knows the recipes");
     let mut arguments = Vec::new();
     for field in &recipe.parameters {
-        arguments.push(value(field, given));
+        arguments.push(match value(field, given) {
+            Value::Unit if is_list(field) => Value::List(Vec::new()),
+            value => value,
+        });
     }
     if recipe.takes_options {
         let mut options = Map::new();
@@ -33,7 +36,23 @@ pub(super) fn parse(module: &str, recipes: &[Recipe], words: &[String]) -> Resul
         }
         arguments.push(options.into());
     }
-    let output = given.get_one::<String>("output").and_then(|word| Output::from_word(word)).unwrap_or_default();
+    let words = |name| given.get_many::<String>(name).into_iter().flatten().cloned().collect::<Vec<_>>();
+    let pair = |text: String| {
+        text.split_once('=').map(|(name, value)| (name.to_string(), value.to_string())).ok_or_else(|| {
+            clap::Error::raw(clap::error::ErrorKind::InvalidValue, format!("a filter is COLUMN=VALUE, not `{text}`\n"))
+        })
+    };
+    let sort = given.get_one::<String>("sort").map(|name| match name.strip_prefix('-') {
+        Some(name) => (name.to_string(), true),
+        None => (name.clone(), false),
+    });
+    let output = Output {
+        format: given.get_one::<String>("output").and_then(|word| Form::from_word(word)).unwrap_or_default(),
+        columns: words("columns"),
+        filter: words("filter").into_iter().map(pair).collect::<Result<_, _>>()?,
+        sort,
+        width: None,
+    };
     Ok(Call { recipe: recipe.clone(), arguments, output, connect: given.get_one::<String>("connect").cloned() })
 }
 
@@ -52,13 +71,18 @@ fn subcommand(recipe: &Recipe) -> Command {
     let parameters = recipe.parameters.iter().map(|field| {
         let arg = typed(field).value_name(field.name.to_uppercase()).required(field.default.is_none());
         // Many words, if it is the list that the recipe works on.
-        if field.kind == "list" { arg.num_args(1..).action(ArgAction::Append) } else { arg }
+        if is_list(field) { arg.num_args(1..).action(ArgAction::Append) } else { arg }
     });
     let options = recipe.options.iter().map(|field| {
         let arg = typed(field).long(field.name.replace('_', "-")).value_name(field.kind.to_uppercase());
+        let arg = match field.name.as_str() {
+            "label" => arg.short('l'),
+            "yes" => arg.short('y'),
+            _ => arg,
+        };
         match field.kind.as_str() {
             "flag" => arg.num_args(0..=1).default_missing_value("true").require_equals(true).value_name("BOOL"),
-            "list" => arg.action(ArgAction::Append).value_delimiter(','),
+            "list" => arg.action(ArgAction::Append),
             _ => arg,
         }
     });
@@ -72,10 +96,26 @@ fn subcommand(recipe: &Recipe) -> Command {
                 .short('o')
                 .long("output")
                 .value_name("FORMAT")
-                .value_parser(PossibleValuesParser::new(Output::WORDS))
+                .value_parser(PossibleValuesParser::new(Form::WORDS))
                 .help("How to print the result [default: table]"),
         )
+        .arg(output_list("columns", "NAME,...", "Which columns, in this order").value_delimiter(','))
+        .arg(output_list("filter", "COLUMN=VALUE", "Only the records with this value; `*` stands for any text"))
+        .arg(
+            output_list("sort", "COLUMN", "Sort by this column; `-COLUMN` backwards")
+                .allow_hyphen_values(true)
+                .action(ArgAction::Set),
+        )
         .arg(Arg::new("connect").short('c').long("connect").value_name("URI").help("The host to work on"))
+}
+
+fn output_list(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).help(help).action(ArgAction::Append).help_heading("Output")
+}
+
+/// Whether it takes many words: `domains` is a list of names.
+fn is_list(field: &Field) -> bool {
+    matches!(field.kind.as_str(), "list" | "domains")
 }
 
 fn typed(field: &Field) -> Arg {
@@ -99,7 +139,7 @@ fn value(field: &Field, given: &ArgMatches) -> Value {
         "int" => given.get_one::<i64>(name).copied().into(),
         "float" => given.get_one::<f64>(name).map_or(Value::Unit, |number| Value::Float(*number)),
         "flag" => given.get_one::<bool>(name).copied().into(),
-        "list" => match given.get_many::<String>(name) {
+        "list" | "domains" => match given.get_many::<String>(name) {
             Some(words) => words.map(|word| word.as_str().into()).collect::<Vec<Value>>().into(),
             None => Value::Unit,
         },

@@ -1,10 +1,11 @@
 //! Running a recipe as a command, and listing what there is.
 
-use super::output::Output;
+use super::output::{Form, Output};
 use super::{bars, end, recipe};
 use crate::floor::{Map, Value, hide};
 use crate::script::{Failure, Session, Settings};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Runs the recipe that the words mean; nothing if their first names no module.
 pub(super) fn run(settings: &Settings, folders: &[PathBuf], words: &[String], color: bool) -> Option<u8> {
@@ -29,13 +30,22 @@ pub(super) fn run(settings: &Settings, folders: &[PathBuf], words: &[String], co
     };
     let mut settings = settings.clone();
     settings.uri = call.connect.or(settings.uri);
+    let mut output = call.output;
+    output.width =
+        rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| size.ws_col).filter(|width| *width > 0);
+    if output.format != Form::Table {
+        // Standard output is for the result alone.
+        settings.print = Some(Arc::new(|text| bars::suspend(|| eprintln!("{}", hide(text)))));
+    }
     let mut session = Session::new(&settings);
     Some(match session.call_recipe(&call.recipe, call.arguments) {
-        Ok(Ok(result)) => {
-            let text = hide(&call.output.text(&result)).into_owned();
-            bars::suspend(|| print!("{text}"));
-            0
-        }
+        Ok(Ok(result)) => match output.text(result) {
+            Ok(text) => {
+                bars::suspend(|| print!("{}", hide(&text)));
+                0
+            }
+            Err(error) => super::fail(&error),
+        },
         Ok(Err(code)) => code,
         Err(failure) => end(Err(failure), &session, color),
     })
@@ -46,7 +56,7 @@ pub(super) fn list(settings: &Settings, folders: &[PathBuf], color: bool) -> u8 
     let session = Session::new(settings);
     match table(&session, folders) {
         Ok(rows) => {
-            print!("{}", Output::Table.text(&Value::List(rows)));
+            print!("{}", Output::default().text(Value::List(rows)).unwrap_or_default());
             0
         }
         Err(failure) => end(Err(failure), &session, color),

@@ -39,8 +39,8 @@ pub struct Recipe {
 pub struct Field {
     /// Its name.
     pub name: String,
-    /// Its type: `string`, `int`, `float`, `flag`, `path`, `size`, `duration`, `list`, `function`, or what it names:
-    /// `domain`, `pool`, `network`, `volume`.
+    /// Its type: `string`, `int`, `float`, `flag`, `path`, `size`, `duration`, `list`, or what it names: `domain`, `pool`,
+    /// `network`, `volume`; a list of names is `domains`. `function`, `map` and `host` are for scripts only.
     pub kind: String,
     /// What stands for it when it is left out, as it is written.
     pub default: Option<String>,
@@ -49,9 +49,9 @@ pub struct Field {
 }
 
 impl Recipe {
-    /// Whether it can be a command: a closure cannot be typed on a command line.
+    /// Whether it can be a command: a closure, a map or a host cannot be typed on a command line.
     pub fn is_command(&self) -> bool {
-        self.parameters.iter().all(|field| field.kind != "function")
+        self.parameters.iter().all(|field| !["function", "host", "map"].contains(&field.kind.as_str()))
     }
 
     /// How a script calls it: `vm::create(file, options)`.

@@ -4,9 +4,11 @@
 pub(super) const MODULES: &[(&str, &str)] = &[
     ("std/hypervisor", include_str!("../../stdlib/hypervisor.rhai")),
     ("std/image", include_str!("../../stdlib/image.rhai")),
+    ("std/machine", include_str!("../../stdlib/machine.rhai")),
     ("std/network", include_str!("../../stdlib/network.rhai")),
     ("std/pool", include_str!("../../stdlib/pool.rhai")),
     ("std/routing", include_str!("../../stdlib/routing.rhai")),
+    ("std/spec", include_str!("../../stdlib/spec.rhai")),
     ("std/vm", include_str!("../../stdlib/vm.rhai")),
     ("std/volume", include_str!("../../stdlib/volume.rhai")),
     ("std/wait", include_str!("../../stdlib/wait.rhai")),

@@ -1,0 +1,82 @@
+//! This machine and its user: programs that run here, and questions.
+
+use super::RhaiResultOf;
+use crate::floor::{Area, Code, Error, Result, ask};
+use rhai::plugin::*;
+use rhai::{Array, Map, Module};
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+
+pub(super) fn module() -> Module {
+    exported_module!(functions)
+}
+
+fn command(program: &str, arguments: &Array) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments.iter().map(ToString::to_string));
+    command
+}
+
+fn started<T>(program: &str, result: std::io::Result<T>) -> Result<T> {
+    result.map_err(|cause| Error::io(Path::new(program), "run", &cause))
+}
+
+/// As a shell counts: a program that a signal ended has 128 and its number.
+fn code(status: ExitStatus) -> i64 {
+    use std::os::unix::process::ExitStatusExt;
+    i64::from(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()))
+}
+
+#[export_module]
+mod functions {
+    /// Runs a program of this machine and waits for its end: `#{ exit_code, stdout, stderr }`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(run_program("echo", ["hello"]).stdout, "hello\n");
+    /// assert_eq(run_program("sh", ["-c", "exit 3"]).exit_code, 3);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn run_program(program: &str, arguments: Array) -> RhaiResultOf<Map> {
+        let output = started(program, command(program, &arguments).stdin(std::process::Stdio::null()).output())?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let fields = [
+            ("exit_code".into(), code(output.status).into()),
+            ("stdout".into(), text(&output.stdout).into()),
+            ("stderr".into(), text(&output.stderr).into()),
+        ];
+        Ok(fields.into_iter().collect())
+    }
+
+    /// Runs a program that has the terminal for itself, such as `ssh`, and gives its exit code.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(run_interactive("true", []), 0);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn run_interactive(program: &str, arguments: Array) -> RhaiResultOf<i64> {
+        Ok(code(started(program, command(program, &arguments).status())?))
+    }
+
+    /// Asks the user at the terminal. Where there is none, it is an error.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// try {
+    ///     confirm("delete all?");
+    /// } catch (err) {
+    ///     assert_eq(err.message, "nobody can be asked: delete all?");
+    /// }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn confirm(question: &str) -> RhaiResultOf<bool> {
+        Ok(ask(question).ok_or_else(|| {
+            Error::new(Code::InvalidArgument, Area::Script, format!("nobody can be asked: {question}"))
+                .hint("`--yes` answers it")
+        })?)
+    }
+}

@@ -1,0 +1,190 @@
+//! The recipes for machines, from files of all formats.
+
+use super::support::{Host, root, text};
+use std::process::Output;
+
+const HASH: &str = "$6$saltsalt$abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz";
+
+fn file(name: &str) -> String {
+    root().join("tests/driver/specs").join(name).display().to_string()
+}
+
+/// Runs commands on one host: the test driver forgets what a process made when it ends, so they are one script.
+fn script(host: &Host, body: &str) -> String {
+    let output = host.run(&format!("import \"std/vm\" as vm;\nimport \"std/spec\" as spec;\n{body}"));
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn run(args: &[&str]) -> Output {
+    Host::new().command(args).output().expect("started")
+}
+
+fn rendered(args: &[&str]) -> String {
+    let mut all = vec!["vm", "render"];
+    all.extend(args);
+    let output = run(&all);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[test]
+fn a_foundry_file_loads_unchanged() {
+    let xml = rendered(&[&file("foundry.yaml")]);
+    for part in [
+        "<name>my-vm</name>",
+        "<memory unit='GiB'>8</memory>",
+        "<vcpu>4</vcpu>",
+        "<cpu mode='host-model'/>",
+        "<os firmware='efi'>",
+        "<feature enabled='no' name='secure-boot'/>",
+        "<source pool='foundry-vms' volume='my-vm_boot'/>",
+        "<source pool='foundry-vms' volume='my-vm_data-vdb'/>",
+        "<source pool='foundry-vms' volume='my-vm_data-vdc'/>",
+        "<source pool='foundry-vms' volume='my-vm_cloudinit'/>",
+        "<mac address='be:ef:0a:14:1e:28'/>",
+        "<target dev='vm0a141e28'/>",
+        "<source bridge='br1'/>",
+        "<tag id='100'/>",
+        "<channel type='unix'>",
+        "<backend model='random'>/dev/urandom</backend>",
+    ] {
+        assert!(xml.contains(part), "{part} is not in\n{xml}");
+    }
+    let empty = rendered(&[&file("foundry-empty.yaml")]);
+    assert!(empty.contains("<name>master-1.capi-1.cofront.xyz</name>") && !empty.contains("_cloudinit"), "{empty}");
+}
+
+#[test]
+fn both_ages_of_the_home_labs_inventory_load() {
+    let (inventory, images) = (file("homestead.yaml"), file("images.yaml"));
+    let hash = format!("cloudinit_root_password_hash={HASH}");
+    let xml = rendered(&[&inventory, "--vars", &images, "--set", "vcpus_of_old=3", "--set", &hash]);
+    for part in [
+        "<name>shop</name>",
+        "<cpu mode='host-passthrough'/>",
+        "<source file='/srv/iso/x.iso'/>",
+        "<target dev='vm0a371616'/>",
+        "<graphics type='vnc' port='5901' autoport='no' listen='127.0.0.1'/>",
+        "<entry name='opt/com.coreos/config' file='/srv/core.ign'/>",
+        "<name>old_one</name>",
+        "<vcpu>3</vcpu>",
+        "<mac address='be:ef:c0:a8:7a:29'/>",
+    ] {
+        assert!(xml.contains(part), "{part} is not in\n{xml}");
+    }
+    let one = rendered(&[&inventory, "--machine", "old_one", "--set", "old_one.vcpus=5"]);
+    assert!(one.contains("<vcpu>5</vcpu>") && !one.contains("<name>shop</name>"), "{one}");
+}
+
+#[test]
+fn what_only_ansible_knows_is_named_with_its_place() {
+    let output = run(&["vm", "render", &file("homestead.yaml"), "--vars", &file("images.yaml")]);
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    for part in [
+        "`password_hash` is kept in Ansible's vault",
+        "homestead.yaml:9:",
+        "`vcpus` holds an expression that only Ansible can work out",
+        "homestead.yaml:39:12",
+        "pass its variable with `--set NAME=VALUE`",
+    ] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+    assert!(!told.contains("ansible_become_password"), "nobody needs it:\n{told}");
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_told_at_once() {
+    let host = Host::new();
+    let spec = "name: Web\nvcpus: 0\nmemroy: 2 GiB\nboot_disk: { size: 10 GiB }\ndata_disks:\n  - { device: vdb, size: 1 GiB }\n  - { device: vdb, size: many }\n\
+                interfaces:\n  - { address: 10.0.0.300/24, bridge: br0 }\n  - { network: default, vlan: 5000, pxe: true }\n  - { network: default, pxe: true }\n\
+                guest: { hostname: web, ssh_authorized_keys: [ nonsense ] }\nfirmware: efy\n";
+    std::fs::write(host.folder().join("web.yaml"), spec).expect("written");
+    let output = host.command(["vm", "create", "web.yaml"]).output().expect("started");
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    for part in [
+        "`Web` is no name of a machine\n  --> web.yaml:1:7",
+        "`vcpus` must be at least 1\n  --> web.yaml:2:8",
+        "a machine has no field `memroy`\n  --> web.yaml:3:1",
+        "did you mean `memory`?",
+        "the boot disk needs either `image` or `empty: true`",
+        "there are two disks `vdb`\n  --> web.yaml:7:15",
+        "web.yaml:7:26",
+        "`10.0.0.300/24` is no address\n  --> web.yaml:9:16",
+        "`vlan` must be from 1 to 4094",
+        "only one interface can have `pxe`\n  --> web.yaml:11:30",
+        "web.yaml:12:48",
+        "`efy` is no `firmware`\n  --> web.yaml:13:11",
+    ] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+}
+
+#[test]
+fn a_machine_is_created_compared_updated_and_destroyed() {
+    let host = Host::new();
+    let spec = "name: db\nvcpus: 2\nmemory: 1 GiB\nlabels: { role: db }\nboot_disk: { size: 1 GiB, empty: true }\n\
+                data_disks: [ { device: vdb, size: 2 GiB } ]\nseed: none\nautostart: true\n\
+                interfaces: [ { network: default, address: 192.168.122.77/24, via: dhcp } ]\n";
+    std::fs::write(host.folder().join("db.yaml"), spec).expect("written");
+    let shown = script(
+        &host,
+        "let before = connect().pool(\"default\").volumes().map(|one| one.name);
+        print(vm::create(\"db.yaml\", #{ dry_run: true })[0].result);
+        assert_eq(connect().find_domain(\"db\"), ());
+        print(vm::create(\"db.yaml\")[0].result);
+        print(vm::create(\"db.yaml\")[0].result);
+        let made = connect().domain(\"db\");
+        print([made.is_active, made.autostart, made.labels, made.owned_volumes.len()]);
+        print(vm::create(\"db.yaml\", #{ set: [\"vcpus=3\", \"labels.tier=2\"] })[0]);
+        vm::label([\"db\"], #{ set: [\"role=\", \"tier=1\"] });
+        print(vm::list(#{ label: \"tier=1\" }).map(|one| one.name));
+        print(vm::stop([], #{ label: \"tier=1\", timeout: \"5s\" }));
+        vm::protect([\"db\"]);
+        try { vm::destroy([\"db\"], #{ yes: true }); } catch (err) { print(err.failures[0].message); }
+        vm::unprotect([\"db\"]);
+        try { vm::destroy([\"db\"]); } catch (err) { print(err.message); }
+        print(vm::destroy([\"db\"], #{ dry_run: true })[0].volumes);
+        print(vm::destroy([\"db\", \"ghost\"], #{ yes: true, if_exists: true }).map(|one| one.result));
+        assert_eq(connect().pool(\"default\").volumes().map(|one| one.name), before);",
+    );
+    let expected = [
+        "would be created",
+        "created",
+        "unchanged",
+        "[true, true, #{\"role\": \"db\"}, 3]",
+        "#{\"differences\": [#{\"after\": 3, \"before\": 2, \"path\": \"vcpu.value\"}, #{\"after\": #{\"role\": \"db\", \"tier\": 2}, \"before\": #{\"role\": \"db\"}, \"path\": \"labels\"}], \"name\": \"db\", \"result\": \"differs\"}",
+        "[\"db\"]",
+        "[#{\"name\": \"db\", \"result\": \"shut off\"}]",
+        "`db`: cannot remove domain `db`: it is protected",
+        "nobody can be asked: remove db (3 volumes)?",
+        "[\"db_boot\", \"db_data-vdb\", \"db_console.log\"]",
+        "[\"not there\", \"removed\"]",
+    ];
+    assert_eq!(shown.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn results_come_as_json_csv_and_names() {
+    let host = Host::new();
+    let shown = |args: &[&str]| {
+        let output = host.command(args).output().expect("started");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert_eq!(shown(&["vm", "list", "-o", "name", "--sort", "-name"]), "web\nidle\n");
+    assert_eq!(
+        shown(&["vm", "list", "-o", "csv", "--columns", "name,vcpus", "--filter", "state=run*"]),
+        "name,vcpus\r\nweb,2\r\n"
+    );
+    let wrong = host.command(["vm", "list", "--columns", "nmae"]).output().expect("started");
+    assert!(text(&wrong.stderr).contains("hint: did you mean `name`?"), "{}", text(&wrong.stderr));
+    // What a recipe tells is not mixed into its result.
+    std::fs::create_dir_all(host.folder().join("recipes")).expect("made");
+    let recipe = "/// Tells and gives.\nfn both() { print(\"told\"); [#{ name: \"given\" }] }";
+    std::fs::write(host.folder().join("recipes/mine.rhai"), recipe).expect("written");
+    assert_eq!(shown(&["mine", "both", "-o", "name"]), "given\n");
+    assert_eq!(shown(&["mine", "both"]), "told\nNAME\ngiven\n");
+}
