@@ -18,7 +18,7 @@ pub(super) struct Call {
 pub(super) fn parse(module: &str, recipes: &[Recipe], words: &[String]) -> Result<Call, clap::Error> {
     let matches = command(module, recipes).try_get_matches_from(words)?;
     let (name, given) = matches.subcommand().expect("clap demands a subcommand");
-    let recipe = recipes.iter().find(|recipe| recipe.name.replace('_', "-") == name).expect("clap knows the recipes");
+    let recipe = recipes.iter().find(|recipe| recipe.command_name() == name).expect("clap knows the recipes");
     let mut arguments = Vec::new();
     for field in &recipe.parameters {
         arguments.push(match value(field, given) {
@@ -86,7 +86,7 @@ fn subcommand(recipe: &Recipe) -> Command {
             _ => arg,
         }
     });
-    Command::new(recipe.name.replace('_', "-"))
+    Command::new(recipe.command_name())
         .about(recipe.summary.clone())
         .long_about(format!("{}\n\n{}", recipe.summary, recipe.details).trim().to_string())
         .args(parameters)

@@ -68,7 +68,7 @@ fn table(session: &Session, folders: &[PathBuf]) -> Result<Vec<Value>, Failure> 
     for (module, import) in session.recipe_modules(&all(folders)) {
         for recipe in session.recipes(&module, &import)?.into_iter().filter(crate::script::Recipe::is_command) {
             let names = recipe.parameters.iter().map(|field| format!(" {}", field.name.to_uppercase()));
-            let command = format!("{module} {}{}", recipe.name.replace('_', "-"), names.collect::<String>());
+            let command = format!("{module} {}{}", recipe.command_name(), names.collect::<String>());
             let row = [("command", command), ("what it does", recipe.summary)];
             rows.push(Value::Map(row.map(|(key, value)| (key.to_string(), value.into())).into_iter().collect::<Map>()));
         }

@@ -54,6 +54,11 @@ impl Recipe {
         self.parameters.iter().all(|field| !["function", "host", "map"].contains(&field.kind.as_str()))
     }
 
+    /// What it is called as a command; a name that Rhai keeps for itself has a `_` behind it as a function.
+    pub fn command_name(&self) -> String {
+        self.name.trim_end_matches('_').replace('_', "-")
+    }
+
     /// How a script calls it: `vm::create(file, options)`.
     pub fn signature(&self) -> String {
         let names = self.parameters.iter().map(|field| field.name.as_str());

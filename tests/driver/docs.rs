@@ -192,7 +192,7 @@ fn recipe_page(module: &str, recipes: &[Recipe]) -> String {
         }
         if recipe.is_command() {
             let names = recipe.parameters.iter().map(|field| format!(" {}", field.name.to_uppercase()));
-            let command = format!("vmscript {module} {}{}", recipe.name.replace('_', "-"), names.collect::<String>());
+            let command = format!("vmscript {module} {}{}", recipe.command_name(), names.collect::<String>());
             let _ = write!(text, "\n```sh\n{command}\n```\n");
         }
         for (title, fields) in [("Parameters", &recipe.parameters), ("Options", &recipe.options)] {

@@ -139,6 +139,8 @@ fn a_machine_is_created_compared_updated_and_destroyed() {
         let made = connect().domain(\"db\");
         print([made.is_active, made.autostart, made.labels, made.owned_volumes.len()]);
         print(vm::create(\"db.yaml\", #{ set: [\"vcpus=3\", \"labels.tier=2\"] })[0]);
+        print(vm::create(\"db.yaml\", #{ set: [\"vcpus=3\"], update: true })[0].result);
+        print(vm::create(\"db.yaml\", #{ set: [\"vcpus=3\"] })[0].result);
         vm::label([\"db\"], #{ set: [\"role=\", \"tier=1\"] });
         print(vm::list(#{ label: \"tier=1\" }).map(|one| one.name));
         print(vm::stop([], #{ label: \"tier=1\", timeout: \"5s\" }));
@@ -156,6 +158,8 @@ fn a_machine_is_created_compared_updated_and_destroyed() {
         "unchanged",
         "[true, true, #{\"role\": \"db\"}, 3]",
         "#{\"differences\": [#{\"after\": 3, \"before\": 2, \"path\": \"vcpu.value\"}, #{\"after\": #{\"role\": \"db\", \"tier\": 2}, \"before\": #{\"role\": \"db\"}, \"path\": \"labels\"}], \"name\": \"db\", \"result\": \"differs\"}",
+        "updated",
+        "unchanged",
         "[\"db\"]",
         "[#{\"name\": \"db\", \"result\": \"shut off\"}]",
         "`db`: cannot remove domain `db`: it is protected",
