@@ -11,6 +11,7 @@ mod memory;
 mod objects;
 mod own;
 mod program;
+mod recipes;
 mod room;
 mod routed;
 mod scripts;

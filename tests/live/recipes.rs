@@ -1,0 +1,154 @@
+//! The recipes for machines with real guests: files of other tools, from `create` to `destroy`, leave nothing behind.
+
+use super::lab::lab;
+use super::program::{prints, program, text};
+use std::path::Path;
+
+/// What the recipes could leave: machines, volumes and files of the pools, reservations, leases, UEFI variables.
+fn traces(machines: &[&str]) -> String {
+    lab().nvram.refresh().expect("refreshed");
+    let nvram = lab().nvram.volumes().expect("listed").into_iter().map(|one| one.name().to_string());
+    let nvram: Vec<String> = nvram.filter(|file| machines.iter().any(|name| file.starts_with(name))).collect();
+    let script = format!(
+        "let host = connect();
+        for name in {machines:?} {{ if host.find_domain(name) != () {{ print(name); }} }}
+        for pool in [\"recipes-images\", \"foundry-vms\", \"foundry-images\"] {{
+            let pool = host.pool(pool);
+            pool.refresh();
+            print(`${{pool.name}} ${{pool.volumes().map(|one| one.name)}}`);
+        }}
+        for net in [\"recipes-a\", \"recipes-b\", \"recipes-c\"] {{
+            let net = host.network(net);
+            print(`${{net.name}} ${{net.reservations()}} ${{net.dhcp_leases()}} ${{net.ipam().map(|one| one.addr)}}`);
+        }}"
+    );
+    format!("{}{nvram:?}", prints(&script))
+}
+
+fn run(folder: &Path, args: &[&str]) -> String {
+    let output = program(folder).args(args).output().expect("the program starts");
+    assert!(output.status.success(), "{args:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[test]
+fn machines_of_other_tools_come_and_go_without_a_trace() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |args: &[&str]| run(folder.path(), args);
+    // The bridges that the files name, and the pools as a host that was used before has them.
+    prints(
+        "let host = connect();
+        for one in [[\"recipes-a\", \"br0\", \"10.20.30.1\"], [\"recipes-b\", \"br1\", \"192.168.1.1\"], [\"recipes-c\", \"br250\", \"10.250.250.1\"]] {
+            host.create_network(#{ name: one[0], bridge: #{ name: one[1], stp: false, delay: 0 },
+                ips: [ #{ address: one[2], prefix: 24 } ] });
+        }
+        for name in [\"recipes-images\", \"foundry-vms\", \"foundry-images\"] {
+            let pool = host.define_pool(#{ type: \"dir\", name: name, target: #{ path: `/var/lib/libvirt/${name}` } });
+            pool.build();
+            pool.start();
+        }",
+    );
+    let tiny = lab().images.join("tiny.qcow2").display().to_string();
+    run(&["image", "import", &tiny, "--pool", "foundry-images", "--name", "fedora-43.qcow2"]);
+    run(&["image", "import", &tiny, "--pool", "recipes-images", "--name", "tiny.qcow2"]);
+    let machines = ["my-vm", "master-1.capi-1.cofront.xyz", "shop", "shop_db"];
+    let before = traces(&machines);
+
+    let specs = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/driver/specs");
+    let spec = |name: &str| specs.join(name).display().to_string();
+    // libvirt gives no VLAN tags to a plain bridge, so that machine is made and not started.
+    let untagged = std::fs::read_to_string(spec("foundry.yaml")).expect("read").replace("vlan: 100", "vlan: null");
+    std::fs::write(folder.path().join("foundry.yaml"), untagged).expect("written");
+    run(&["vm", "create", "foundry.yaml", "--start=false"]);
+    run(&["vm", "create", &spec("foundry-empty.yaml")]);
+    std::fs::write(folder.path().join("inventory.yaml"), INVENTORY).expect("written");
+    run(&["vm", "create", "inventory.yaml", "--parallel", "1"]);
+
+    let listed = run(&["vm", "list", "-o", "name"]);
+    assert!(machines.iter().all(|name| listed.lines().any(|line| line == *name)), "{listed}");
+    let again = run(&["vm", "create", "inventory.yaml", "-o", "csv", "--columns", "name,result"]);
+    assert_eq!(again, "name,result\r\nshop,unchanged\r\nshop_db,unchanged\r\n");
+    let got = run(&["vm", "get", "my-vm", "-o", "json"]);
+    let got: serde_json::Value = serde_json::from_str(&got).expect("JSON");
+    assert_eq!((&got["phase"], &got["labels"]["role"]), (&"Stopped".into(), &"example".into()));
+    let wide = run(&["vm", "list", "-l", "cluster=capi-1", "-o", "json", "--wide"]);
+    assert!(wide.contains("master-1.capi-1.cofront.xyz"), "{wide}");
+
+    // One goes; its neighbour with the same beginning stays, and its guest boots with its address.
+    run(&["vm", "destroy", "shop", "--yes"]);
+    run(&["vm", "wait", "shop_db", "--goal", "agent", "--timeout", "5m"]);
+    let shown = run(&["vm", "exec", "shop_db", "ip addr"]);
+    assert!(shown.contains("10.20.30.42/24"), "{shown}");
+    run(&["vm", "destroy", "my-vm", "shop_db", "--yes"]);
+    run(&["vm", "destroy", "-l", "cluster=capi-1", "--yes"]);
+    assert_eq!(traces(&machines), before);
+}
+
+/// The home lab's form, with the tiny guest as its image.
+const INVENTORY: &str = r#"
+vm_images_base_path: /var/lib/libvirt/recipes-images
+vm_images:
+  tiny: { filename: tiny.qcow2, format: qcow2 }
+vm_default_image: tiny
+hypervisor_ssh_keys: [ "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA== me" ]
+hypervisor_machines:
+  shop:
+    name: shop
+    vcpus: 1
+    memory_gib: 1
+    boot_disk_size_gb: 1
+    network_interfaces: [ { ip: 10.20.30.41/24, gateway: 10.20.30.1, network_source: br0, default_route: true } ]
+  shop_db:
+    name: shop_db
+    vcpus: 1
+    memory_gib: 1
+    boot_disk_size_gb: 1
+    data_disks: [ { device: vdb, size_gb: 1 } ]
+    network_interfaces: [ { ip: 10.20.30.42/24, gateway: 10.20.30.1, network_source: br0, default_route: true } ]
+"#;
+
+#[test]
+fn a_machine_of_another_tool_is_adopted_and_removed_with_its_disks() {
+    let shown = prints(
+        "import \"std/vm\" as vm;
+        let host = connect();
+        let pool = host.pool(\"default\");
+        // As virt-install or a playbook leave it: nothing is recorded.
+        for name in [\"foreign_boot\", \"foreign_cloudinit\", \"foreign_shared\"] {
+            pool.create_volume(#{ name: name, capacity: 1048576, target: #{ format: \"raw\" } });
+        }
+        let disk = |name, dev| #{ type: \"file\", source: #{ file: `/var/lib/libvirt/images/${name}` }, target: #{ dev: dev, bus: \"virtio\" } };
+        let seed = disk.call(\"foreign_cloudinit\", \"vdb\") + #{ readonly: true };
+        let media = disk.call(\"foreign_shared\", \"vdc\") + #{ readonly: true };
+        host.define_domain(#{ type: \"qemu\", name: \"foreign\", memory: \"64 MiB\", os: #{ type: \"hvm\" },
+            devices: #{ disks: [disk.call(\"foreign_boot\", \"vda\"), seed, media] } });
+        assert_eq(host.domain(\"foreign\").owned_volumes, []);
+        print(vm::adopt([\"foreign\"])[0].volumes);
+        print(vm::destroy([\"foreign\"], #{ yes: true })[0].volumes);
+        print(pool.volumes().map(|one| one.name).filter(|name| name.starts_with(\"foreign\")));
+        pool.volume(\"foreign_shared\").delete();",
+    );
+    let both = "[\"foreign_boot\", \"foreign_cloudinit\"]";
+    assert_eq!(shown, format!("{both}\n{both}\n[\"foreign_shared\"]\n"));
+}
+
+#[test]
+fn a_new_boot_disk_keeps_the_data() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = "name: paved\nvcpus: 1\nmemory: 256 MiB\nfirmware: bios\nmachine: pc\nboot_disk: { size: 1 GiB, image: base.qcow2 }\n\
+                data_disks: [ { device: vdb, size: 16 MiB } ]\ninterfaces: [ { network: lab } ]\nguest: { hostname: paved }\n";
+    std::fs::write(folder.path().join("paved.yaml"), spec).expect("written");
+    let run = |args: &[&str]| run(folder.path(), args);
+    let ready = || run(&["vm", "wait", "paved", "--goal", "agent", "--timeout", "5m"]);
+    run(&["vm", "create", "paved.yaml"]);
+    ready();
+    run(&["vm", "exec", "paved", "echo kept | dd of=/dev/vdb bs=512 count=1 conv=sync; sync; touch /gone"]);
+    run(&["vm", "repave", "paved.yaml", "--yes"]);
+    ready();
+    assert!(run(&["vm", "exec", "paved", "head -c 5 /dev/vdb"]).starts_with("kept"));
+    assert!(run(&["vm", "console", "paved", "--timeout", "1s"]).len() < 10000);
+    let removed = run(&["vm", "destroy", "paved", "--yes", "-o", "json", "--columns", "volumes"]);
+    for volume in ["paved_boot", "paved_data-vdb", "paved_cloudinit", "paved_console.log"] {
+        assert!(removed.contains(volume), "{removed}");
+    }
+}
