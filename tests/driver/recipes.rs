@@ -192,3 +192,42 @@ fn results_come_as_json_csv_and_names() {
     assert_eq!(shown(&["mine", "both", "-o", "name"]), "given\n");
     assert_eq!(shown(&["mine", "both"]), "told\nNAME\ngiven\n");
 }
+
+#[test]
+fn the_flows_of_the_home_lab_are_short_scripts_that_run() {
+    let host = Host::new();
+    let flow = |name: &str, args: &[&str]| {
+        let file = root().join(format!("examples/flow_{name}.rhai"));
+        let lines = std::fs::read_to_string(&file).expect("it is there").lines().count();
+        assert!(lines <= 25, "{name} has {lines} lines");
+        let mut all = vec![file.display().to_string()];
+        all.extend(args.iter().map(ToString::to_string));
+        let output = host.command(all).output().expect("started");
+        assert!(output.status.success(), "{name}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let inventory = |ip: &str, network: &str| {
+        let fields =
+            "name: db, vcpus: 1, memory_gib: 1, boot_disk_size_gb: 1, use_empty_boot_disk: true, skip_cloudinit: true";
+        format!("hypervisor_machines:\n  db: {{ {fields}, ip: {ip}/24, gateway: 192.168.122.1, {network} }}\n")
+    };
+    let file = |name: &str, text: String| {
+        let file = host.folder().join(name);
+        std::fs::write(&file, text).expect("written");
+        file.display().to_string()
+    };
+    let lab = file("lab.yml", inventory("192.168.122.40", "network_source: default, network_type: network"));
+    let bridged = file("bridged.yml", inventory("10.20.30.40", "network_source: br0"));
+    assert_eq!(flow("create", &[&lab]), "db: created\n");
+    assert_eq!(
+        flow("list", &[&lab]),
+        "1 in the inventory, 1 running on the host\ndb: missing\nidle: not in the inventory, shut off\nweb: not in the inventory, running\n"
+    );
+    assert_eq!(flow("destroy", &["web", "ghost"]), "web: removed with []\nghost: not there\n");
+    // With images it runs in the live tier: the test driver has no upload.
+    assert_eq!(flow("images", &[&file("images.yml", "vm_images: {}\n".to_string())]), "");
+    assert!(flow("hypervisor", &["--dry-run"]).contains("here: forwarding: "));
+    let folder = host.folder().display().to_string();
+    assert!(flow("routing", &["10.0.0.11", "65011", "10.0.0.1", "65000", &folder]).contains("bird.conf written"));
+    assert!(flow("dhcp", &[&bridged, "br0"]).contains("dhcp-host=be:ef:0a:14:1e:28,10.20.30.40\n"));
+}

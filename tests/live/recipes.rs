@@ -49,8 +49,8 @@ fn machines_of_other_tools_come_and_go_without_a_trace() {
         }",
     );
     let tiny = lab().images.join("tiny.qcow2").display().to_string();
-    run(&["image", "import", &tiny, "--pool", "foundry-images", "--name", "fedora-43.qcow2"]);
-    run(&["image", "import", &tiny, "--pool", "recipes-images", "--name", "tiny.qcow2"]);
+    run(&["image", "import", "foundry-images", &tiny, "--name", "fedora-43.qcow2"]);
+    run(&["image", "import", "recipes-images", &tiny, "--name", "tiny.qcow2"]);
     let machines = ["my-vm", "master-1.capi-1.cofront.xyz", "shop", "shop_db"];
     let before = traces(&machines);
 
@@ -106,6 +106,22 @@ hypervisor_machines:
     data_disks: [ { device: vdb, size_gb: 1 } ]
     network_interfaces: [ { ip: 10.20.30.42/24, gateway: 10.20.30.1, network_source: br0, default_route: true } ]
 "#;
+
+#[test]
+fn a_catalogue_is_fetched_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tiny = lab().images.join("tiny.qcow2").display().to_string();
+    let catalogue = format!(
+        "vm_images: {{ tiny: {{ filename: catalogued.qcow2, format: qcow2, download_url: 'file://{tiny}' }} }}\n"
+    );
+    std::fs::write(folder.path().join("images.yml"), catalogue).expect("written");
+    let flow = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/flow_images.rhai").display().to_string();
+    assert_eq!(run(folder.path(), &[&flow, "images.yml", "default"]), "tiny: fetched\n");
+    assert_eq!(run(folder.path(), &[&flow, "images.yml", "default"]), "tiny: is there\n");
+    let again = run(folder.path(), &["image", "refresh", "default", "images.yml", "-o", "csv", "--columns", "result"]);
+    assert_eq!(again, "result\r\nis there\r\n");
+    prints("connect().pool(\"default\").volume(\"catalogued.qcow2\").delete();");
+}
 
 #[test]
 fn a_machine_of_another_tool_is_adopted_and_removed_with_its_disks() {
