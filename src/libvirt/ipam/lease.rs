@@ -11,7 +11,10 @@ use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long libvirt may take to notice that a lease is over.
+const NOTICED: Duration = Duration::from_secs(10);
 
 /// The port that DHCP servers listen on.
 const SERVER: u16 = 67;
@@ -42,10 +45,8 @@ impl Network {
             }
         }
         // There is no answer to a release; what libvirt tells of it changes a moment later.
-        for _ in 0..50 {
-            if of_cards().is_empty() {
-                return;
-            }
+        let end = Instant::now() + NOTICED;
+        while !of_cards().is_empty() && Instant::now() < end {
             thread::sleep(Duration::from_millis(20));
         }
     }
