@@ -52,7 +52,7 @@ mod waiting;
 use crate::floor::Error;
 use crate::libvirt::EventKind;
 use crate::libvirt::Host;
-pub use crate::libvirt::{Event, Events, Kept, Recovered, Transaction, qemu_hook, recover};
+pub use crate::libvirt::{Event, Events, Kept, Recovered, Transaction, cut_connections, qemu_hook, recover};
 pub use convert::{dynamic, shown, value};
 pub use parallel::hold_back;
 use rhai::{Array, Dynamic, EvalAltResult, Module, NativeCallContext};

@@ -2,8 +2,8 @@
 
 use super::{Error, Result};
 use std::cell::{Cell, RefCell};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 static WANTED: AtomicBool = AtomicBool::new(false);
@@ -11,13 +11,46 @@ thread_local! {
     static GROUP: RefCell<Group> = RefCell::default();
     static SHIELDED: Cell<bool> = const { Cell::new(false) };
 }
+/// How many threads do not see the wish.
+static SHIELDS: AtomicUsize = AtomicUsize::new(0);
+static INSISTENCE: OnceLock<Insistence> = OnceLock::new();
 static LOCK: Mutex<()> = Mutex::new(());
 static WAKE: Condvar = Condvar::new();
 
+/// What follows when the wish is not honoured, because something waits for an answer that does not come.
+#[derive(Debug, Clone, Copy)]
+pub struct Insistence {
+    /// For so long nothing is said.
+    pub patience: Duration,
+    /// Says what repeating the wish will do.
+    pub tell: fn(),
+    /// Is done when the wish is repeated; never while something is undone.
+    pub deed: fn(),
+}
+
+/// Sets what follows when the wish is not honoured; the first setting counts.
+pub fn insist(insistence: Insistence) {
+    INSISTENCE.get_or_init(|| insistence);
+}
+
 /// Asks everything to stop, and wakes whoever sleeps.
 pub fn trigger() {
-    WANTED.store(true, Ordering::SeqCst);
+    let again = WANTED.swap(true, Ordering::SeqCst);
     wake();
+    let Some(insistence) = INSISTENCE.get() else { return };
+    let stuck = || WANTED.load(Ordering::SeqCst) && SHIELDS.load(Ordering::SeqCst) == 0;
+    if again {
+        if stuck() {
+            (insistence.deed)();
+        }
+        return;
+    }
+    std::thread::spawn(move || {
+        std::thread::sleep(insistence.patience);
+        if stuck() {
+            (insistence.tell)();
+        }
+    });
 }
 
 /// Wakes whoever sleeps in [`pause`], without asking to stop: something may have changed.
@@ -34,7 +67,9 @@ pub fn wanted() -> bool {
 /// Runs this without seeing the wish to stop, such as the undoing of a stopped run.
 pub fn shielded<T>(body: impl FnOnce() -> T) -> T {
     let before = SHIELDED.replace(true);
+    SHIELDS.fetch_add(1, Ordering::SeqCst);
     let result = body();
+    SHIELDS.fetch_sub(1, Ordering::SeqCst);
     SHIELDED.set(before);
     result
 }

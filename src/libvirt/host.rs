@@ -64,6 +64,7 @@ impl Host {
         let connect = open(uri).map_err(|error| connect_error(uri, &error))?;
         let name = uri.unwrap_or("default");
         let uri = connect.uri().explain("ask for the URI of", &Object::new(Kind::Host, name))?;
+        super::cut::note(&uri);
         tracing::debug!(uri, "connected");
         if let (Ok(here), Ok(there)) = (Connect::version(), connect.lib_version()) {
             crate::schema::meet(&dotted(here), &dotted(there));

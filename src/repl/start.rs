@@ -3,6 +3,8 @@
 use super::engine::Repl;
 use super::settings::Surroundings;
 use super::{Reply, Then, piped, terminal};
+use crate::api;
+use crate::floor::interrupt::{self, Insistence};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -35,6 +37,11 @@ pub fn start(mut surroundings: Surroundings, first: &First) -> u8 {
             eprintln!("{}", reply.err);
         }
     };
+    interrupt::insist(Insistence {
+        patience: Duration::from_millis(1500),
+        tell: || eprintln!("the host has not answered yet; Ctrl-C again cuts the connection to it"),
+        deed: api::cut_connections,
+    });
     if terminal {
         surroundings.history = folder("XDG_STATE_HOME", ".local/state").map(|folder| folder.join("history"));
         surroundings.ask = Some(terminal::asker());

@@ -4,6 +4,7 @@
 mod program;
 
 use program::{left, prints, program, provision, run, text};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -250,15 +251,54 @@ fn a_frozen_qemu_ends_in_a_timeout_and_is_removed() {
     assert_eq!((left("frozen"), journals(folder.path())), (String::new(), 0));
 }
 
+/// Lets the daemon go on, however the test ends.
+struct Hanging;
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        inside("kill -CONT $(cat /run/libvirt/libvirtd.pid)");
+    }
+}
+
+#[test]
+fn a_second_ctrl_c_ends_a_call_to_a_daemon_that_hangs() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut prompt = program(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut lines = prompt.stdin.take().expect("piped");
+    let mut told = BufReader::new(prompt.stderr.take().expect("piped")).lines();
+    let mut shown = BufReader::new(prompt.stdout.take().expect("piped")).lines();
+    writeln!(lines, "host.network(\"lab\").name").expect("written");
+    assert_eq!(shown.next().expect("shown").expect("text"), "\"lab\"");
+    inside("kill -STOP $(cat /run/libvirt/libvirtd.pid)");
+    let hanging = Hanging;
+    let start = Instant::now();
+    writeln!(lines, "print(\"asking\"); host.networks().len()").expect("written");
+    assert_eq!(shown.next().expect("shown").expect("text"), "asking");
+    let id = prompt.id().to_string();
+    let interrupt = || assert!(Command::new("kill").args(["-s", "INT", &id]).status().expect("kill runs").success());
+    interrupt();
+    let notice = told.next().expect("told").expect("text");
+    assert!(notice.contains("Ctrl-C again cuts the connection"), "{notice}");
+    interrupt();
+    // The session goes on, and connects anew when the daemon does.
+    let cut = told.find(|line| line.as_ref().expect("text").contains("cannot list the networks"));
+    assert!(cut.is_some(), "the call ended");
+    // libvirt itself would wait for half a minute.
+    assert!(start.elapsed() < Duration::from_secs(20), "it took {:?}", start.elapsed());
+    drop(hanging);
+    writeln!(lines, "connect().network(\"lab\").name").expect("written");
+    assert_eq!(shown.next().expect("shown").expect("text"), "\"lab\"");
+    drop(lines);
+    prompt.wait().expect("ended");
+}
+
 #[test]
 fn a_daemon_that_hangs_leaves_the_prompt_usable() {
-    /// Lets the daemon go on, however the test ends.
-    struct Hanging;
-    impl Drop for Hanging {
-        fn drop(&mut self) {
-            inside("kill -CONT $(cat /run/libvirt/libvirtd.pid)");
-        }
-    }
     let uri = std::env::var("VMSCRIPT_LAB_URI").expect("VMSCRIPT_LAB_URI names the lab's libvirtd");
     let script = Settings { uri: Some(uri), ..Settings::default() };
     let mut prompt = Repl::new(Surroundings { script, ..Surroundings::default() });

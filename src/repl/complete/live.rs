@@ -7,7 +7,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// A session whose objects are asked on a thread of its own, and only waited for so long.
 pub(in crate::repl) struct Live<'s> {
@@ -51,10 +53,15 @@ impl Live<'_> {
         self.ask(move || script::call(&value, &method, arguments)).flatten()
     }
 
-    /// What this gives, if it does in time. As long as it does not, nothing else is asked: that would wait as well.
+    /// What this gives, if it does in time. As long as an earlier question is open, such as a hint's, nothing else is
+    /// asked: that would wait as well.
     pub(super) fn ask<T: Send + 'static>(&self, question: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        if self.unanswered.swap(true, Ordering::SeqCst) {
-            return None;
+        let end = Instant::now() + self.patience;
+        while self.unanswered.swap(true, Ordering::SeqCst) {
+            if Instant::now() >= end {
+                return None;
+            }
+            std::thread::sleep(PAUSE);
         }
         let (send, answer) = channel();
         let unanswered = self.unanswered.clone();
@@ -64,7 +71,7 @@ impl Live<'_> {
             // Whoever asked may have given up.
             drop(send.send(found));
         });
-        answer.recv_timeout(self.patience).ok()
+        answer.recv_timeout(end.saturating_duration_since(Instant::now())).ok()
     }
 }
 
@@ -73,7 +80,6 @@ mod tests {
     use super::*;
     use crate::repl::Surroundings;
     use crate::script::Settings;
-    use std::time::Instant;
 
     #[test]
     fn a_question_without_an_answer_is_given_up_and_none_follows_until_it_comes() {
