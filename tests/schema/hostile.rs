@@ -47,6 +47,44 @@ fn a_hundred_megabytes_of_text_pass() {
 }
 
 #[test]
+fn a_hundred_megabytes_pass_through_everything() {
+    let text = "x".repeat(100 << 20);
+    let document = format!("<domain type='qemu'><description>{text}</description><memory>1</memory></domain>");
+    let read = Definition::read(&document).expect("the document is well-formed");
+    assert!(
+        read.check().is_err_and(|error| error.to_string().len() < 1000),
+        "`name` and `os` are missing, shortly said"
+    );
+    let made = Definition::from_value(Kind::Domain, &read.to_value()).expect_err("`name` and `os` are missing");
+    assert!(made.findings.iter().all(|finding| finding.message.len() < 1000));
+    assert_eq!(read.diff(&read.copy()), Ok(vec![]));
+    let text = &text[..10 << 20];
+    let wrong = Definition::from_xml(Kind::Domain, &format!("<domain type='{text}'><name>x</name></domain>"));
+    let error = wrong.and_then(|wrong| wrong.check()).expect_err("that is no type");
+    assert!(error.findings.iter().all(|finding| finding.message.len() < 1000), "values are shown shortened");
+}
+
+#[test]
+fn wide_and_deep_documents_are_checked_in_time_that_grows_with_them() {
+    // Each device of another kind, each with names that nobody knows, in an order that no group has.
+    let mut wide =
+        String::from("<domain type='qemu'><name>x</name><memory>1</memory><os><type>hvm</type></os><devices>");
+    for number in 0..20_000 {
+        let device = Kind::DEVICES[number * 7 % Kind::DEVICES.len()];
+        let _ = write!(wide, "<{device} a{number}='1'><b{number}/></{device}>");
+    }
+    wide.push_str("</devices></domain>");
+    let read = Definition::read(&wide).expect("the document is well-formed");
+    assert!(read.check().is_err());
+    let deep =
+        format!("{}{}", "<backingStore><source><slices>".repeat(80), "</slices></source></backingStore>".repeat(80));
+    let deep = format!("<domain type='qemu'><devices><disk>{deep}</disk></devices></domain>");
+    let read = Definition::read(&deep).expect("the document is well-formed");
+    assert!(read.check().is_err());
+    assert!(Definition::from_value(Kind::Domain, &read.to_value()).is_err());
+}
+
+#[test]
 fn many_attributes_and_namespaces_are_an_error() {
     let mut many = String::from("<a");
     for number in 0..100_000 {

@@ -8,6 +8,8 @@ use crate::schema::xml::Elem;
 const LEVELS: usize = 3;
 /// An enumeration of more values, such as the architectures, decides nothing but itself.
 const MOST_VALUES: usize = 40;
+/// In a document with more problems than this no way out is looked for: each takes many checks of the whole.
+const MOST_PROBLEMS: usize = 30;
 /// More answers than this say nothing.
 const MOST_ANSWERS: usize = 7;
 
@@ -21,7 +23,8 @@ pub(super) struct Counterfactual {
 
 /// Values of the enclosing elements' attributes with which the problem would not be there.
 pub(super) fn counterfactual(report: &Report<'_>, problem: &Problem, places: &[Place<'_>]) -> Option<Counterfactual> {
-    if matches!(problem.fault, Fault::MissingAttribute { .. } | Fault::MissingElement { .. }) {
+    let missing = matches!(problem.fault, Fault::MissingAttribute { .. } | Fault::MissingElement { .. });
+    if missing || report.problems.len() > MOST_PROBLEMS {
         return None;
     }
     let mut probe = report.root.clone();

@@ -2,7 +2,7 @@
 
 use super::hint::{self, Counterfactual};
 use super::walk::{Fault, Problem};
-use crate::floor::Finding;
+use crate::floor::{Finding, Value};
 use crate::schema::map::{expected, join};
 use crate::schema::rng::{NameId, PatternId};
 use crate::schema::table::{Type, datatype, snake};
@@ -75,10 +75,10 @@ impl<'a> Report<'a> {
             }
             Fault::Value { name, value, contents } => {
                 let (path, key) = field(name);
-                (path, false, format!("`{key}` must be {} here, not {value:?}", self.expected(contents)))
+                (path, false, format!("`{key}` must be {} here, not {}", self.expected(contents), shown(value)))
             }
             Fault::Text { text, contents } => {
-                let message = format!("`{name}` must be {} here, not {text:?}", self.expected(contents));
+                let message = format!("`{name}` must be {} here, not {}", self.expected(contents), shown(text));
                 (place.path.clone(), false, message)
             }
             Fault::MissingAttribute { any_of } | Fault::MissingElement { any_of } => {
@@ -166,6 +166,11 @@ fn is_unknown(problem: &Problem, places: &[Place<'_>]) -> bool {
         Fault::Element { .. } => place.ty.is_none(),
         _ => false,
     }
+}
+
+/// A text as it is shown: shortened if it is long.
+fn shown(text: &str) -> String {
+    Value::from(text).show()
 }
 
 /// The key of an attribute or a child.

@@ -7,6 +7,9 @@ use crate::schema::rng::{NameClass, NameId, PatternId};
 use crate::schema::xml::{Elem, Node};
 use std::collections::BTreeSet;
 
+/// No more problems are told: nobody makes so many mistakes, but somebody may hand over any document.
+const MOST_PROBLEMS: usize = 500;
+
 /// Something that the schema does not allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
@@ -58,7 +61,9 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn find(&mut self, fault: Fault) {
-        self.problems.push(Problem { path: self.path.clone(), fault });
+        if self.problems.len() < MOST_PROBLEMS {
+            self.problems.push(Problem { path: self.path.clone(), fault });
+        }
     }
 
     /// The state after an element; it is never one that allows nothing.
