@@ -26,7 +26,7 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn clone_volume(pool: &mut Pool, definition: Dynamic, source: Volume) -> RhaiResultOf<Volume> {
-        Ok(pool.clone_volume(&checked(Kind::Volume, &definition)?.xml(), &source)?)
+        Ok(pool.copy_volume(&checked(Kind::Volume, &definition)?.xml(), &source, None, false)?)
     }
 
     /// Its path and those of the files that it stands on, downwards.

@@ -24,12 +24,12 @@ impl Domain {
     /// Makes a checkpoint from its XML.
     pub fn create_checkpoint(&self, xml: &str) -> Result<Checkpoint> {
         let object = Object::new(Kind::Checkpoint, &name_of(Kind::Checkpoint, xml).unwrap_or_default());
-        Ok(Checkpoint::new(RawCheckpoint::create(self.raw(), xml).explain("create", &object)?))
+        Ok(Checkpoint::new(RawCheckpoint::create(&self.raw(), xml).explain("create", &object)?))
     }
 
     /// Its checkpoints, parents before their children.
     pub fn checkpoints(&self) -> Result<Vec<Checkpoint>> {
-        let found = RawCheckpoint::list(self.raw()).explain("list the checkpoints of", self.object())?;
+        let found = RawCheckpoint::list(&self.raw()).explain("list the checkpoints of", self.object())?;
         Ok(found.into_iter().map(Checkpoint::new).collect())
     }
 
@@ -51,7 +51,7 @@ impl Domain {
     pub fn backup(&self, xml: &str, checkpoint: Option<&str>, timeout: Duration) -> Result<()> {
         let events = self.host().events(&[EventKind::JobCompleted])?;
         let uuid = self.uuid()?;
-        ffi::backup_begin(self.raw(), xml, checkpoint).explain("back up", self.object())?;
+        ffi::backup_begin(&self.raw(), xml, checkpoint).explain("back up", self.object())?;
         let begin = Instant::now();
         loop {
             while let Some(event) = events.try_next() {
@@ -75,7 +75,7 @@ impl Domain {
     }
 
     fn backup_ended(&self) -> Result<()> {
-        let (_, job) = ffi::job_stats(self.raw(), true).explain("ask for the last job of", self.object())?;
+        let (_, job) = ffi::job_stats(&self.raw(), true).explain("ask for the last job of", self.object())?;
         if job.get("success") != Some(&Value::Bool(false)) {
             return Ok(());
         }

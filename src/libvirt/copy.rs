@@ -5,7 +5,7 @@ use super::define::name_of;
 use super::object::{Kind, Object};
 use super::retry::while_busy;
 use super::undo::{Made, Transaction, record};
-use super::{Pool, Volume};
+use super::{Pool, Volume, verify};
 use crate::floor::{Area, Code, Error, Result, format_size};
 use crate::schema::xml;
 use virt::storage_vol::StorageVol;
@@ -33,10 +33,9 @@ impl Pool {
         let transaction = Transaction::begin();
         let made = Made::Volume { pool: self.name().to_string(), name: object.name.to_string() };
         let copied = record(self.host(), made, || {
-            let raw = while_busy(self.host(), || {
-                StorageVol::create_xml_from(self.raw(), xml, base.raw(), 0).explain("create", &object)
-            })?;
-            Volume::new(self.host(), raw)
+            self.making(&object, || {
+                StorageVol::create_xml_from(&self.raw(), xml, &base.raw(), 0).explain("create", &object)
+            })
         });
         let grown = copied.and_then(|volume| {
             match grow {
@@ -46,6 +45,7 @@ impl Pool {
                 Some(capacity) => volume.resize(capacity, false)?,
                 None => {}
             }
+            verify::is_as_defined_in_size(&volume, xml)?;
             Ok(volume)
         });
         match grown {

@@ -2,10 +2,10 @@
 
 use super::cause::{Explain, flag_refused};
 use super::object::{Kind, Object};
-use super::retry::while_busy;
+use super::retry::{despite_loss, repeatedly, while_busy};
 use super::undo::{self, Made, Transaction};
 use super::wiring::Wiring;
-use super::{Content, Domain, Host, Network, Pool, Volume, ffi};
+use super::{Content, Domain, Host, Network, Pool, Volume, ffi, verify};
 use crate::floor::{Code, Error, Result, interrupt, timing};
 use crate::schema::xml;
 use std::sync::PoisonError;
@@ -17,7 +17,7 @@ impl Host {
     /// Defines a domain, which stays when it stops.
     pub fn define_domain(&self, xml: &str) -> Result<Domain> {
         let object = self.absent(Kind::Domain, xml)?;
-        self.making(&object, xml, |xml| {
+        self.making(&object, xml, Self::domain_of_uuid, |xml| {
             let raw = validated(
                 || self.raw().define_domain_xml_flags(xml, sys::VIR_DOMAIN_DEFINE_VALIDATE),
                 || self.raw().define_domain_xml(xml),
@@ -30,7 +30,7 @@ impl Host {
     pub fn create_domain(&self, xml: &str) -> Result<Domain> {
         let object = self.absent(Kind::Domain, xml)?;
         let before = Wiring::read(xml)?.leases(self);
-        let domain = self.making(&object, xml, |xml| {
+        let domain = self.making(&object, xml, Self::domain_of_uuid, |xml| {
             let raw = validated(
                 || self.raw().create_domain_xml(xml, sys::VIR_DOMAIN_START_VALIDATE),
                 || self.raw().create_domain_xml(xml, sys::VIR_DOMAIN_NONE),
@@ -44,9 +44,9 @@ impl Host {
     /// Defines a network.
     pub fn define_network(&self, xml: &str) -> Result<Network> {
         let object = self.absent(Kind::Network, xml)?;
-        self.making(&object, xml, |xml| {
+        self.making(&object, xml, Self::network_of_uuid, |xml| {
             let raw =
-                validated(|| ffi::define_network_validated(self.raw(), xml), || self.raw().define_network_xml(xml));
+                validated(|| ffi::define_network_validated(&self.raw(), xml), || self.raw().define_network_xml(xml));
             Network::new(self, raw.explain("define", &object)?)
         })
     }
@@ -54,9 +54,9 @@ impl Host {
     /// Starts a transient network.
     pub fn create_network(&self, xml: &str) -> Result<Network> {
         let object = self.absent(Kind::Network, xml)?;
-        self.making(&object, xml, |xml| {
+        self.making(&object, xml, Self::network_of_uuid, |xml| {
             let raw =
-                validated(|| ffi::create_network_validated(self.raw(), xml), || self.raw().create_network_xml(xml));
+                validated(|| ffi::create_network_validated(&self.raw(), xml), || self.raw().create_network_xml(xml));
             Network::new(self, raw.explain("create", &object)?)
         })
     }
@@ -64,7 +64,7 @@ impl Host {
     /// Defines a pool.
     pub fn define_pool(&self, xml: &str) -> Result<Pool> {
         let object = self.absent(Kind::Pool, xml)?;
-        self.making(&object, xml, |xml| {
+        self.making(&object, xml, Self::pool_of_uuid, |xml| {
             let raw = validated(
                 || self.raw().define_storage_pool_xml(xml, sys::VIR_STORAGE_POOL_DEFINE_VALIDATE),
                 || self.raw().define_storage_pool_xml(xml, 0),
@@ -76,20 +76,27 @@ impl Host {
     /// Starts a transient pool.
     pub fn create_pool(&self, xml: &str) -> Result<Pool> {
         let object = self.absent(Kind::Pool, xml)?;
-        self.making(&object, xml, |xml| {
+        self.making(&object, xml, Self::pool_of_uuid, |xml| {
             let raw = self.raw().create_storage_pool_xml(xml, sys::VIR_STORAGE_POOL_CREATE_NORMAL);
             Pool::new(self, raw.explain("create", &object)?)
         })
     }
 
-    /// Makes an object of this XML; in a transaction with a UUID that is known, and written down, before.
-    fn making<T>(&self, object: &Object, xml: &str, make: impl FnOnce(&str) -> Result<T>) -> Result<T> {
-        let make = |xml: &str| timing::timed(&object.plain(), "define", || make(xml));
-        if !undo::is_on() {
-            return make(xml);
-        }
-        let (step, xml) = Made::identify(object.kind, &object.name, xml)?;
-        undo::record(self, step, || make(&xml))
+    /// Makes an object of this XML with a UUID that is known, and in a transaction written down, before. By it, `find` tells
+    /// whether the object was made although the connection was lost.
+    fn making<T>(
+        &self,
+        object: &Object,
+        xml: &str,
+        find: fn(&Self, &str) -> Result<Option<T>>,
+        make: impl Fn(&str) -> Result<T>,
+    ) -> Result<T> {
+        let (step, uuid, xml) = Made::identify(object.kind, &object.name, xml)?;
+        undo::record(self, step, || {
+            timing::timed(&object.plain(), "define", || {
+                despite_loss(self, &format!("definition of {object}"), || make(&xml), || find(self, &uuid))
+            })
+        })
     }
 
     /// What a definition names, unless it is there already: libvirt would quietly redefine it.
@@ -116,10 +123,21 @@ impl Pool {
         let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
         let made = Made::Volume { pool: self.name().to_string(), name: object.name.to_string() };
         undo::record(self.host(), made, || {
-            let raw = timing::timed(&object.plain(), "create", || {
-                while_busy(self.host(), || StorageVol::create_xml(self.raw(), xml, 0).explain("create", &object))
-            })?;
-            Volume::new(self.host(), raw)
+            timing::timed(&object.plain(), "create", || {
+                let volume =
+                    self.making(&object, || StorageVol::create_xml(&self.raw(), xml, 0).explain("create", &object))?;
+                verify::is_as_defined_in_size(&volume, xml)?;
+                Ok(volume)
+            })
+        })
+    }
+
+    /// Makes a volume that was not there before. What is there when the connection was lost is half made: it is removed, and
+    /// made again.
+    pub(super) fn making(&self, object: &Object, mut make: impl FnMut() -> Result<StorageVol>) -> Result<Volume> {
+        let create = || while_busy(self.host(), &mut make).and_then(|raw| Volume::new(self.host(), raw));
+        despite_loss(self.host(), &format!("creation of {object}"), create, || {
+            self.find_volume(&object.name)?.map_or(Ok(()), |half| half.delete()).map(|()| None)
         })
     }
 
@@ -133,8 +151,12 @@ impl Pool {
             let name = volume.object().plain();
             match content {
                 Content::None | Content::Copy { .. } => {}
-                Content::File(path) => drop(timing::timed(&name, "upload", || volume.upload(path))?),
-                Content::Bytes(data) => drop(timing::timed(&name, "upload", || volume.upload_bytes(data))?),
+                Content::File(path) => {
+                    timing::timed(&name, "upload", || repeatedly(self.host(), || volume.upload(path).map(drop)))?;
+                }
+                Content::Bytes(data) => {
+                    timing::timed(&name, "upload", || repeatedly(self.host(), || volume.upload_bytes(data).map(drop)))?;
+                }
             }
             // libvirt scans the pool by itself after an upload.
             interrupt::sleep(self.host().retry().settle)?;

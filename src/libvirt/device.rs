@@ -1,7 +1,8 @@
 //! Changing a domain's devices and sizes: live, for its next start, or both.
 
 use super::cause::Explain;
-use super::{Domain, ffi};
+use super::retry::{repeatedly, while_busy};
+use super::{Domain, ffi, verify};
 use crate::floor::{Area, Code, Error, Result, interrupt};
 use crate::schema::xml::{self, Attr, Elem, Name, Node};
 use std::time::{Duration, Instant};
@@ -41,23 +42,27 @@ impl Apply {
 impl Domain {
     /// Plugs a device in.
     pub fn attach_device(&self, xml: &str, apply: Apply) -> Result<()> {
-        let flags = self.affects(apply)?;
-        self.raw().attach_device_flags(xml, flags).explain(&format!("attach {} to", named(xml)), self.object())
+        while_busy(self.host(), || {
+            let flags = self.affects(apply)?;
+            self.raw().attach_device_flags(xml, flags).explain(&format!("attach {} to", named(xml)), self.object())
+        })
     }
 
     /// Takes a device out. In a running guest this is done when the guest has given it back, which is waited for.
     pub fn detach_device(&self, device: &str, apply: Apply) -> Result<()> {
         self.wherever(device, apply, |xml, flags| {
             let doing = format!("detach {} from", named(xml));
-            self.raw().detach_device_flags(xml, flags).explain(&doing, self.object())?;
+            while_busy(self.host(), || self.raw().detach_device_flags(xml, flags).explain(&doing, self.object()))?;
             if flags == sys::VIR_DOMAIN_AFFECT_LIVE { self.wait_detached(xml) } else { Ok(()) }
         })
     }
 
     /// Changes a device in place, such as the medium of a CD drive or the network of an interface.
     pub fn update_device(&self, xml: &str, apply: Apply) -> Result<()> {
-        let flags = self.affects(apply)?;
-        self.raw().update_device_flags(xml, flags).explain(&format!("update {} of", named(xml)), self.object())
+        repeatedly(self.host(), || {
+            let flags = self.affects(apply)?;
+            self.raw().update_device_flags(xml, flags).explain(&format!("update {} of", named(xml)), self.object())
+        })
     }
 
     /// The XML of one of its devices, named by target (`vdb`, `vnet0`), by MAC address or by alias.
@@ -88,41 +93,60 @@ impl Domain {
 
     /// Sets the memory in bytes; in a running domain that is the balloon's target.
     pub fn set_memory(&self, bytes: u64, apply: Apply) -> Result<()> {
-        let flags = self.affects(apply)?;
-        self.raw().set_memory_flags(bytes / 1024, flags).map(drop).explain("set the memory of", self.object())
+        repeatedly(self.host(), || {
+            let flags = self.affects(apply)?;
+            self.raw().set_memory_flags(bytes / 1024, flags).map(drop).explain("set the memory of", self.object())?;
+            verify::has_memory(self, bytes, flags)
+        })
     }
 
     /// Sets the most memory in bytes that it may have from its next start on.
     pub fn set_max_memory(&self, bytes: u64) -> Result<()> {
         let flags = sys::VIR_DOMAIN_AFFECT_CONFIG | sys::VIR_DOMAIN_MEM_MAXIMUM;
-        self.raw().set_memory_flags(bytes / 1024, flags).map(drop).explain("set the maximum memory of", self.object())
+        repeatedly(self.host(), || {
+            let done = self.raw().set_memory_flags(bytes / 1024, flags).map(drop);
+            done.explain("set the maximum memory of", self.object())
+        })?;
+        verify::has_max_memory(self, bytes)
     }
 
     /// Sets the number of its processors.
     pub fn set_vcpus(&self, count: u32, apply: Apply) -> Result<()> {
-        let flags = self.affects(apply)?;
-        self.raw().set_vcpus_flags(count, flags).map(drop).explain("set the processors of", self.object())
+        repeatedly(self.host(), || {
+            let flags = self.affects(apply)?;
+            self.raw().set_vcpus_flags(count, flags).map(drop).explain("set the processors of", self.object())?;
+            verify::has_vcpus(self, count, flags)
+        })
     }
 
     /// Sets the most processors that it may have from its next start on.
     pub fn set_max_vcpus(&self, count: u32) -> Result<()> {
         let flags = sys::VIR_DOMAIN_AFFECT_CONFIG | sys::VIR_DOMAIN_VCPU_MAXIMUM;
-        self.raw().set_vcpus_flags(count, flags).map(drop).explain("set the maximum processors of", self.object())
+        repeatedly(self.host(), || {
+            let done = self.raw().set_vcpus_flags(count, flags).map(drop);
+            done.explain("set the maximum processors of", self.object())
+        })?;
+        verify::has_vcpus(self, count, flags)
     }
 
     /// Makes a disk of the running domain as large as this many bytes.
     pub fn block_resize(&self, disk: &str, bytes: u64) -> Result<()> {
-        self.raw()
-            .block_resize(disk, bytes, sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES)
-            .map(drop)
-            .explain(&format!("resize the disk `{disk}` of"), self.object())
+        repeatedly(self.host(), || {
+            self.raw()
+                .block_resize(disk, bytes, sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES)
+                .map(drop)
+                .explain(&format!("resize the disk `{disk}` of"), self.object())
+        })?;
+        verify::has_disk_size(self, disk, bytes)
     }
 
     /// Limits the speed of a disk by libvirt's names, such as `total_iops_sec` and `read_bytes_sec`; 0 is no limit.
     pub fn set_iotune(&self, disk: &str, limits: &[(&str, u64)], apply: Apply) -> Result<()> {
-        let flags = self.affects(apply)?;
-        ffi::set_block_io_tune(self.raw(), disk, limits, flags)
-            .explain(&format!("limit the disk `{disk}` of"), self.object())
+        repeatedly(self.host(), || {
+            let flags = self.affects(apply)?;
+            ffi::set_block_io_tune(&self.raw(), disk, limits, flags)
+                .explain(&format!("limit the disk `{disk}` of"), self.object())
+        })
     }
 
     /// libvirt's flags for what a change can affect right now.
@@ -186,7 +210,9 @@ impl Domain {
         device.nodes.retain(|node| !matches!(node, Node::Elem(one) if old.contains(&one.local())));
         device.nodes.extend(new.map(Node::Elem));
         let xml = xml::to_string(&device);
-        self.raw().update_device_flags(&xml, flags).explain(&format!("update {} of", named(&xml)), self.object())
+        repeatedly(self.host(), || {
+            self.raw().update_device_flags(&xml, flags).explain(&format!("update {} of", named(&xml)), self.object())
+        })
     }
 
     fn wait_detached(&self, device: &str) -> Result<()> {

@@ -147,7 +147,7 @@ impl Host {
         let (sender, receiver) = mpsc::channel();
         self.hub().listeners().push((kinds.to_vec(), sender));
         for kind in kinds {
-            self.hub().register(self.raw(), *kind).explain("subscribe to events of", self.object())?;
+            self.hub().register(&self.raw(), *kind).explain("subscribe to events of", self.object())?;
         }
         Ok(Events(receiver))
     }
@@ -202,6 +202,17 @@ impl Hub {
         };
         registered.insert(kind, id);
         Ok(())
+    }
+
+    /// Registers anew what was registered on a connection that was lost.
+    pub(super) fn renew(&self, old: &Connect, new: &Connect) {
+        let kinds: Vec<EventKind> = self.registered().keys().copied().collect();
+        self.end(old);
+        for kind in kinds {
+            if let Err(error) = self.register(new, kind) {
+                tracing::warn!(kind = kind.word(), libvirt = error.message(), "no more events of this kind");
+            }
+        }
     }
 
     /// Ends all registrations, without which the connection would never be closed.

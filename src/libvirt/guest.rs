@@ -152,26 +152,26 @@ impl Domain {
     /// What the agent tells of its guest: operating system, host name, time zone, users, file systems, disks, interfaces.
     pub fn guest_info(&self) -> Result<Map> {
         self.agent_is_there()?;
-        let flat = ffi::guest_info(self.raw()).explain("ask for the guest of", self.object())?;
+        let flat = ffi::guest_info(&self.raw()).explain("ask for the guest of", self.object())?;
         Ok(tree(None, flat))
     }
 
     /// Freezes the guest's file systems so that its disks can be copied; gives their number.
     pub fn fs_freeze(&self) -> Result<u64> {
         self.agent_is_there()?;
-        ffi::fs_freeze(self.raw()).map(|count| count as u64).explain("freeze the file systems of", self.object())
+        ffi::fs_freeze(&self.raw()).map(|count| count as u64).explain("freeze the file systems of", self.object())
     }
 
     /// Thaws the guest's file systems; gives their number.
     pub fn fs_thaw(&self) -> Result<u64> {
         self.agent_is_there()?;
-        ffi::fs_thaw(self.raw()).map(|count| count as u64).explain("thaw the file systems of", self.object())
+        ffi::fs_thaw(&self.raw()).map(|count| count as u64).explain("thaw the file systems of", self.object())
     }
 
     /// Has the guest tell its disks what it does not use.
     pub fn fs_trim(&self) -> Result<()> {
         self.agent_is_there()?;
-        ffi::fs_trim(self.raw()).explain("trim the file systems of", self.object())
+        ffi::fs_trim(&self.raw()).explain("trim the file systems of", self.object())
     }
 
     /// Sets the password of an account in the guest.

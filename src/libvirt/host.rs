@@ -1,8 +1,9 @@
 //! A connection to a host.
 
 use super::cause::{Explain, connect_error};
-use super::events::{Event, Hub};
+use super::events::Hub;
 use super::ffi;
+use super::link::{Link, Open};
 use super::object::{Kind, Object};
 use super::retry::RetryPolicy;
 use super::wait::Poll;
@@ -11,7 +12,6 @@ use crate::floor::{Error, Result};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use virt::connect::Connect;
-use virt::error::Error as VirtError;
 
 /// A connection to a libvirt host. Clones share it; it closes with the last one.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub struct Host(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    connect: Connect,
+    link: Link,
     uri: String,
     object: Object,
     /// The leases that were there before a domain was started, by the domain's UUID.
@@ -29,13 +29,6 @@ struct Inner {
     retry: Mutex<RetryPolicy>,
     /// Held while something is made in a pool, by the pool's name: libvirt refuses what meets a scan.
     pools: Mutex<HashMap<String, Arc<Mutex<()>>>>,
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.hub.end(&self.connect);
-        ffi::off_close(&self.connect);
-    }
 }
 
 impl Host {
@@ -49,7 +42,7 @@ impl Host {
         Self::open(uri, Connect::open_read_only)
     }
 
-    fn open(uri: Option<&str>, open: fn(Option<&str>) -> Result<Connect, VirtError>) -> Result<Self> {
+    fn open(uri: Option<&str>, open: Open) -> Result<Self> {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
             // Else libvirt prints every error to standard error by itself.
@@ -71,9 +64,8 @@ impl Host {
         }
         let object = Object::new(Kind::Host, &uri);
         let hub = Hub::default();
-        watch(&connect, &uri, &hub);
         Ok(Self(Arc::new(Inner {
-            connect,
+            link: Link::new(connect, uri.clone(), open, hub.clone()),
             uri,
             object,
             before: Mutex::default(),
@@ -106,11 +98,16 @@ impl Host {
 
     /// Whether the connection still stands.
     pub fn is_alive(&self) -> bool {
-        self.raw().is_alive().unwrap_or(false)
+        self.0.link.is_alive()
     }
 
-    pub(super) fn raw(&self) -> &Connect {
-        &self.0.connect
+    /// The connection; one that was lost is made anew first.
+    pub(super) fn raw(&self) -> Connect {
+        self.0.link.get().0
+    }
+
+    pub(super) fn link(&self) -> &Link {
+        &self.0.link
     }
 
     pub(super) fn object(&self) -> &Object {
@@ -149,21 +146,6 @@ impl Host {
     /// The leases from before a domain's last start in this process.
     pub(super) fn before(&self, uuid: &str) -> Before {
         self.0.before.lock().unwrap_or_else(PoisonError::into_inner).get(uuid).cloned().unwrap_or_default()
-    }
-}
-
-/// Has libvirt notice a host that went away, and tell. Drivers without a wire have no use for it and refuse.
-fn watch(connect: &Connect, uri: &str, hub: &Hub) {
-    const INTERVAL: i32 = 5;
-    const COUNT: u32 = 5;
-    let (hub, uri) = (hub.clone(), uri.to_string());
-    let sink = Box::new(move |raw: super::events::Raw| {
-        hub.publish(&Event::closed(&uri, raw.numbers.first().copied().unwrap_or_default()));
-    });
-    for refused in [connect.set_keep_alive(INTERVAL, COUNT).map(drop), ffi::on_close(connect, sink)] {
-        if let Err(error) = refused {
-            tracing::debug!(libvirt = error.message(), "the connection is not watched");
-        }
     }
 }
 

@@ -56,7 +56,7 @@ impl Host {
 
     /// Its memory in bytes by libvirt's names (`total`, `free`, `buffers`, `cached`), of one NUMA cell or of all.
     pub fn memory_stats(&self, cell: Option<u32>) -> Result<Map> {
-        let found = ffi::node_memory(self.raw(), cell).explain("ask for the memory of", self.object())?;
+        let found = ffi::node_memory(&self.raw(), cell).explain("ask for the memory of", self.object())?;
         Ok(found.into_iter().map(|(name, kib)| (name, kib.saturating_mul(1024).into())).collect())
     }
 
@@ -64,7 +64,7 @@ impl Host {
     /// one processor or of all.
     #[allow(clippy::cast_precision_loss, reason = "nanoseconds become seconds")]
     pub fn cpu_stats(&self, cpu: Option<u32>) -> Result<Map> {
-        let found = ffi::node_cpu(self.raw(), cpu).explain("ask for the processors of", self.object())?;
+        let found = ffi::node_cpu(&self.raw(), cpu).explain("ask for the processors of", self.object())?;
         Ok(found.into_iter().map(|(name, nanoseconds)| (name, Value::Float(nanoseconds as f64 / 1e9))).collect())
     }
 

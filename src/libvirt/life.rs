@@ -2,8 +2,9 @@
 
 use super::cause::{Explain, flag_refused};
 use super::ipam::Belongings;
+use super::retry::{despite_loss, repeatedly, while_busy};
 use super::wiring::Wiring;
-use super::{Domain, ffi};
+use super::{Domain, ffi, verify};
 use crate::floor::{Area, Code, Error, Result, interrupt};
 use std::time::{Duration, Instant};
 use virt::sys;
@@ -90,9 +91,26 @@ impl Domain {
             | flag(start.bypass_cache, sys::VIR_DOMAIN_START_BYPASS_CACHE)
             | flag(start.force_boot, sys::VIR_DOMAIN_START_FORCE_BOOT)
             | flag(start.reset_nvram, sys::VIR_DOMAIN_START_RESET_NVRAM);
-        // The plain call is known to every driver.
-        let done = if flags == 0 { self.raw().create() } else { self.raw().create_with_flags(flags) };
-        done.explain("start", self.object())
+        let create = || {
+            // The plain call is known to every driver.
+            let done = if flags == 0 { self.raw().create() } else { self.raw().create_with_flags(flags) };
+            done.explain("start", self.object())
+        };
+        despite_loss(self.host(), &format!("start of {}", self.object()), create, || self.was_started())?;
+        verify::runs(self)
+    }
+
+    /// Whether it runs; one that a daemon found half started is waited for.
+    fn was_started(&self) -> Result<Option<()>> {
+        const HALF: Duration = Duration::from_secs(20);
+        let end = Instant::now() + HALF;
+        loop {
+            let state = self.state()?;
+            if state.reason() != "starting up" || Instant::now() > end {
+                return Ok((!state.is_over()).then_some(()));
+            }
+            interrupt::pause(PAUSE)?;
+        }
     }
 
     /// Asks the guest to shut down, and does not wait for it.
@@ -157,18 +175,23 @@ impl Domain {
         let flags = if graceful { sys::VIR_DOMAIN_DESTROY_GRACEFUL } else { sys::VIR_DOMAIN_DESTROY_DEFAULT };
         // A transient domain ends here, and its addresses with it.
         let kept = if self.is_persistent()? { None } else { Some(self.belongings()?) };
-        self.raw().destroy_flags(flags).explain("destroy", self.object())?;
+        while_busy(self.host(), || self.raw().destroy_flags(flags).explain("destroy", self.object()))?;
         kept.map_or(Ok(()), Belongings::release)
     }
 
     /// Freezes its processors.
     pub fn suspend(&self) -> Result<()> {
-        self.raw().suspend().explain("suspend", self.object())
+        repeatedly(self.host(), || self.raw().suspend().explain("suspend", self.object()))?;
+        verify::is(self, "paused")
     }
 
     /// Lets its processors run again.
     pub fn resume(&self) -> Result<()> {
-        self.raw().resume().explain("resume", self.object())
+        let resume = || while_busy(self.host(), || self.raw().resume().explain("resume", self.object()));
+        despite_loss(self.host(), &format!("resumption of {}", self.object()), resume, || {
+            Ok((self.state()?.word() == "running").then_some(()))
+        })?;
+        verify::runs(self)
     }
 
     /// Asks the guest's agent to put it to sleep.
@@ -178,7 +201,7 @@ impl Domain {
             Sleep::Disk => sys::VIR_NODE_SUSPEND_TARGET_DISK,
             Sleep::Hybrid => sys::VIR_NODE_SUSPEND_TARGET_HYBRID,
         };
-        ffi::pm_suspend(self.raw(), target).explain("put to sleep", self.object())
+        ffi::pm_suspend(&self.raw(), target).explain("put to sleep", self.object())
     }
 
     /// Wakes it from its sleep.
@@ -196,7 +219,7 @@ impl Domain {
     pub fn undefine_but(&self, keep: Keep) -> Result<()> {
         // While it runs it goes on using its addresses.
         let kept = if self.is_active()? { None } else { Some(self.belongings()?) };
-        self.undefine_raw(keep)?;
+        while_busy(self.host(), || self.undefine_raw(keep))?;
         kept.map_or(Ok(()), Belongings::release)
     }
 
@@ -232,7 +255,7 @@ impl Domain {
 
     /// Sends a non-maskable interrupt, at which many guests write a crash dump.
     pub fn inject_nmi(&self) -> Result<()> {
-        ffi::inject_nmi(self.raw()).explain("send an interrupt to", self.object())
+        ffi::inject_nmi(&self.raw()).explain("send an interrupt to", self.object())
     }
 }
 

@@ -23,6 +23,7 @@ mod host_info;
 mod host_object;
 mod ipam;
 mod life;
+mod link;
 mod live;
 mod lookup;
 mod machine;

@@ -2,6 +2,7 @@
 
 use super::address::Family;
 use super::cause::Explain;
+use super::link::Live;
 use super::object::{Kind, Object};
 use super::{Host, ffi};
 use crate::floor::Result;
@@ -10,7 +11,7 @@ use crate::floor::Result;
 #[derive(Debug, Clone)]
 pub struct Network {
     host: Host,
-    raw: virt::network::Network,
+    raw: Live<virt::network::Network>,
     object: Object,
 }
 
@@ -38,7 +39,7 @@ pub struct Lease {
 impl Network {
     pub(super) fn new(host: &Host, raw: virt::network::Network) -> Result<Self> {
         let name = raw.name().explain("ask for a network's name on", host.object())?;
-        Ok(Self { host: host.clone(), raw, object: Object::new(Kind::Network, &name) })
+        Ok(Self { host: host.clone(), raw: Live::new(host.link(), raw), object: Object::new(Kind::Network, &name) })
     }
 
     /// The host it is on.
@@ -53,61 +54,61 @@ impl Network {
 
     /// Its UUID.
     pub fn uuid(&self) -> Result<String> {
-        self.raw.uuid_string().explain("ask for the UUID of", &self.object)
+        self.raw().uuid_string().explain("ask for the UUID of", &self.object)
     }
 
     /// The host's bridge device, if it has one.
     pub fn bridge(&self) -> Option<String> {
-        self.raw.bridge_name().ok()
+        self.raw().bridge_name().ok()
     }
 
     /// Whether it is started.
     pub fn is_active(&self) -> Result<bool> {
-        self.raw.is_active().explain("ask for the state of", &self.object)
+        self.raw().is_active().explain("ask for the state of", &self.object)
     }
 
     /// Whether it stays when it is destroyed.
     pub fn is_persistent(&self) -> Result<bool> {
-        self.raw.is_persistent().explain("ask for the state of", &self.object)
+        self.raw().is_persistent().explain("ask for the state of", &self.object)
     }
 
     /// Whether it starts with the host.
     pub fn autostart(&self) -> Result<bool> {
-        self.raw.autostart().explain("ask for the autostart of", &self.object)
+        self.raw().autostart().explain("ask for the autostart of", &self.object)
     }
 
     /// Sets whether it starts with the host.
     pub fn set_autostart(&self, on: bool) -> Result<()> {
-        self.raw.set_autostart(on).explain("set the autostart of", &self.object)
+        self.raw().set_autostart(on).explain("set the autostart of", &self.object)
     }
 
     /// Starts it.
     pub fn start(&self) -> Result<()> {
-        self.raw.create().explain("start", &self.object)
+        self.raw().create().explain("start", &self.object)
     }
 
     /// Stops it.
     pub fn destroy(&self) -> Result<()> {
-        self.raw.destroy().explain("destroy", &self.object)
+        self.raw().destroy().explain("destroy", &self.object)
     }
 
     /// Removes its definition.
     pub fn undefine(&self) -> Result<()> {
-        self.raw.undefine().explain("undefine", &self.object)
+        self.raw().undefine().explain("undefine", &self.object)
     }
 
     /// Its XML.
     pub fn xml(&self) -> Result<String> {
-        self.raw.xml_desc(0).explain("read the XML of", &self.object)
+        self.raw().xml_desc(0).explain("read the XML of", &self.object)
     }
 
     /// The addresses that its DHCP server gave away and that have not run out.
     pub fn dhcp_leases(&self) -> Result<Vec<Lease>> {
-        ffi::dhcp_leases(&self.raw).explain("list the leases of", &self.object)
+        ffi::dhcp_leases(&self.raw()).explain("list the leases of", &self.object)
     }
 
-    pub(super) fn raw(&self) -> &virt::network::Network {
-        &self.raw
+    pub(super) fn raw(&self) -> virt::network::Network {
+        self.raw.get(self.host.link(), |connect, raw| connect.lookup_network_by_uuid_string(&raw.uuid_string()?))
     }
 
     /// Changes a part of it, in the running network, in its definition, or in both, as the flags say.
@@ -120,7 +121,7 @@ impl Network {
         flags: u32,
         doing: &str,
     ) -> Result<()> {
-        self.raw.update(command, section, index, xml, flags).explain(doing, &self.object)
+        self.raw().update(command, section, index, xml, flags).explain(doing, &self.object)
     }
 
     pub(super) fn object(&self) -> &Object {

@@ -2,6 +2,7 @@
 
 use super::Host;
 use super::cause::Explain;
+use super::link::Live;
 use super::object::{Kind, Object};
 use super::retry::while_busy;
 use crate::floor::Result;
@@ -11,7 +12,7 @@ use virt::sys;
 #[derive(Debug, Clone)]
 pub struct Pool {
     host: Host,
-    raw: virt::storage_pool::StoragePool,
+    raw: Live<virt::storage_pool::StoragePool>,
     object: Object,
 }
 
@@ -31,7 +32,7 @@ pub struct PoolInfo {
 impl Pool {
     pub(super) fn new(host: &Host, raw: virt::storage_pool::StoragePool) -> Result<Self> {
         let name = raw.name().explain("ask for a pool's name on", host.object())?;
-        Ok(Self { host: host.clone(), raw, object: Object::new(Kind::Pool, &name) })
+        Ok(Self { host: host.clone(), raw: Live::new(host.link(), raw), object: Object::new(Kind::Pool, &name) })
     }
 
     /// The host it is on.
@@ -46,12 +47,12 @@ impl Pool {
 
     /// Its UUID.
     pub fn uuid(&self) -> Result<String> {
-        self.raw.uuid_string().explain("ask for the UUID of", &self.object)
+        self.raw().uuid_string().explain("ask for the UUID of", &self.object)
     }
 
     /// Its state and sizes.
     pub fn info(&self) -> Result<PoolInfo> {
-        let info = self.raw.info().explain("ask for the state of", &self.object)?;
+        let info = self.raw().info().explain("ask for the state of", &self.object)?;
         let state = match info.state {
             sys::VIR_STORAGE_POOL_BUILDING => "building",
             sys::VIR_STORAGE_POOL_RUNNING => "running",
@@ -64,61 +65,61 @@ impl Pool {
 
     /// Whether it is started.
     pub fn is_active(&self) -> Result<bool> {
-        self.raw.is_active().explain("ask for the state of", &self.object)
+        self.raw().is_active().explain("ask for the state of", &self.object)
     }
 
     /// Whether it stays when it is destroyed.
     pub fn is_persistent(&self) -> Result<bool> {
-        self.raw.is_persistent().explain("ask for the state of", &self.object)
+        self.raw().is_persistent().explain("ask for the state of", &self.object)
     }
 
     /// Whether it starts with the host.
     pub fn autostart(&self) -> Result<bool> {
-        self.raw.autostart().explain("ask for the autostart of", &self.object)
+        self.raw().autostart().explain("ask for the autostart of", &self.object)
     }
 
     /// Sets whether it starts with the host.
     pub fn set_autostart(&self, on: bool) -> Result<()> {
-        self.raw.set_autostart(on).explain("set the autostart of", &self.object)
+        self.raw().set_autostart(on).explain("set the autostart of", &self.object)
     }
 
     /// Makes what it stands on: the directory, the file system, the volume group.
     pub fn build(&self) -> Result<()> {
-        self.raw.build(0).explain("build", &self.object)
+        self.raw().build(0).explain("build", &self.object)
     }
 
     /// Starts it.
     pub fn start(&self) -> Result<()> {
-        self.raw.create(sys::VIR_STORAGE_POOL_CREATE_NORMAL).explain("start", &self.object)
+        self.raw().create(sys::VIR_STORAGE_POOL_CREATE_NORMAL).explain("start", &self.object)
     }
 
     /// Stops it; the volumes stay.
     pub fn destroy(&self) -> Result<()> {
-        while_busy(&self.host, || self.raw.destroy().explain("destroy", &self.object))
+        while_busy(&self.host, || self.raw().destroy().explain("destroy", &self.object))
     }
 
     /// Deletes what it stands on; it must be stopped and empty.
     pub fn delete(&self) -> Result<()> {
-        while_busy(&self.host, || self.raw.delete(0).explain("delete", &self.object))
+        while_busy(&self.host, || self.raw().delete(0).explain("delete", &self.object))
     }
 
     /// Removes its definition.
     pub fn undefine(&self) -> Result<()> {
-        while_busy(&self.host, || self.raw.undefine().explain("undefine", &self.object))
+        while_busy(&self.host, || self.raw().undefine().explain("undefine", &self.object))
     }
 
     /// Looks again at what is in it.
     pub fn refresh(&self) -> Result<()> {
-        while_busy(&self.host, || self.raw.refresh(0).explain("refresh", &self.object))
+        while_busy(&self.host, || self.raw().refresh(0).explain("refresh", &self.object))
     }
 
     /// Its XML.
     pub fn xml(&self) -> Result<String> {
-        self.raw.xml_desc(0).explain("read the XML of", &self.object)
+        self.raw().xml_desc(0).explain("read the XML of", &self.object)
     }
 
-    pub(super) fn raw(&self) -> &virt::storage_pool::StoragePool {
-        &self.raw
+    pub(super) fn raw(&self) -> virt::storage_pool::StoragePool {
+        self.raw.get(self.host.link(), |connect, raw| connect.lookup_storage_pool_by_uuid_string(&raw.uuid_string()?))
     }
 
     pub(super) fn object(&self) -> &Object {

@@ -168,7 +168,6 @@ fn run(domain: Domain, options: &Provision) -> Result<Provisioned> {
     if options.start {
         interrupt::check()?;
         timing::timed(&domain.object().plain(), "start", || domain.start())?;
-        verify::runs(&domain)?;
     }
     let addresses = wait(&domain, &options.wait)?;
     Ok(Provisioned { domain, addresses })

@@ -94,6 +94,40 @@ pub(super) fn while_busy<T>(host: &Host, mut call: impl FnMut() -> Result<T>) ->
     done.map_err(|(error, notes)| notes.into_iter().fold(error, Error::note))
 }
 
+/// Calls what may safely be done twice until libvirt is not busy and the connection stands, as the host's policy says.
+pub(super) fn repeatedly<T>(host: &Host, mut call: impl FnMut() -> Result<T>) -> Result<T> {
+    despite_loss(host, "a change", || while_busy(host, &mut call), || Ok(None))
+}
+
+/// Calls; if the connection is lost meanwhile, looks over a new one whether it was done after all. If it was not, it is
+/// called once more.
+pub(super) fn despite_loss<T>(
+    host: &Host,
+    what: &str,
+    mut call: impl FnMut() -> Result<T>,
+    look: impl FnOnce() -> Result<Option<T>>,
+) -> Result<T> {
+    let lost = match call() {
+        Err(error) if error.code == Code::NoConnection => error,
+        done => return done,
+    };
+    host.link().get();
+    if !host.is_alive() {
+        return Err(lost);
+    }
+    match look() {
+        Ok(Some(done)) => {
+            tracing::warn!("{what}: it was done although the connection was lost");
+            Ok(done)
+        }
+        Ok(None) => {
+            tracing::warn!("{what}: it was not done when the connection was lost, and is done again");
+            call()
+        }
+        Err(error) => Err(lost.note(format!("whether it was done is not known: {error}"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

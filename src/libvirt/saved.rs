@@ -65,7 +65,7 @@ impl Host {
 impl Domain {
     /// Writes its memory to a file of the host and stops it.
     pub fn save(&self, path: &str, save: Save) -> Result<()> {
-        ffi::save(self.raw(), path, save.flags()).explain("save", self.object())
+        ffi::save(&self.raw(), path, save.flags()).explain("save", self.object())
     }
 
     /// Writes its memory to where libvirt keeps it and stops it; its next start goes on from there.
@@ -108,7 +108,7 @@ impl Domain {
     /// A picture of its screen in the format that the hypervisor likes.
     pub fn raw_screenshot(&self, screen: u32) -> Result<Screenshot> {
         let doing = "ask for the screen of";
-        let stream = Stream::new(self.host().raw(), 0).explain("open a stream for", self.object())?;
+        let stream = Stream::new(&self.host().raw(), 0).explain("open a stream for", self.object())?;
         let mime = self.raw().screenshot(&stream, screen, 0).explain(doing, self.object())?;
         let mut data = Vec::new();
         let mut buffer = vec![0; 64 * 1024];

@@ -86,7 +86,7 @@ impl Domain {
     /// The snapshot of that name; an error if there is none.
     pub fn snapshot(&self, name: &str) -> Result<Snapshot> {
         let object = Object::new(Kind::Snapshot, name);
-        let error = match Raw::lookup_snapshot_by_name(self.raw(), name, 0) {
+        let error = match Raw::lookup_snapshot_by_name(&self.raw(), name, 0) {
             Ok(raw) => return Snapshot::new(self, raw),
             Err(error) if error.code().is_known_and(|code| code == ErrorNumber::NoDomainSnapshot) => error,
             Err(error) => return Err(error).explain("look up", &object),

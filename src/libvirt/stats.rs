@@ -35,7 +35,7 @@ impl Host {
             None => {}
         }
         let groups = numbers(groups)?;
-        let ask = |flags| ffi::domain_stats(self.raw(), &[], groups, flags);
+        let ask = |flags| ffi::domain_stats(&self.raw(), &[], groups, flags);
         let found = ask(flags).or_else(|error| {
             // The test driver does not know `nowait`.
             if super::cause::flag_refused(&error) {
@@ -54,7 +54,7 @@ impl Host {
 impl Domain {
     /// Its statistics; no groups means all of them.
     pub fn stats(&self, groups: &[&str]) -> Result<Map> {
-        let found = ffi::domain_stats(self.host().raw(), &[self.raw()], numbers(groups)?, 0)
+        let found = ffi::domain_stats(&self.host().raw(), &[&self.raw()], numbers(groups)?, 0)
             .explain("ask for the statistics of", self.object())?;
         Ok(found.into_iter().next().map(|(name, flat)| tree(Some(&name), flat)).unwrap_or_default())
     }

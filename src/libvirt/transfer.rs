@@ -105,7 +105,7 @@ impl Volume {
     }
 
     fn stream(&self, open: impl FnOnce(&Stream) -> Result<(), VirtError>) -> Result<Stream> {
-        let stream = Stream::new(self.host().raw(), 0).explain("open a stream for", self.object())?;
+        let stream = Stream::new(&self.host().raw(), 0).explain("open a stream for", self.object())?;
         open(&stream).explain("transfer data of", self.object())?;
         Ok(stream)
     }

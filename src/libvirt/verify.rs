@@ -1,8 +1,15 @@
 //! Looking again: what libvirt says it did is read back and compared with what was asked.
 
+use super::cause::Explain;
 use super::{Domain, Volume};
-use crate::floor::{Area, Code, Error, Result};
-use crate::schema::xml;
+use crate::floor::{Area, Code, Error, Result, interrupt};
+use crate::schema::xml::{self, Elem};
+use std::time::{Duration, Instant};
+use virt::sys;
+
+/// How long a guest may take to give memory back, or to take it.
+const BALLOON: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Fails unless a domain has the processors and at least the memory of its definition.
 pub(super) fn is_as_defined(domain: &Domain, text: &str) -> Result<()> {
@@ -15,10 +22,7 @@ pub(super) fn is_as_defined(domain: &Domain, text: &str) -> Result<()> {
     {
         return Err(differs(domain, &format!("{} processors", info.vcpus), &asked.to_string()));
     }
-    let memory = document.find("memory").and_then(|memory| {
-        let unit = memory.attr("unit").unwrap_or("KiB");
-        crate::floor::size(&format!("{} {unit}", memory.text().trim()).into()).ok()
-    });
+    let memory = size(&document, "memory");
     // libvirt rounds up to what the hypervisor can give.
     match memory {
         Some(asked) if info.max_memory < asked => {
@@ -26,6 +30,72 @@ pub(super) fn is_as_defined(domain: &Domain, text: &str) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Fails unless a domain has so much memory for its next start. What a guest does with its balloon is its own affair: it is
+/// waited for a little, and told.
+pub(super) fn has_memory(domain: &Domain, asked: u64, flags: u32) -> Result<()> {
+    if flags & sys::VIR_DOMAIN_AFFECT_CONFIG != 0 {
+        let document = xml::parse(&domain.inactive_xml()?)?;
+        if let Some(has) = size(&document, "currentMemory").or_else(|| size(&document, "memory"))
+            && has / 1024 != asked / 1024
+        {
+            return Err(differs(domain, &format!("{has} bytes of memory"), &asked.to_string()));
+        }
+    }
+    if flags & sys::VIR_DOMAIN_AFFECT_LIVE != 0 {
+        let end = Instant::now() + BALLOON;
+        let mut has = domain.info()?.memory;
+        while has / 1024 != asked / 1024 {
+            if Instant::now() > end {
+                tracing::warn!(has, asked, "{} does not use its memory as asked: its guest decides", domain.object());
+                break;
+            }
+            interrupt::pause(PAUSE)?;
+            has = domain.info()?.memory;
+        }
+    }
+    Ok(())
+}
+
+/// Fails unless a domain may have so much memory from its next start on.
+pub(super) fn has_max_memory(domain: &Domain, asked: u64) -> Result<()> {
+    let has = size(&xml::parse(&domain.inactive_xml()?)?, "memory").unwrap_or_default();
+    if has / 1024 == asked / 1024 {
+        return Ok(());
+    }
+    Err(differs(domain, &format!("{has} bytes of memory at most"), &asked.to_string()))
+}
+
+/// Fails unless a domain has so many processors wherever the flags say.
+pub(super) fn has_vcpus(domain: &Domain, asked: u32, flags: u32) -> Result<()> {
+    const PLACES: [u32; 2] = [sys::VIR_DOMAIN_AFFECT_LIVE, sys::VIR_DOMAIN_AFFECT_CONFIG];
+    for place in PLACES.into_iter().filter(|place| flags & place != 0) {
+        let which = place | (flags & sys::VIR_DOMAIN_VCPU_MAXIMUM);
+        let has = domain.raw().vcpus_flags(which).explain("ask for the processors of", domain.object())?;
+        if has != asked {
+            return Err(differs(domain, &format!("{has} processors"), &asked.to_string()));
+        }
+    }
+    Ok(())
+}
+
+/// Fails unless a disk of a running domain is as large as was asked; formats round up.
+pub(super) fn has_disk_size(domain: &Domain, disk: &str, asked: u64) -> Result<()> {
+    let has = domain.raw().block_info(disk, 0).explain("ask for the disks of", domain.object())?.capacity;
+    if has >= asked {
+        return Ok(());
+    }
+    Err(differs(domain, &format!("{has} bytes on disk `{disk}`"), &asked.to_string()))
+}
+
+/// Fails unless a domain is in the state of this word.
+pub(super) fn is(domain: &Domain, word: &str) -> Result<()> {
+    let state = domain.state()?;
+    if state.word() == word {
+        return Ok(());
+    }
+    Err(differs(domain, &format!("the state {state}"), word))
 }
 
 /// Fails unless a domain that was started runs.
@@ -48,7 +118,20 @@ pub(super) fn is_as_large(volume: &Volume, asked: u64) -> Result<()> {
     Err(Error::new(Code::Failed, Area::Storage, message).about(volume.object().plain()))
 }
 
+/// Fails unless a volume is at least as large as its definition says.
+pub(super) fn is_as_defined_in_size(volume: &Volume, text: &str) -> Result<()> {
+    let asked = size(&xml::parse(text)?, "capacity").unwrap_or_default();
+    is_as_large(volume, asked)
+}
+
 fn differs(domain: &Domain, has: &str, asked: &str) -> Error {
-    let message = format!("{} was made with {has} instead of {asked}", domain.object());
+    let message = format!("{} has {has} instead of {asked}", domain.object());
     Error::new(Code::Failed, Area::Domain, message).about(domain.object().plain())
+}
+
+/// A size in a definition, in bytes.
+fn size(document: &Elem, field: &str) -> Option<u64> {
+    let found = document.find(field)?;
+    let unit = found.attr("unit").unwrap_or(if field == "capacity" { "bytes" } else { "KiB" });
+    crate::floor::size(&format!("{} {unit}", found.text().trim()).into()).ok()
 }

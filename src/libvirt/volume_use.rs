@@ -1,14 +1,11 @@
-//! What a volume stands on and what stands on it: backing chains, users, copies, wiping, and deleting without harm.
+//! What a volume stands on and what stands on it: backing chains, users, wiping, and deleting without harm.
 
 use super::cause::Explain;
-use super::define::{already, name_of};
-use super::object::{Kind, Object};
 use super::retry::while_busy;
-use super::{Domain, Host, Pool, Volume};
+use super::{Domain, Host, Volume};
 use crate::floor::{Area, Code, Error, Result};
 use crate::schema::xml::{self, Elem};
 use std::collections::HashSet;
-use virt::storage_vol::StorageVol;
 use virt::sys;
 
 /// Who needs a volume.
@@ -18,21 +15,6 @@ pub struct Users {
     pub domains: Vec<Domain>,
     /// The volumes that stand on it directly.
     pub overlays: Vec<Volume>,
-}
-
-impl Pool {
-    /// Makes a volume with the content of another one, which may be in another pool.
-    pub fn clone_volume(&self, xml: &str, source: &Volume) -> Result<Volume> {
-        let object = Object::new(Kind::Volume, &name_of(Kind::Volume, xml)?);
-        if self.find_volume(&object.name)?.is_some() {
-            return Err(already(&object));
-        }
-        let raw = while_busy(self.host(), || {
-            StorageVol::create_xml_from(self.raw(), xml, source.raw(), 0)
-                .explain(&format!("clone {} as", source.object()), &object)
-        })?;
-        Volume::new(self.host(), raw)
-    }
 }
 
 impl Volume {

@@ -43,9 +43,11 @@ fn a_volume_that_is_needed_is_not_deleted() {
     user.undefine().expect("undefined");
     // A flat copy needs nobody.
     let copy = pool
-        .clone_volume(
+        .copy_volume(
             "<volume><name>flat.qcow2</name><capacity>1048576</capacity><target><format type='qcow2'/></target></volume>",
             &top,
+            None,
+            false,
         )
         .expect("cloned");
     assert_eq!(copy.chain().expect("known").len(), 1);

@@ -50,11 +50,12 @@ impl Domain {
     }
 
     fn write_metadata(&self, kind: u32, text: Option<&str>, space: Option<(&str, &str)>) -> Result<()> {
-        let live = if self.is_active()? { sys::VIR_DOMAIN_AFFECT_LIVE } else { 0 };
-        let config = if self.is_persistent()? { sys::VIR_DOMAIN_AFFECT_CONFIG } else { 0 };
         let (prefix, space) = space.unzip();
-        self.raw()
-            .set_metadata(kind.cast_signed(), text, prefix, space, live | config)
-            .explain("change the metadata of", self.object())
+        repeatedly(self.host(), || {
+            let flags = self.affects(Apply::Both)?;
+            self.raw()
+                .set_metadata(kind.cast_signed(), text, prefix, space, flags)
+                .explain("change the metadata of", self.object())
+        })
     }
 }

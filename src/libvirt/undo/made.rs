@@ -46,8 +46,8 @@ impl fmt::Display for Made {
 }
 
 impl Made {
-    /// A definition that tells its UUID, and what it will make. The UUID is chosen here if the definition has none.
-    pub(in crate::libvirt) fn identify(kind: Kind, name: &str, text: &str) -> Result<(Self, String)> {
+    /// What a definition will make, its UUID, and the definition with it. The UUID is chosen here if the definition has none.
+    pub(in crate::libvirt) fn identify(kind: Kind, name: &str, text: &str) -> Result<(Self, String, String)> {
         let mut document = xml::parse(text)?;
         let (uuid, text) = if let Some(uuid) = document.find_text("uuid") {
             (uuid, text.to_string())
@@ -58,13 +58,13 @@ impl Made {
             document.nodes.insert(0, Node::Elem(elem));
             (uuid, xml::to_string(&document))
         };
-        let name = name.to_string();
+        let (name, known) = (name.to_string(), uuid.clone());
         let made = match kind {
             Kind::Domain => Self::Domain { name, uuid },
             Kind::Network => Self::Network { name, uuid },
             _ => Self::Pool { name, uuid },
         };
-        Ok((made, text))
+        Ok((made, known, text))
     }
 
     /// Whether it is there.
@@ -150,17 +150,17 @@ fn new_uuid() -> Result<String> {
 }
 
 impl Host {
-    fn domain_of_uuid(&self, uuid: &str) -> Result<Option<Domain>> {
+    pub(in crate::libvirt) fn domain_of_uuid(&self, uuid: &str) -> Result<Option<Domain>> {
         let found = self.raw().lookup_domain_by_uuid_string(uuid);
         known(found, Kind::Domain, uuid)?.map(|raw| Domain::new(self, raw)).transpose()
     }
 
-    fn network_of_uuid(&self, uuid: &str) -> Result<Option<Network>> {
+    pub(in crate::libvirt) fn network_of_uuid(&self, uuid: &str) -> Result<Option<Network>> {
         let found = self.raw().lookup_network_by_uuid_string(uuid);
         known(found, Kind::Network, uuid)?.map(|raw| Network::new(self, raw)).transpose()
     }
 
-    fn pool_of_uuid(&self, uuid: &str) -> Result<Option<Pool>> {
+    pub(in crate::libvirt) fn pool_of_uuid(&self, uuid: &str) -> Result<Option<Pool>> {
         let found = self.raw().lookup_storage_pool_by_uuid_string(uuid);
         known(found, Kind::Pool, uuid)?.map(|raw| Pool::new(self, raw)).transpose()
     }

@@ -13,10 +13,6 @@ use crate::floor::{Code, Error, Result, interrupt};
 use journal::Journal;
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-
-/// How long a host that went away may take to come back, so that what was made on it can be removed.
-const COME_BACK: Duration = Duration::from_secs(30);
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<Scope>>> = const { RefCell::new(None) };
@@ -34,6 +30,8 @@ struct Scope {
 struct Step {
     number: u64,
     host: Host,
+    /// The number of the connection over which it was made.
+    over: u64,
     made: Made,
 }
 
@@ -120,15 +118,15 @@ fn remove(steps: Vec<Step>, mut done: impl FnMut(u64)) -> (Vec<String>, bool) {
     let mut left = false;
     for step in steps.into_iter().rev() {
         tracing::info!(what = %step.made, "undo");
-        let host = match reconnected(&step.host, &mut notes) {
-            Ok(host) => host,
-            Err(error) => {
-                left = true;
-                notes.push(format!("cannot undo: {}: {error}", step.made));
-                continue;
+        // A host that went away is given the time to come back.
+        if step.host.link().get().1 > step.over {
+            let note =
+                format!("the connection to `{}` was lost: what was made is undone over a new one", step.host.uri());
+            if !notes.contains(&note) {
+                notes.push(note);
             }
-        };
-        match step.made.remove(&host) {
+        }
+        match step.made.remove(&step.host) {
             Ok(()) => done(step.number),
             Err(failure) => {
                 left = true;
@@ -171,16 +169,11 @@ impl Current {
     }
 }
 
-/// Whether whatever is made now can be undone.
-pub(super) fn is_on() -> bool {
-    CURRENT.with_borrow(Option::is_some)
-}
-
 /// Makes something, written down before. If the answer leaves open whether it was made, it counts as made.
 pub(super) fn record<T>(host: &Host, made: Made, call: impl FnOnce() -> Result<T>) -> Result<T> {
     let Some(scope) = CURRENT.with_borrow(Clone::clone) else { return call() };
     let number = scope.journal().intend(host.uri(), &made);
-    let step = Step { number, host: host.clone(), made };
+    let step = Step { number, host: host.clone(), over: host.link().number(), made };
     match call() {
         Err(error) if !matches!(error.code, Code::NoConnection | Code::Timeout | Code::Interrupted) => {
             scope.journal().done(number);
@@ -189,31 +182,6 @@ pub(super) fn record<T>(host: &Host, made: Made, call: impl FnOnce() -> Result<T
         other => {
             scope.made().push(step);
             other
-        }
-    }
-}
-
-/// The host, connected anew if the connection was lost.
-fn reconnected(host: &Host, notes: &mut Vec<String>) -> Result<Host> {
-    if host.is_alive() {
-        return Ok(host.clone());
-    }
-    let end = Instant::now() + COME_BACK;
-    loop {
-        match Host::connect(Some(host.uri())) {
-            Err(error) if Instant::now() < end => {
-                tracing::info!(%error, "waiting for the host to come back");
-                std::thread::sleep(Duration::from_millis(500));
-            }
-            Ok(again) => {
-                let note =
-                    format!("the connection to `{}` was lost: what was made is undone over a new one", host.uri());
-                if !notes.contains(&note) {
-                    notes.push(note);
-                }
-                return Ok(again);
-            }
-            Err(error) => return Err(error),
         }
     }
 }

@@ -21,6 +21,12 @@ impl Guest {
     }
 
     pub(super) fn state(&self, tick: Tick) -> Result<Option<State>> {
+        let host = self.domain.host();
+        // A look never waits for a host that went away; the wait as a whole does.
+        if !host.link().try_again() {
+            let message = format!("the connection to `{}` was lost", host.uri());
+            return Err(Error::new(Code::NoConnection, Area::Connection, message).about(self.domain.object().plain()));
+        }
         self.domain.host().poll().state(&self.domain, &self.uuid, tick)
     }
 

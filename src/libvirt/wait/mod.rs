@@ -21,6 +21,7 @@ pub use ip::{Found, WaitIp};
 pub(super) use poll::Poll;
 pub use ssh::Login;
 
+use super::link::COME_BACK;
 use crate::floor::progress::Progress;
 use crate::floor::{Area, Code, Error, Map, Result, Value, interrupt, timing};
 use std::time::Duration;
@@ -151,6 +152,7 @@ pub(super) fn run(looks: &mut [Box<dyn Look + '_>], all: bool, options: WaitOpti
     };
     let progress = Progress::begin(&label, None);
     let mut slots: Vec<Option<Result<Ready>>> = looks.iter().map(|_| None).collect();
+    let mut states = vec![Begun::default(); looks.len()];
     let mut age = TICK;
     let mut polls = 0;
     loop {
@@ -158,9 +160,10 @@ pub(super) fn run(looks: &mut [Box<dyn Look + '_>], all: bool, options: WaitOpti
         polls += 1;
         let tick = Tick { now: clock.now(), age };
         let elapsed = tick.now.saturating_sub(start);
-        for (look, slot) in looks.iter_mut().zip(&mut slots).filter(|(_, slot)| slot.is_none()) {
-            let begun = if polls == 1 { look.begin() } else { Ok(()) };
-            match begun.and_then(|()| look.look(tick)) {
+        for ((look, slot), state) in
+            looks.iter_mut().zip(&mut slots).zip(&mut states).filter(|((_, slot), _)| slot.is_none())
+        {
+            match state.look(look.as_mut(), tick) {
                 Ok(None) => {}
                 Ok(Some(fields)) => {
                     tracing::info!(elapsed = elapsed.as_secs_f64(), "{} is there", look.what());
@@ -187,8 +190,10 @@ pub(super) fn run(looks: &mut [Box<dyn Look + '_>], all: bool, options: WaitOpti
         }
         if elapsed >= options.timeout {
             let how = TimedOut { limit: options.timeout, elapsed, polls };
-            for (look, slot) in looks.iter().zip(&mut slots).filter(|(_, slot)| slot.is_none()) {
-                *slot = Some(Err(look.timed_out(how)));
+            for ((look, slot), state) in
+                looks.iter().zip(&mut slots).zip(states).filter(|((_, slot), _)| slot.is_none())
+            {
+                *slot = Some(Err(state.lost.map_or_else(|| look.timed_out(how), |(_, error)| error)));
             }
             return finish(looks, slots, all);
         }
@@ -200,6 +205,38 @@ pub(super) fn run(looks: &mut [Box<dyn Look + '_>], all: bool, options: WaitOpti
         progress.status(&said.join(" | "));
         clock.pause(TICK.min(options.timeout.saturating_sub(elapsed)))?;
         age = (age * 3 / 2).min(OLDEST);
+    }
+}
+
+/// What is known of a look beside its answers.
+#[derive(Debug, Clone, Default)]
+struct Begun {
+    begun: bool,
+    /// Since when there is no connection to its host, and what was said.
+    lost: Option<(Duration, Error)>,
+}
+
+impl Begun {
+    /// Looks, after the beginning. A host that went away is given the time to come back.
+    fn look(&mut self, look: &mut dyn Look, tick: Tick) -> Result<Option<Map>> {
+        let answer = if self.begun { Ok(()) } else { look.begin() };
+        match answer.and_then(|()| {
+            self.begun = true;
+            look.look(tick)
+        }) {
+            Err(error) if error.code == Code::NoConnection => {
+                let since = self.lost.as_ref().map_or(tick.now, |(since, _)| *since);
+                if tick.now.saturating_sub(since) >= COME_BACK {
+                    return Err(error);
+                }
+                self.lost = Some((since, error));
+                Ok(None)
+            }
+            answer => {
+                self.lost = None;
+                answer
+            }
+        }
     }
 }
 
@@ -236,4 +273,68 @@ fn finish(looks: &[Box<dyn Look + '_>], slots: Vec<Option<Result<Ready>>>, all: 
     }
     let error = failures.remove(0);
     Err(if pending.is_empty() { error } else { error.note(format!("no longer waited for: {}", pending.join(", "))) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// A clock on which a pause takes no time.
+    #[derive(Default)]
+    struct Quick(AtomicU64);
+
+    impl Clock for Quick {
+        fn now(&self) -> Duration {
+            Duration::from_millis(self.0.load(Ordering::Relaxed))
+        }
+        fn pause(&self, time: Duration) -> Result<()> {
+            let millis = u64::try_from(time.as_millis()).expect("pauses are short");
+            self.0.fetch_add(millis.max(1), Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    /// A host that is away for a while, over and over.
+    struct Away {
+        for_each: Duration,
+        rounds: u32,
+        since: Option<Duration>,
+    }
+
+    impl Look for Away {
+        fn what(&self) -> String {
+            "host".to_string()
+        }
+        fn word(&self) -> &'static str {
+            "host"
+        }
+        fn look(&mut self, tick: Tick) -> Result<Option<Map>> {
+            let since = *self.since.get_or_insert(tick.now);
+            if tick.now - since < self.for_each {
+                return Err(Error::new(Code::NoConnection, Area::Connection, "gone"));
+            }
+            self.since = None;
+            self.rounds -= 1;
+            Ok((self.rounds == 0).then(Map::new))
+        }
+    }
+
+    fn away(for_each: u64, rounds: u32, timeout: u64) -> (Result<Vec<Option<Ready>>>, Duration) {
+        let clock = Quick::default();
+        let look = Away { for_each: Duration::from_secs(for_each), rounds, since: None };
+        let options = WaitOptions { clock: &clock, timeout: Duration::from_secs(timeout), ..WaitOptions::default() };
+        (run(&mut [Box::new(look)], true, options), clock.now())
+    }
+
+    #[test]
+    fn a_host_that_comes_back_is_waited_for_each_time_it_goes() {
+        let (done, took) = away(20, 3, 300);
+        done.expect("it came back");
+        assert!(took >= Duration::from_secs(60), "{took:?}");
+        let (error, took) = (away(40, 1, 300).0.expect_err("it stayed away"), away(40, 1, 300).1);
+        assert_eq!(error.code, Code::NoConnection);
+        assert!((30..31).contains(&took.as_secs()), "{took:?}");
+        assert_eq!(away(40, 1, 10).0.expect_err("no time left").code, Code::NoConnection);
+    }
 }

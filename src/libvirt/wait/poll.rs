@@ -31,6 +31,8 @@ struct Inner {
     /// Whether the agents are connected, as events told.
     agents: HashMap<String, bool>,
     next_question: Duration,
+    /// The number of the connection over which all this was told.
+    over: u64,
 }
 
 #[derive(Debug, Default)]
@@ -89,11 +91,17 @@ impl Poll {
     /// The state of a domain; none if it is gone.
     pub(super) fn state(&self, domain: &Domain, uuid: &str, tick: Tick) -> Result<Option<State>> {
         let mut inner = self.lock();
+        let over = domain.host().link().number();
+        if inner.over != over {
+            // Nobody told what happened while there was no connection.
+            (inner.over, inner.states) = (over, Answer::default());
+            inner.agents.clear();
+        }
         inner.hear();
         if let Some(states) = inner.states.fresh(tick.now, STATES_WITH_EVENTS) {
             return Ok(states.get(uuid).copied());
         }
-        if let Ok(states) = ffi::domain_states(domain.host().raw()) {
+        if let Ok(states) = ffi::domain_states(&domain.host().raw()) {
             let state = states.get(uuid).copied();
             inner.states = Answer(Some((tick.now, Arc::new(states))));
             return Ok(state);

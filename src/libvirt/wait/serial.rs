@@ -8,7 +8,7 @@ use crate::libvirt::cause::Explain;
 use crate::schema::Pattern;
 use std::fs::File;
 use std::io::Read;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::thread;
 use virt::stream::Stream;
 
@@ -56,8 +56,16 @@ impl Serial {
                 drop(file.read_to_end(&mut self.rest));
             }
             Some(From::Console { data, .. }) => {
-                while let Ok(piece) = data.try_recv() {
-                    self.rest.extend(piece);
+                loop {
+                    match data.try_recv() {
+                        Ok(piece) => self.rest.extend(piece),
+                        Err(TryRecvError::Empty) => break,
+                        // It ends with the guest, and with the connection.
+                        Err(TryRecvError::Disconnected) => {
+                            self.from = None;
+                            break;
+                        }
+                    }
                 }
             }
         }
@@ -112,6 +120,9 @@ impl Look for Serial {
         if let Some(guest) = &self.guest {
             guest.alive(tick, "serial console")?;
         }
+        if self.from.is_none() {
+            self.from = Some(console(&self.domain)?);
+        }
         Ok(None)
     }
 
@@ -132,7 +143,7 @@ impl Look for Serial {
 /// Opens the console and reads it on a thread of its own.
 fn console(domain: &Domain) -> Result<From> {
     let object = domain.object();
-    let stream = Stream::new(domain.host().raw(), 0).explain("open a stream for", object)?;
+    let stream = Stream::new(&domain.host().raw(), 0).explain("open a stream for", object)?;
     domain.raw().open_console(None, &stream, 0).explain("open the console of", object)?;
     let (sender, receiver) = mpsc::channel();
     let stop = Stop(stream.clone());

@@ -1,0 +1,209 @@
+//! A connection that comes back: what was lost is made anew, and what hung on it is looked up again.
+
+use super::cause::connect_error;
+use super::events::{Event, Hub, Raw};
+use super::ffi;
+use crate::floor::{Area, Code, Error, Result, interrupt};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
+use virt::connect::Connect;
+use virt::error::Error as VirtError;
+
+/// How long a host that went away may take to come back.
+pub(super) const COME_BACK: Duration = Duration::from_secs(30);
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long one try may take: a daemon that hangs accepts a connection and never answers.
+const TRY: Duration = Duration::from_secs(10);
+
+/// How a connection is opened.
+pub(super) type Open = fn(Option<&str>) -> Result<Connect, VirtError>;
+
+/// A connection with all that it takes to make it anew.
+#[derive(Debug)]
+pub(super) struct Link {
+    uri: String,
+    open: Open,
+    hub: Hub,
+    current: Mutex<Current>,
+    /// Held by the one who makes the connection anew.
+    lost: Mutex<Option<Lost>>,
+}
+
+/// Since when a connection is lost, and when the next try is due.
+#[derive(Debug, Clone, Copy)]
+struct Lost {
+    since: Instant,
+    next: Instant,
+}
+
+/// A connection and how many there were before it.
+#[derive(Debug, Clone)]
+struct Current {
+    connect: Connect,
+    number: u64,
+}
+
+impl Link {
+    pub(super) fn new(connect: Connect, uri: String, open: Open, hub: Hub) -> Self {
+        watch(&connect, &uri, &hub);
+        Self { uri, open, hub, current: Mutex::new(Current { connect, number: 0 }), lost: Mutex::default() }
+    }
+
+    /// The connection and its number. A host that went away is given the time to come back; if it does not, or if
+    /// somebody asks to stop, this is the connection that was lost, whose calls say so.
+    pub(super) fn get(&self) -> (Connect, u64) {
+        loop {
+            let current = self.current();
+            if alive(&current.connect) {
+                return (current.connect, current.number);
+            }
+            // Whoever is patient waits for the one who is at it.
+            let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.again(&mut lost) {
+                continue;
+            }
+            let over = lost.is_some_and(|lost| lost.since.elapsed() >= COME_BACK);
+            drop(lost);
+            if over || interrupt::pause(PAUSE).is_err() {
+                return (current.connect, current.number);
+            }
+        }
+    }
+
+    /// The number of the connection: how many there were before it.
+    pub(super) fn number(&self) -> u64 {
+        self.current().number
+    }
+
+    /// Whether the connection stands.
+    pub(super) fn is_alive(&self) -> bool {
+        alive(&self.current().connect)
+    }
+
+    /// Tries once to make a lost connection anew, unless somebody is at it.
+    pub(super) fn try_again(&self) -> bool {
+        if self.is_alive() {
+            return true;
+        }
+        match self.lost.try_lock() {
+            Ok(mut lost) => self.again(&mut lost),
+            Err(TryLockError::Poisoned(lost)) => self.again(&mut lost.into_inner()),
+            Err(TryLockError::WouldBlock) => false,
+        }
+    }
+
+    fn again(&self, lost: &mut Option<Lost>) -> bool {
+        let old = self.current();
+        if alive(&old.connect) {
+            return true;
+        }
+        let begun = lost.get_or_insert_with(|| {
+            tracing::warn!(uri = self.uri, "the connection was lost: waiting for the host to come back");
+            Lost { since: Instant::now(), next: Instant::now() }
+        });
+        if Instant::now() < begun.next {
+            return false;
+        }
+        let connect = match open_in_time(&self.uri, self.open) {
+            Ok(connect) => connect,
+            Err(error) => {
+                tracing::info!(%error, "the host is not back");
+                begun.next = Instant::now() + PAUSE;
+                return false;
+            }
+        };
+        watch(&connect, &self.uri, &self.hub);
+        self.hub.renew(&old.connect, &connect);
+        ffi::off_close(&old.connect);
+        *self.lock() = Current { connect, number: old.number + 1 };
+        *lost = None;
+        tracing::warn!(uri = self.uri, "the host is back: going on over a new connection");
+        true
+    }
+
+    fn current(&self) -> Current {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        let connect = self.current().connect;
+        self.hub.end(&connect);
+        ffi::off_close(&connect);
+    }
+}
+
+/// Something of libvirt's that hangs on a connection, and is looked up again on a new one.
+#[derive(Debug, Clone)]
+pub(super) struct Live<T>(Arc<Mutex<(u64, T)>>);
+
+impl<T: Clone> Live<T> {
+    pub(super) fn new(link: &Link, raw: T) -> Self {
+        Self(Arc::new(Mutex::new((link.number(), raw))))
+    }
+
+    /// It, on the connection of now. What is not there any more stays what it was, and its calls fail.
+    pub(super) fn get(&self, link: &Link, again: impl FnOnce(&Connect, &T) -> Result<T, VirtError>) -> T {
+        let (connect, number) = link.get();
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.0 != number {
+            match again(&connect, &held.1) {
+                Ok(raw) => *held = (number, raw),
+                Err(error) => tracing::info!(libvirt = error.message(), "it is not on the host that came back"),
+            }
+        }
+        held.1.clone()
+    }
+}
+
+/// Whether a connection stands; a driver that cannot tell has nothing to lose.
+fn alive(connect: &Connect) -> bool {
+    connect.is_alive().unwrap_or(true)
+}
+
+/// Opens a connection, but not for ever.
+fn open_in_time(uri: &str, open: Open) -> Result<Connect> {
+    const SLICE: Duration = Duration::from_millis(50);
+    let (sender, receiver) = mpsc::channel();
+    let wanted = uri.to_string();
+    let late =
+        |why: &str| Error::new(Code::NoConnection, Area::Connection, format!("cannot connect to `{uri}`: {why}"));
+    let thread = thread::Builder::new().name("connect".to_string()).spawn(move || {
+        // Nobody may be waiting any more.
+        drop(sender.send(open(Some(&wanted))));
+    });
+    thread.map_err(|error| late(&error.to_string()))?;
+    let end = Instant::now() + TRY;
+    while Instant::now() < end {
+        interrupt::check()?;
+        match receiver.recv_timeout(SLICE) {
+            Ok(opened) => return opened.map_err(|error| connect_error(Some(uri), &error)),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    Err(late("the host does not answer"))
+}
+
+/// Has libvirt notice a host that went away, and tell. Drivers without a wire have no use for it and refuse.
+fn watch(connect: &Connect, uri: &str, hub: &Hub) {
+    const INTERVAL: i32 = 5;
+    const COUNT: u32 = 5;
+    let (hub, uri) = (hub.clone(), uri.to_string());
+    let sink = Box::new(move |raw: Raw| {
+        hub.publish(&Event::closed(&uri, raw.numbers.first().copied().unwrap_or_default()));
+    });
+    for refused in [connect.set_keep_alive(INTERVAL, COUNT).map(drop), ffi::on_close(connect, sink)] {
+        if let Err(error) = refused {
+            tracing::debug!(libvirt = error.message(), "the connection is not watched");
+        }
+    }
+}
