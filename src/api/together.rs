@@ -1,11 +1,14 @@
 //! Doing things together: all or nothing.
 
 use super::parallel::{self, Limits};
+use super::records::record;
 use super::value;
-use crate::floor::{Code, Error, Options, Result};
+use crate::floor::{Code, Error, Map as Plain, Options, Result, Value, did_you_mean, duration};
 use crate::libvirt::{RetryPolicy, Transaction};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr, Map, Module};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 pub(super) fn module() -> Module {
     exported_module!(functions)
@@ -55,31 +58,89 @@ pub(crate) fn in_transaction<T>(body: impl FnOnce() -> Result<T, Box<EvalAltResu
 }
 
 /// The options of `retry`.
-fn retry_policy(given: crate::floor::Value) -> Result<RetryPolicy> {
+fn retry_policy(given: Value) -> Result<RetryPolicy> {
     let options = Options::from_value("retry", given, &["attempts", "backoff", "jitter", "on", "settle"])?;
     let standard = RetryPolicy::default();
     let attempts = options.int("attempts")?.map(u32::try_from).transpose();
     let attempts = attempts.ok().map(|attempts| attempts.unwrap_or(standard.attempts)).filter(|attempts| *attempts > 0);
-    let pauses = options.list("backoff").iter().map(crate::floor::duration).collect::<Result<Vec<_>>>()?;
-    let code = |word: &crate::floor::Value| {
+    let pauses = options.list("backoff").iter().map(duration).collect::<Result<Vec<_>>>()?;
+    let code = |word: &Value| {
         let code = Code::ALL.iter().copied().find(|code| Some(code.name()) == word.as_str());
         code.ok_or_else(|| Error::argument(format!("`on` may list the codes of errors, not {}", word.show())))
     };
     let on = options.list("on").iter().map(code).collect::<Result<Vec<_>>>()?;
     let jitter = match options.get("jitter") {
         None => standard.jitter,
-        Some(crate::floor::Value::Float(part)) if (0.0..=1.0).contains(part) => *part,
+        Some(Value::Float(part)) if (0.0..=1.0).contains(part) => *part,
         Some(other) => {
             return Err(Error::argument(format!("`jitter` must be between 0.0 and 1.0, not {}", other.show())));
         }
     };
+    let (settle, settle_by_type) = settle(options.get("settle"))?;
     Ok(RetryPolicy {
         attempts: attempts.ok_or_else(|| Error::argument("`attempts` must be at least 1"))?,
         pauses: if pauses.is_empty() { standard.pauses } else { pauses },
         jitter,
         on: if on.is_empty() { standard.on } else { on },
-        settle: options.duration("settle")?.unwrap_or_default(),
+        settle,
+        settle_by_type,
     })
+}
+
+/// A pause for all pools, or one for each type of pool in a map, where `default` stands for the others.
+fn settle(given: Option<&Value>) -> Result<(Duration, BTreeMap<String, Duration>)> {
+    let pause = |value: &Value| duration(value).map_err(|error| error.note("`settle` is a pause, or a map of them"));
+    match given {
+        None => Ok(Default::default()),
+        Some(Value::Map(map)) => {
+            if let Some(wrong) = map.keys().find(|key| *key != "default" && !POOLS.contains(&key.as_str())) {
+                let hint = did_you_mean(wrong, POOLS.iter().copied())
+                    .unwrap_or_else(|| format!("types of pools: {}", POOLS.join(", ")));
+                return Err(Error::argument(format!("`settle`: there is no type of pools `{wrong}`")).hint(hint));
+            }
+            let pauses = map.iter().map(|(key, value)| Ok((key.clone(), pause(value)?)));
+            let mut by_type = pauses.collect::<Result<BTreeMap<_, _>>>()?;
+            Ok((by_type.remove("default").unwrap_or_default(), by_type))
+        }
+        Some(one) => Ok((pause(one)?, BTreeMap::new())),
+    }
+}
+
+/// libvirt's types of pools.
+const POOLS: &[&str] = &[
+    "dir",
+    "disk",
+    "fs",
+    "gluster",
+    "iscsi",
+    "iscsi-direct",
+    "logical",
+    "mpath",
+    "netfs",
+    "rbd",
+    "scsi",
+    "sheepdog",
+    "vstorage",
+    "zfs",
+];
+
+/// A policy as a script sees it: what `host.retry` is set to.
+fn retry_map(policy: &RetryPolicy) -> Plain {
+    let seconds = |time: &Duration| Value::Float(time.as_secs_f64());
+    let settle = if policy.settle_by_type.is_empty() {
+        seconds(&policy.settle)
+    } else {
+        let by_type = policy.settle_by_type.iter().map(|(key, time)| (key.clone(), seconds(time)));
+        Value::Map(std::iter::once(("default".to_string(), seconds(&policy.settle))).chain(by_type).collect())
+    };
+    let fields = [
+        ("attempts", i64::from(policy.attempts).into()),
+        ("backoff", Value::List(policy.pauses.iter().map(seconds).collect())),
+        ("jitter", Value::Float(policy.jitter)),
+        ("on", Value::List(policy.on.iter().map(|code| code.name().into()).collect())),
+        ("settle", settle),
+    ];
+    fields.map(|(key, value)| (key.to_string(), value)).into_iter().collect()
 }
 
 #[export_module]
@@ -189,14 +250,32 @@ mod functions {
         retry_with(call, body, Map::new())
     }
 
-    /// Sets how often and when this host's operations are tried again where libvirt is busy; the options are those of `retry`,
-    /// and `settle`: a pause after each operation that libvirt finishes by itself later, such as an upload.
+    /// How often and when this host's operations are tried again where libvirt is busy or the connection is lost: the
+    /// options of `retry`, and `settle`. It can be set as a whole or field by field.
+    ///
+    /// * `settle`: a pause after each operation that libvirt finishes by itself later, such as an upload; one for all
+    ///   pools, or a map with one for each type of pool, where `default` stands for the others. Default none.
     ///
     /// # Example
     ///
     /// ```rhai
     /// let host = connect();
-    /// host.retry = #{ attempts: 3, backoff: [0, 1, 2] };
+    /// assert_eq(host.retry.backoff, [0.0, 2.0, 3.0, 4.0, 5.0]);
+    /// host.retry.attempts = 3;
+    /// assert_eq(host.retry.attempts, 3);
+    /// ```
+    #[rhai_fn(get = "retry", pure)]
+    pub fn get_retry(host: &mut Host) -> Map {
+        record(retry_map(&host.retry()))
+    }
+
+    /// Sets how often and when this host's operations are tried again.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect();
+    /// host.retry = #{ attempts: 3, backoff: [0, 1, 2], settle: #{ default: 0, rbd: "2s" } };
     /// ```
     #[rhai_fn(set = "retry", pure, return_raw)]
     pub fn set_retry(host: &mut Host, options: Map) -> RhaiResultOf<()> {

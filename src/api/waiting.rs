@@ -558,4 +558,16 @@ mod functions {
         let condition = ssh_with(vm.clone(), options)?;
         wait_with(call, condition, timeout)
     }
+
+    /// Waits up to 300 seconds until an ssh server greets in the domain.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// try { connect().domain("idle").wait_for_ssh(); } catch (err) { print(err); }
+    /// ```
+    #[rhai_fn(name = "wait_for_ssh", pure, return_raw)]
+    pub fn wait_for_ssh_plain(call: NativeCallContext, vm: &mut Domain) -> RhaiResultOf<Map> {
+        wait_for_ssh(call, vm, Map::new())
+    }
 }

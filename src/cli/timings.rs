@@ -5,7 +5,10 @@ use crate::floor::timing;
 
 /// Shows on standard error what was kept, the slowest step marked.
 pub(super) fn show(format: Format) {
-    let done = timing::take();
+    let mut done = timing::take();
+    // Object by object, in the order in which they came; the steps of each in theirs.
+    let firsts: Vec<String> = done.iter().map(|one| one.object.clone()).collect();
+    done.sort_by_key(|one| firsts.iter().position(|object| *object == one.object));
     let slowest = done.iter().map(|one| one.took).max();
     match format {
         Format::Text => {

@@ -7,7 +7,7 @@ use super::part::Part;
 use super::signature::Signature;
 use super::{Checksum, Compression, Description, checksum::Hasher, describe_file, file_name, sparse};
 use crate::floor::progress::Progress;
-use crate::floor::{Area, Code, Error, Result, interrupt};
+use crate::floor::{Area, Code, Error, Result, interrupt, timing};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -220,6 +220,11 @@ fn unreachable(error: &Error) -> bool {
     matches!(error.code, Code::Failed | Code::Timeout) && error.message.starts_with("cannot fetch")
 }
 
+/// What an image is called where it is told what took how long.
+fn timed_name(source: &str) -> String {
+    format!("image {}", file_name(source))
+}
+
 /// Downloads and unpacks side by side; the image appears when all is verified.
 fn get(client: &Client, request: &Request, slot: &Slot) -> Result<Fetched> {
     let earlier = slot.part_facts().filter(|facts| facts.url == request.sources[0] && !request.force);
@@ -230,7 +235,8 @@ fn get(client: &Client, request: &Request, slot: &Slot) -> Result<Fetched> {
     };
     let (downloaded, unpacked) = std::thread::scope(|scope| {
         let worker = scope.spawn(|| {
-            let done = download(client, request, &part, &version, note);
+            let name = timed_name(&request.sources[0]);
+            let done = timing::timed(&name, "download", || download(client, request, &part, &version, note));
             part.end();
             done
         });
@@ -346,7 +352,8 @@ fn from_file(request: &Request, path: &Path) -> Result<Fetched> {
     let (compression, _) = Compression::sniff(BufReader::new(&file)).map_err(unreadable)?;
     let checksum = match &request.checksum {
         Some(expected) => {
-            let found = count(expected.hasher(), path, facts.len())?;
+            let name = timed_name(&path.display().to_string());
+            let found = timing::timed(&name, "verify", || count(expected.hasher(), path, facts.len()))?;
             expected.verify(&found, &path.display().to_string())?;
             found.to_string()
         }
@@ -369,7 +376,8 @@ fn from_file(request: &Request, path: &Path) -> Result<Fetched> {
     }
     let progress = Progress::begin(&format!("unpack {}", file_name(&whole.display().to_string())), None);
     let file = File::open(path).map_err(unreadable)?;
-    unpack_to(kind, BufReader::with_capacity(CHUNK, file), &slot.unpacked())?;
+    let packed = BufReader::with_capacity(CHUNK, file);
+    timing::timed(&timed_name(&whole.display().to_string()), "unpack", || unpack_to(kind, packed, &slot.unpacked()))?;
     drop(progress);
     slot.forget()?;
     let image = slot.image();

@@ -79,6 +79,8 @@ const TELLING: &[(&str, Code)] = &[
     ("already in use", Code::Busy),
     ("already exists", Code::AlreadyExists),
     ("exists already", Code::AlreadyExists),
+    ("Broken pipe", Code::NoConnection),
+    ("Connection reset by peer", Code::NoConnection),
     ("client socket is closed", Code::NoConnection),
     ("keepalive timeout", Code::NoConnection),
     ("Cannot recv data", Code::NoConnection),

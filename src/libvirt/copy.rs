@@ -6,7 +6,7 @@ use super::object::{Kind, Object};
 use super::retry::while_busy;
 use super::undo::{Made, Transaction, record};
 use super::{Pool, Volume, verify};
-use crate::floor::{Area, Code, Error, Result, format_size};
+use crate::floor::{Area, Code, Error, Result, format_size, timing};
 use crate::schema::xml;
 use virt::storage_vol::StorageVol;
 use virt::sys;
@@ -33,11 +33,14 @@ impl Pool {
         let transaction = Transaction::begin();
         let made = Made::Volume { pool: self.name().to_string(), name: object.name.to_string() };
         let copied = record(self.host(), made, || {
-            self.making(&object, || {
-                StorageVol::create_xml_from(&self.raw(), xml, &base.raw(), 0).explain("create", &object)
+            timing::timed(&object.plain(), "copy", || {
+                self.making(&object, || {
+                    StorageVol::create_xml_from(&self.raw(), xml, &base.raw(), 0).explain("create", &object)
+                })
             })
         });
         let grown = copied.and_then(|volume| {
+            self.settle()?;
             match grow {
                 Some(capacity) if thick => while_busy(self.host(), || {
                     volume.raw().resize(capacity, sys::VIR_STORAGE_VOL_RESIZE_ALLOCATE).explain("resize", &object)

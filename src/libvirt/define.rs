@@ -6,7 +6,7 @@ use super::retry::{despite_loss, repeatedly, while_busy};
 use super::undo::{self, Made, Transaction};
 use super::wiring::Wiring;
 use super::{Content, Domain, Host, Network, Pool, Volume, ffi, verify};
-use crate::floor::{Code, Error, Result, interrupt, timing};
+use crate::floor::{Code, Error, Result, timing};
 use crate::schema::xml;
 use std::sync::PoisonError;
 use virt::error::Error as VirtError;
@@ -159,7 +159,7 @@ impl Pool {
                 }
             }
             // libvirt scans the pool by itself after an upload.
-            interrupt::sleep(self.host().retry().settle)?;
+            self.settle()?;
             Ok(volume)
         });
         match filled {

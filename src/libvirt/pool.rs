@@ -5,7 +5,8 @@ use super::cause::Explain;
 use super::link::Live;
 use super::object::{Kind, Object};
 use super::retry::while_busy;
-use crate::floor::Result;
+use crate::floor::{Result, interrupt};
+use crate::schema::xml;
 use virt::sys;
 
 /// A storage pool on a host.
@@ -85,12 +86,26 @@ impl Pool {
 
     /// Makes what it stands on: the directory, the file system, the volume group.
     pub fn build(&self) -> Result<()> {
-        self.raw().build(0).explain("build", &self.object)
+        self.raw().build(0).explain("build", &self.object)?;
+        self.settle()
     }
 
     /// Starts it.
     pub fn start(&self) -> Result<()> {
-        self.raw().create(sys::VIR_STORAGE_POOL_CREATE_NORMAL).explain("start", &self.object)
+        self.raw().create(sys::VIR_STORAGE_POOL_CREATE_NORMAL).explain("start", &self.object)?;
+        self.settle()
+    }
+
+    /// Lets the pool come to rest for as long as the host's policy says for its type.
+    pub(super) fn settle(&self) -> Result<()> {
+        let policy = self.host.retry();
+        let mut pause = policy.settle;
+        if !policy.settle_by_type.is_empty() {
+            let document = xml::parse(&self.xml()?)?;
+            let own = document.attr("type").and_then(|kind| policy.settle_by_type.get(kind));
+            pause = own.copied().unwrap_or(pause);
+        }
+        interrupt::sleep(pause)
     }
 
     /// Stops it; the volumes stay.

@@ -2,6 +2,7 @@
 
 use super::Host;
 use crate::floor::{Code, Error, Result, interrupt};
+use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ pub struct RetryPolicy {
     pub on: Vec<Code>,
     /// The pause after something that libvirt finishes by itself later.
     pub settle: Duration,
+    /// The same for pools of one type.
+    pub settle_by_type: BTreeMap<String, Duration>,
 }
 
 impl Default for RetryPolicy {
@@ -32,6 +35,7 @@ impl Default for RetryPolicy {
             jitter: 0.0,
             on: vec![Code::AgentUnavailable, Code::Busy, Code::NoConnection],
             settle: Duration::ZERO,
+            settle_by_type: BTreeMap::new(),
         }
     }
 }

@@ -81,7 +81,8 @@ impl Volume {
     pub fn resize(&self, capacity: u64, shrink: bool) -> Result<()> {
         let flags = if shrink { sys::VIR_STORAGE_VOL_RESIZE_SHRINK } else { 0 };
         while_busy(&self.host, || self.raw().resize(capacity, flags).explain("resize", &self.object))?;
-        verify::is_as_large(self, if shrink { 0 } else { capacity })
+        verify::is_as_large(self, if shrink { 0 } else { capacity })?;
+        self.pool()?.settle()
     }
 
     /// Deletes it with its data.

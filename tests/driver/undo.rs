@@ -127,6 +127,15 @@ fn timings_are_shown_as_text_or_json_with_the_slowest_marked() {
     let shown = text(&host.command(["--timings", "-e", script]).output().expect("started").stderr);
     assert!(shown.contains("domain db: define") && shown.contains("domain web: wait for ip"), "{shown}");
     assert_eq!(shown.matches("<- slowest").count(), 1, "{shown}");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("disk.img"), [7; 4096]).expect("written");
+    let sum = "sha256:c9ac7b0624824f844f6c7f3d50fab9741a8914e878467e8daaedca143a34d90b";
+    let image = format!(
+        "connect().pool(\"default\").ensure_image(\"disk\", #{{ path: \"{}\", checksum: \"{sum}\" }});",
+        folder.path().join("disk.img").display()
+    );
+    let shown = text(&host.command(["--timings", "-e", &image]).output().expect("started").stderr);
+    assert!(shown.contains("image disk.img: verify"), "{shown}");
     let script = script.replace("db", "other");
     let shown = text(&host.command(["--timings=json", "-e", &script]).output().expect("started").stderr);
     let steps: serde_json::Value = serde_json::from_str(shown.trim()).expect("JSON");

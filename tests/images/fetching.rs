@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use vmscript::floor::{Code, Error};
+use vmscript::floor::{Code, Error, timing};
 use vmscript::image::{Checksum, Fetched, Format, Request, fetch};
 
 const TAG: &str = "\"v1\"";
@@ -95,6 +95,16 @@ fn a_good_server_is_asked_once_and_then_for_news_only() {
     assert_eq!(lab.server.requests(), 2, "what the checksum proves is not asked");
     known.force = true;
     assert!(!fetch(&known).expect("an image").cached);
+}
+
+#[test]
+fn a_download_is_among_the_timings() {
+    let data = disk();
+    let lab = Lab::new(Server::start(move |request, stream| serve(request, stream, &data, TAG)));
+    timing::enable();
+    lab.get("/timed.img").expect("an image");
+    let done = timing::take();
+    assert!(done.iter().any(|one| one.object == "image timed.img" && one.step == "download"), "{done:?}");
 }
 
 #[test]

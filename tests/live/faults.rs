@@ -1,6 +1,7 @@
 //! What goes wrong on a host: each fault ends in the right error, and nothing is left. These break the lab's host for
 //! everybody, and therefore run one by one, after the other live tests.
 
+mod daemon;
 mod program;
 
 use program::{left, prints, program, provision, run, text};
@@ -207,29 +208,6 @@ transaction(|| {
     assert!(shown.contains("domain m-killed: guest-stopped\ndomain m-silent: timeout\n"), "{shown}");
     assert!(shown.contains("m-lease: 192.168.150.") && shown.contains("m-agent: 192.168.152.7 agent"), "{shown}");
     assert_eq!(left("m-"), "");
-}
-
-#[test]
-fn a_daemon_that_dies_in_a_start_is_waited_for_and_the_start_is_undone() {
-    inside("echo 3 > /run/libvirt/fault/sleep-started");
-    let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("script.rhai"), provision("orphan", "wait_for_ip: true", "")).expect("written");
-    let child = program(folder.path()).arg("script.rhai").stderr(Stdio::piped()).spawn().expect("it starts");
-    let end = Instant::now() + Duration::from_secs(30);
-    // The hook runs when QEMU does; libvirt has not answered yet.
-    while !inside("pgrep -f guest=orphan || true").lines().any(|line| !line.is_empty()) && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    std::thread::sleep(Duration::from_millis(500));
-    node("kill-daemon", &[]);
-    inside("rm /run/libvirt/fault/sleep-started");
-    let started = node("start-daemon", &[]);
-    assert!(started.status.success(), "{}", text(&started.stderr));
-    let output = child.wait_with_output().expect("ended");
-    let shown = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{shown}");
-    assert!(shown.contains("what was made is undone over a new one"), "{shown}");
-    assert_eq!((left("orphan"), journals(folder.path())), (String::new(), 0));
 }
 
 #[test]

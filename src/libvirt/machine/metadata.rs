@@ -1,8 +1,9 @@
 //! A domain's title, its description, and what programs keep in its metadata.
 
 use crate::floor::{Error, Result};
-use crate::libvirt::Domain;
 use crate::libvirt::cause::Explain;
+use crate::libvirt::retry::repeatedly;
+use crate::libvirt::{Apply, Domain};
 use crate::schema::xml;
 use virt::error::ErrorNumber;
 use virt::sys;

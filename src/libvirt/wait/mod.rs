@@ -311,7 +311,7 @@ mod tests {
         }
         fn look(&mut self, tick: Tick) -> Result<Option<Map>> {
             let since = *self.since.get_or_insert(tick.now);
-            if tick.now - since < self.for_each {
+            if tick.now.saturating_sub(since) < self.for_each {
                 return Err(Error::new(Code::NoConnection, Area::Connection, "gone"));
             }
             self.since = None;
