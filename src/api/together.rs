@@ -87,20 +87,20 @@ fn retry_policy(given: Value) -> Result<RetryPolicy> {
     })
 }
 
-/// A pause for all pools, or one for each type of pool in a map, where `default` stands for the others.
+/// A pause for all pools, or one for each type of pool in a map, where `other` stands for the others.
 fn settle(given: Option<&Value>) -> Result<(Duration, BTreeMap<String, Duration>)> {
     let pause = |value: &Value| duration(value).map_err(|error| error.note("`settle` is a pause, or a map of them"));
     match given {
         None => Ok(Default::default()),
         Some(Value::Map(map)) => {
-            if let Some(wrong) = map.keys().find(|key| *key != "default" && !POOLS.contains(&key.as_str())) {
+            if let Some(wrong) = map.keys().find(|key| *key != "other" && !POOLS.contains(&key.as_str())) {
                 let hint = did_you_mean(wrong, POOLS.iter().copied())
                     .unwrap_or_else(|| format!("types of pools: {}", POOLS.join(", ")));
                 return Err(Error::argument(format!("`settle`: there is no type of pools `{wrong}`")).hint(hint));
             }
             let pauses = map.iter().map(|(key, value)| Ok((key.clone(), pause(value)?)));
             let mut by_type = pauses.collect::<Result<BTreeMap<_, _>>>()?;
-            Ok((by_type.remove("default").unwrap_or_default(), by_type))
+            Ok((by_type.remove("other").unwrap_or_default(), by_type))
         }
         Some(one) => Ok((pause(one)?, BTreeMap::new())),
     }
@@ -131,7 +131,7 @@ fn retry_map(policy: &RetryPolicy) -> Plain {
         seconds(&policy.settle)
     } else {
         let by_type = policy.settle_by_type.iter().map(|(key, time)| (key.clone(), seconds(time)));
-        Value::Map(std::iter::once(("default".to_string(), seconds(&policy.settle))).chain(by_type).collect())
+        Value::Map(std::iter::once(("other".to_string(), seconds(&policy.settle))).chain(by_type).collect())
     };
     let fields = [
         ("attempts", i64::from(policy.attempts).into()),
@@ -254,7 +254,7 @@ mod functions {
     /// options of `retry`, and `settle`. It can be set as a whole or field by field.
     ///
     /// * `settle`: a pause after each operation that libvirt finishes by itself later, such as an upload; one for all
-    ///   pools, or a map with one for each type of pool, where `default` stands for the others. Default none.
+    ///   pools, or a map with one for each type of pool, where `other` stands for the others. Default none.
     ///
     /// # Example
     ///
@@ -275,7 +275,7 @@ mod functions {
     ///
     /// ```rhai
     /// let host = connect();
-    /// host.retry = #{ attempts: 3, backoff: [0, 1, 2], settle: #{ default: 0, rbd: "2s" } };
+    /// host.retry = #{ attempts: 3, backoff: [0, 1, 2], settle: #{ other: 0, rbd: "2s" } };
     /// ```
     #[rhai_fn(set = "retry", pure, return_raw)]
     pub fn set_retry(host: &mut Host, options: Map) -> RhaiResultOf<()> {
