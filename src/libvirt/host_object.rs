@@ -104,7 +104,8 @@ impl Host {
         if self.raw().lookup_nwfilter_by_name(&name).is_ok() {
             return Err(super::define::already(&object));
         }
-        let raw = validated(|| ffi::define_nwfilter_validated(&self.raw(), xml), || self.raw().define_nwfilter_xml(xml));
+        let raw =
+            validated(|| ffi::define_nwfilter_validated(&self.raw(), xml), || self.raw().define_nwfilter_xml(xml));
         NwFilter::new(raw.explain("define", &object)?)
     }
 }
