@@ -2,10 +2,11 @@
 
 use super::Domain;
 use super::cause::Explain;
-use super::define::name_of;
+use super::define::name_or_new;
 use super::events::EventKind;
 use super::ffi::{self, RawCheckpoint};
 use super::object::{Kind, Object};
+use super::undo::{self, Made};
 use crate::floor::{Area, Code, Error, Result, Value, did_you_mean, interrupt};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,8 +24,12 @@ pub struct Checkpoint {
 impl Domain {
     /// Makes a checkpoint from its XML.
     pub fn create_checkpoint(&self, xml: &str) -> Result<Checkpoint> {
-        let object = Object::new(Kind::Checkpoint, &name_of(Kind::Checkpoint, xml).unwrap_or_default());
-        Ok(Checkpoint::new(RawCheckpoint::create(&self.raw(), xml).explain("create", &object)?))
+        let (name, xml) = name_or_new(Kind::Checkpoint, xml)?;
+        let made = Made::Checkpoint { domain: self.name().to_string(), uuid: self.uuid()?, name: name.clone() };
+        undo::record(self.host(), made, || {
+            let object = Object::new(Kind::Checkpoint, &name);
+            Ok(Checkpoint::new(RawCheckpoint::create(&self.raw(), &xml).explain("create", &object)?))
+        })
     }
 
     /// Its checkpoints, parents before their children.

@@ -7,8 +7,9 @@ use super::undo::{self, Made, Transaction};
 use super::wiring::Wiring;
 use super::{Content, Domain, Host, Network, Pool, Volume, ffi, verify};
 use crate::floor::{Code, Error, Result, timing};
-use crate::schema::xml;
+use crate::schema::xml::{self, Elem, Name, Node};
 use std::sync::PoisonError;
+use std::time::UNIX_EPOCH;
 use virt::error::Error as VirtError;
 use virt::storage_vol::StorageVol;
 use virt::sys;
@@ -119,7 +120,7 @@ impl Pool {
             return Err(already(&object));
         }
         // libvirt's schema for volumes demands more than libvirt itself, such as a `target`: it is not asked.
-        let lock = self.host().pool_lock(self.name());
+        let lock = self.host().lock(&self.object().plain());
         let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
         let made = Made::Volume { pool: self.name().to_string(), name: object.name.to_string() };
         undo::record(self.host(), made, || {
@@ -187,6 +188,19 @@ pub(super) fn validated<T>(
         Err(error) if flag_refused(&error) => plain(),
         done => done,
     }
+}
+
+/// The name in a definition, and the definition with it; like libvirt, the seconds since 1970 if it has none.
+pub(super) fn name_or_new(kind: Kind, text: &str) -> Result<(String, String)> {
+    if let Ok(name) = name_of(kind, text) {
+        return Ok((name, text.to_string()));
+    }
+    let seconds = UNIX_EPOCH.elapsed().map_or(0, |time| time.as_secs());
+    let mut document = xml::parse(text)?;
+    let mut name = Elem::new(Name::plain("name"));
+    name.nodes.push(Node::Text(seconds.to_string()));
+    document.nodes.insert(0, Node::Elem(name));
+    Ok((seconds.to_string(), xml::to_string(&document)))
 }
 
 /// The name in a definition.

@@ -27,8 +27,9 @@ struct Inner {
     hub: Hub,
     poll: Poll,
     retry: Mutex<RetryPolicy>,
-    /// Held while something is made in a pool, by the pool's name: libvirt refuses what meets a scan.
-    pools: Mutex<HashMap<String, Arc<Mutex<()>>>>,
+    /// Held while something is made in a pool or changed in a network: libvirt refuses what meets a scan, and loses one of
+    /// two changes.
+    locks: Mutex<HashMap<String, Arc<Mutex<()>>>>,
 }
 
 impl Host {
@@ -72,7 +73,7 @@ impl Host {
             hub,
             poll: Poll::default(),
             retry: Mutex::default(),
-            pools: Mutex::default(),
+            locks: Mutex::default(),
         })))
     }
 
@@ -128,9 +129,9 @@ impl Host {
         *self.0.retry.lock().unwrap_or_else(PoisonError::into_inner) = policy;
     }
 
-    /// What one thread at a time holds while it makes something in a pool.
-    pub(super) fn pool_lock(&self, pool: &str) -> Arc<Mutex<()>> {
-        self.0.pools.lock().unwrap_or_else(PoisonError::into_inner).entry(pool.to_string()).or_default().clone()
+    /// What one thread at a time holds while it makes something in this pool or changes this network.
+    pub(super) fn lock(&self, object: &str) -> Arc<Mutex<()>> {
+        self.0.locks.lock().unwrap_or_else(PoisonError::into_inner).entry(object.to_string()).or_default().clone()
     }
 
     /// The answers that all waits on this host share.

@@ -4,6 +4,7 @@ use super::cause::Explain;
 use super::define::validated;
 use super::lookup::{missing, sorted};
 use super::object::{Kind, Object};
+use super::undo::{self, Made};
 use super::{Host, ffi};
 use crate::floor::{Code, Error, Result, did_you_mean};
 use crate::schema::xml;
@@ -104,9 +105,11 @@ impl Host {
         if self.raw().lookup_nwfilter_by_name(&name).is_ok() {
             return Err(super::define::already(&object));
         }
-        let raw =
-            validated(|| ffi::define_nwfilter_validated(&self.raw(), xml), || self.raw().define_nwfilter_xml(xml));
-        NwFilter::new(raw.explain("define", &object)?)
+        undo::record(self, Made::Filter { name }, || {
+            let raw =
+                validated(|| ffi::define_nwfilter_validated(&self.raw(), xml), || self.raw().define_nwfilter_xml(xml));
+            NwFilter::new(raw.explain("define", &object)?)
+        })
     }
 }
 

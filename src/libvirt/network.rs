@@ -6,6 +6,8 @@ use super::link::Live;
 use super::object::{Kind, Object};
 use super::{Host, ffi};
 use crate::floor::Result;
+use std::sync::PoisonError;
+use virt::sys;
 
 /// A network on a host.
 #[derive(Debug, Clone)]
@@ -102,6 +104,12 @@ impl Network {
         self.raw().xml_desc(0).explain("read the XML of", &self.object)
     }
 
+    /// The XML that its next start will use; the one of now if it has no definition.
+    pub fn inactive_xml(&self) -> Result<String> {
+        let flags = if self.is_persistent()? { sys::VIR_NETWORK_XML_INACTIVE } else { 0 };
+        self.raw().xml_desc(flags).explain("read the XML of", &self.object)
+    }
+
     /// The addresses that its DHCP server gave away and that have not run out.
     pub fn dhcp_leases(&self) -> Result<Vec<Lease>> {
         ffi::dhcp_leases(&self.raw()).explain("list the leases of", &self.object)
@@ -121,6 +129,8 @@ impl Network {
         flags: u32,
         doing: &str,
     ) -> Result<()> {
+        let lock = self.host.lock(&self.object.plain());
+        let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
         self.raw().update(command, section, index, xml, flags).explain(doing, &self.object)
     }
 

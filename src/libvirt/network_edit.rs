@@ -3,7 +3,10 @@
 use super::Network;
 use super::cause::Explain;
 use super::device::Apply;
+use super::undo::{self, Made};
 use crate::floor::{Error, Result, did_you_mean};
+use crate::schema::xml::{self, Elem};
+use std::sync::PoisonError;
 use virt::sys;
 
 /// What to do with a part of a network.
@@ -43,12 +46,64 @@ impl Network {
             Edit::Modify => (sys::VIR_NETWORK_UPDATE_COMMAND_MODIFY, "modify"),
             Edit::Delete => (sys::VIR_NETWORK_UPDATE_COMMAND_DELETE, "delete from"),
         };
-        let live = apply != Apply::Config && self.is_active()?;
-        let config = apply != Apply::Live && self.is_persistent()?;
-        let flags = if live { sys::VIR_NETWORK_UPDATE_AFFECT_LIVE } else { 0 }
-            | if config { sys::VIR_NETWORK_UPDATE_AFFECT_CONFIG } else { 0 };
-        self.raw()
-            .update(command, *number, parent.unwrap_or(-1), xml, flags)
-            .explain(&format!("{doing} the {} of", section.replace('_', " ")), self.object())
+        let change = || {
+            let live = apply != Apply::Config && self.is_active()?;
+            let config = apply != Apply::Live && self.is_persistent()?;
+            let flags = if live { sys::VIR_NETWORK_UPDATE_AFFECT_LIVE } else { 0 }
+                | if config { sys::VIR_NETWORK_UPDATE_AFFECT_CONFIG } else { 0 };
+            // Two changes at once would each begin with what was there before.
+            let lock = self.host().lock(&self.object().plain());
+            let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
+            self.raw()
+                .update(command, *number, parent.unwrap_or(-1), xml, flags)
+                .explain(&format!("{doing} the {} of", section.replace('_', " ")), self.object())
+        };
+        if edit != Edit::Add || self.has_part(section, xml)? {
+            return change();
+        }
+        let (network, section) = (self.name().to_string(), section.to_string());
+        undo::record(self.host(), Made::Part { network, section, xml: xml.to_string(), parent }, change)
     }
+
+    /// Whether it has such a part, now or from its next start on.
+    pub(super) fn has_part(&self, section: &str, text: &str) -> Result<bool> {
+        Ok(!self.places_with(section, text)?.is_empty())
+    }
+
+    /// Takes a part out wherever it is.
+    pub(super) fn remove_part(&self, section: &str, text: &str, parent: Option<i32>) -> Result<()> {
+        let places = self.places_with(section, text)?;
+        places.into_iter().try_for_each(|apply| self.edit(Edit::Delete, section, text, parent, apply))
+    }
+
+    fn places_with(&self, section: &str, text: &str) -> Result<Vec<Apply>> {
+        let wanted = xml::parse(text)?;
+        let path = match section {
+            "dhcp_host" => "ip/dhcp/host",
+            "dhcp_range" => "ip/dhcp/range",
+            "dns_host" => "dns/host",
+            "dns_srv" => "dns/srv",
+            "dns_txt" => "dns/txt",
+            "forward_interface" => "forward/interface",
+            _ => "portgroup",
+        };
+        let has = |text: &str| Ok(xml::parse(text)?.find_all(path).into_iter().any(|one| is_like(one, &wanted)));
+        let mut places = Vec::new();
+        if self.is_active()? && has(&self.xml()?)? {
+            places.push(Apply::Live);
+        }
+        if self.is_persistent()? && has(&self.inactive_xml()?)? {
+            places.push(Apply::Config);
+        }
+        Ok(places)
+    }
+}
+
+/// Whether an element has all attributes of another one, and children like its children.
+fn is_like(one: &Elem, wanted: &Elem) -> bool {
+    wanted.attrs.iter().all(|attr| one.attr(&attr.name.local) == Some(attr.value.as_str()))
+        && wanted.text().trim() == one.text().trim()
+        && wanted
+            .children()
+            .all(|child| one.children().any(|other| other.local() == child.local() && is_like(other, child)))
 }

@@ -5,6 +5,7 @@ use super::cause::Explain;
 use super::link::Live;
 use super::object::{Kind, Object};
 use super::retry::while_busy;
+use super::undo::{self, Made};
 use crate::floor::{Result, interrupt};
 use crate::schema::xml;
 use virt::sys;
@@ -86,8 +87,36 @@ impl Pool {
 
     /// Makes what it stands on: the directory, the file system, the volume group.
     pub fn build(&self) -> Result<()> {
-        self.raw().build(0).explain("build", &self.object)?;
-        self.settle()
+        let build = || {
+            self.raw().build(0).explain("build", &self.object)?;
+            self.settle()
+        };
+        // What was there before is not ours to delete.
+        if !undo::is_on() || self.stands() {
+            return build();
+        }
+        let made = Made::Built { pool: self.name().to_string(), uuid: self.uuid()? };
+        undo::record(&self.host, made, build)
+    }
+
+    /// Whether what it stands on is there: it can be started, if it is not.
+    pub(super) fn stands(&self) -> bool {
+        if self.is_active().unwrap_or(false) {
+            return true;
+        }
+        let started = self.raw().create(sys::VIR_STORAGE_POOL_CREATE_NORMAL).is_ok();
+        if started && let Err(error) = self.destroy() {
+            tracing::warn!(%error, "the pool was started to see whether it stands, and goes on");
+        }
+        started
+    }
+
+    /// Deletes what [`Pool::build`] made.
+    pub(super) fn unbuild(&self) -> Result<()> {
+        if self.is_active()? {
+            self.destroy()?;
+        }
+        self.delete()
     }
 
     /// Starts it.

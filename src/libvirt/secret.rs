@@ -4,6 +4,7 @@ use super::cause::Explain;
 use super::define::validated;
 use super::lookup::sorted;
 use super::object::{Kind, Object};
+use super::undo::{self, Made};
 use super::{Host, ffi};
 use crate::floor::{Code, Error, Result, did_you_mean};
 use virt::sys;
@@ -42,9 +43,14 @@ impl Host {
     /// Defines a secret; it has no value yet.
     pub fn define_secret(&self, xml: &str) -> Result<Secret> {
         let object = Object::new(Kind::Secret, "new");
-        let define = |flags| self.raw().define_secret_xml(xml, flags);
-        let raw = validated(|| define(sys::VIR_SECRET_DEFINE_VALIDATE), || define(0));
-        Secret::new(self, raw.explain("define", &object)?)
+        let (made, uuid, xml) = Made::identify(Kind::Secret, &object.name, xml)?;
+        let define = || {
+            let define = |flags| self.raw().define_secret_xml(&xml, flags);
+            let raw = validated(|| define(sys::VIR_SECRET_DEFINE_VALIDATE), || define(0));
+            Secret::new(self, raw.explain("define", &object)?)
+        };
+        // One that is there is changed, not made.
+        if self.secrets()?.iter().any(|one| one.uuid() == uuid) { define() } else { undo::record(self, made, define) }
     }
 }
 

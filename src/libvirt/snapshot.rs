@@ -1,10 +1,12 @@
 //! Snapshots of a domain.
 
-use super::Domain;
 use super::cause::Explain;
-use super::define::{name_of, validated};
+use super::define::{name_or_new, validated};
 use super::object::{Kind, Object};
+use super::undo::{self, Made};
+use super::{BlockJobOptions, Domain};
 use crate::floor::{Code, Error, Result, did_you_mean};
+use crate::schema::xml;
 use virt::domain::Domain as Raw;
 use virt::error::ErrorNumber;
 use virt::sys;
@@ -62,7 +64,7 @@ pub struct DeleteSnapshot {
 impl Domain {
     /// Makes a snapshot from its XML.
     pub fn create_snapshot(&self, xml: &str, snap: Snap) -> Result<Snapshot> {
-        let name = name_of(Kind::Snapshot, xml).unwrap_or_default();
+        let (name, xml) = name_or_new(Kind::Snapshot, xml)?;
         let flag = |on: bool, value| if on { value } else { 0 };
         let flags = flag(snap.disk_only, sys::VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY)
             | flag(snap.quiesce, sys::VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE)
@@ -71,9 +73,17 @@ impl Domain {
             | flag(snap.halt, sys::VIR_DOMAIN_SNAPSHOT_CREATE_HALT)
             | flag(snap.reuse_external, sys::VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT)
             | flag(snap.no_metadata, sys::VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA);
-        let create = |flags| self.raw().create_snapshot_xml(xml, flags);
-        let raw = validated(|| create(flags | sys::VIR_DOMAIN_SNAPSHOT_CREATE_VALIDATE), || create(flags));
-        Snapshot::new(self, raw.explain("create", &Object::new(Kind::Snapshot, &name))?)
+        let create = || {
+            let create = |flags| self.raw().create_snapshot_xml(&xml, flags);
+            let raw = validated(|| create(flags | sys::VIR_DOMAIN_SNAPSHOT_CREATE_VALIDATE), || create(flags));
+            Snapshot::new(self, raw.explain("create", &Object::new(Kind::Snapshot, &name))?)
+        };
+        // What libvirt forgets cannot be found again, and one that is there is replaced only if that is asked for.
+        if snap.no_metadata || self.snapshots()?.iter().any(|one| one.name() == name) {
+            return create();
+        }
+        let made = Made::Snapshot { domain: self.name().to_string(), uuid: self.uuid()?, name: name.clone() };
+        undo::record(self.host(), made, create)
     }
 
     /// Its snapshots, parents before their children.
@@ -159,6 +169,32 @@ impl Snapshot {
             | flag(revert.paused, sys::VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED)
             | flag(revert.force, sys::VIR_DOMAIN_SNAPSHOT_REVERT_FORCE);
         self.raw.revert(flags).explain("revert to", &self.object)
+    }
+
+    /// Deletes it. The layers that an external snapshot put on the disks of a running domain are merged, and deleted where
+    /// a pool knows them, as libvirt does not do so itself.
+    pub(super) fn take_back(&self) -> Result<()> {
+        let document = xml::parse(&self.xml()?)?;
+        let layers =
+            document.find_all("disks/disk").into_iter().filter(|disk| disk.attr("snapshot") == Some("external"));
+        let mut external = false;
+        for layer in layers {
+            external = true;
+            let Some(disk) = layer.attr("name") else { continue };
+            let file = layer.find("source").and_then(|source| source.attr("file"));
+            if let Some(base) = self.domain.backing_file(disk)? {
+                let options = BlockJobOptions { base: Some(base), ..BlockJobOptions::default() };
+                self.domain.block_commit(disk, &options)?;
+            }
+            for pool in self.domain.host().pools()?.iter().filter(|_| file.is_some()) {
+                // A pool that cannot be looked at has not got it.
+                drop(pool.is_active().and_then(|active| if active { pool.refresh() } else { Ok(()) }));
+            }
+            if let Some(volume) = file.map(|file| self.domain.host().find_volume_by_path(file)).transpose()?.flatten() {
+                volume.delete()?;
+            }
+        }
+        self.delete(DeleteSnapshot { metadata_only: external, ..DeleteSnapshot::default() })
     }
 
     /// Deletes it.

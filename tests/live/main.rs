@@ -16,4 +16,5 @@ mod room;
 mod routed;
 mod scripts;
 mod storage;
+mod undoing;
 mod update;

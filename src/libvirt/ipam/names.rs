@@ -1,7 +1,6 @@
 //! Names that a network's DNS server knows, made and taken back while the network runs.
 
 use crate::floor::Result;
-use crate::libvirt::undo::{self, Made};
 use crate::libvirt::{Apply, Edit, Network};
 use crate::schema::xml::{self, Attr, Elem, Name, Node};
 use std::net::IpAddr;
@@ -28,8 +27,7 @@ impl Network {
 
     /// Gives an address a name.
     pub(super) fn add_name(&self, ip: IpAddr, name: &str) -> Result<()> {
-        let made = Made::Name { network: self.name().to_string(), ip, name: name.to_string() };
-        undo::record(self.host(), made, || self.edit(Edit::Add, "dns_host", &host(ip, name), None, Apply::Both))
+        self.edit(Edit::Add, "dns_host", &host(ip, name), None, Apply::Both)
     }
 
     /// Takes a name back; tells whether the address had it.

@@ -18,16 +18,26 @@ const ROUNDS: u32 = 3;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub(in crate::libvirt) enum Made {
+    /// What a pool stands on, such as its directory.
+    Built { pool: String, uuid: String },
+    /// A checkpoint of the domain of this UUID.
+    Checkpoint { domain: String, uuid: String, name: String },
     /// A domain.
     Domain { name: String, uuid: String },
-    /// A name that a network's DNS server has for an address.
-    Name { network: String, ip: IpAddr, name: String },
+    /// A network filter.
+    Filter { name: String },
     /// A network.
     Network { name: String, uuid: String },
+    /// A part of a network, such as a name that its DNS server knows.
+    Part { network: String, section: String, xml: String, parent: Option<i32> },
     /// A pool; its directory is not part of it.
     Pool { name: String, uuid: String },
     /// An address that a network's DHCP server keeps; for a card, or for a name as IPv6 has it.
     Reservation { network: String, ip: IpAddr, mac: Option<String> },
+    /// A secret.
+    Secret { uuid: String },
+    /// A snapshot of the domain of this UUID.
+    Snapshot { domain: String, uuid: String, name: String },
     /// A volume.
     Volume { pool: String, name: String },
 }
@@ -35,11 +45,18 @@ pub(in crate::libvirt) enum Made {
 impl fmt::Display for Made {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Built { pool, .. } => write!(f, "delete what pool `{pool}` stands on"),
+            Self::Checkpoint { domain, name, .. } => write!(f, "delete checkpoint `{name}` of domain `{domain}`"),
             Self::Domain { name, .. } => write!(f, "remove domain `{name}`"),
-            Self::Name { network, name, .. } => write!(f, "take the name `{name}` back on network `{network}`"),
+            Self::Filter { name } => write!(f, "remove network filter `{name}`"),
             Self::Network { name, .. } => write!(f, "remove network `{name}`"),
+            Self::Part { network, section, .. } => {
+                write!(f, "take a part (`{section}`) out of network `{network}`")
+            }
             Self::Pool { name, .. } => write!(f, "remove pool `{name}`"),
             Self::Reservation { network, ip, .. } => write!(f, "release {ip} on network `{network}`"),
+            Self::Secret { uuid } => write!(f, "remove secret `{uuid}`"),
+            Self::Snapshot { domain, name, .. } => write!(f, "delete snapshot `{name}` of domain `{domain}`"),
             Self::Volume { pool, name } => write!(f, "delete volume `{name}` of pool `{pool}`"),
         }
     }
@@ -62,6 +79,7 @@ impl Made {
         let made = match kind {
             Kind::Domain => Self::Domain { name, uuid },
             Kind::Network => Self::Network { name, uuid },
+            Kind::Secret => Self::Secret { uuid },
             _ => Self::Pool { name, uuid },
         };
         Ok((made, known, text))
@@ -70,15 +88,26 @@ impl Made {
     /// Whether it is there.
     pub(super) fn exists(&self, host: &Host) -> Result<bool> {
         Ok(match self {
-            Self::Domain { uuid, .. } => host.domain_of_uuid(uuid)?.is_some(),
-            Self::Name { network, ip, name } => match host.find_network(network)? {
-                Some(network) => network.names()?.iter().any(|(of, known)| of == ip && known == name),
+            Self::Built { uuid, .. } => host.pool_of_uuid(uuid)?.is_some_and(|pool| pool.stands()),
+            Self::Checkpoint { uuid, name, .. } => match host.domain_of_uuid(uuid)? {
+                Some(domain) => domain.checkpoints()?.iter().any(|one| one.name() == name),
                 None => false,
             },
+            Self::Domain { uuid, .. } => host.domain_of_uuid(uuid)?.is_some(),
+            Self::Filter { name } => host.nwfilters()?.iter().any(|filter| filter.name() == name),
             Self::Network { uuid, .. } => host.network_of_uuid(uuid)?.is_some(),
+            Self::Part { network, section, xml, .. } => match host.find_network(network)? {
+                Some(network) => network.has_part(section, xml)?,
+                None => false,
+            },
             Self::Pool { uuid, .. } => host.pool_of_uuid(uuid)?.is_some(),
             Self::Reservation { network, ip, mac } => match host.find_network(network)? {
                 Some(network) => network.reservations()?.iter().any(|kept| kept.is_for(*ip, mac.as_deref())),
+                None => false,
+            },
+            Self::Secret { uuid } => host.secrets()?.iter().any(|secret| secret.uuid() == uuid),
+            Self::Snapshot { uuid, name, .. } => match host.domain_of_uuid(uuid)? {
+                Some(domain) => domain.snapshots()?.iter().any(|one| one.name() == name),
                 None => false,
             },
             Self::Volume { pool, name } => match host.find_pool(pool)? {
@@ -107,10 +136,13 @@ impl Made {
 
     fn remove_once(&self, host: &Host) -> Result<()> {
         match self {
+            Self::Built { uuid, .. } => host.pool_of_uuid(uuid)?.map_or(Ok(()), |pool| pool.unbuild()),
+            Self::Checkpoint { uuid, name, .. } => match host.domain_of_uuid(uuid)? {
+                Some(domain) => domain.checkpoint(name)?.delete(false),
+                None => Ok(()),
+            },
             Self::Domain { uuid, .. } => host.domain_of_uuid(uuid)?.map_or(Ok(()), |domain| domain.purge()),
-            Self::Name { network, ip, name } => {
-                host.find_network(network)?.map_or(Ok(()), |network| network.release_name(*ip, name).map(drop))
-            }
+            Self::Filter { name } => host.nwfilter(name)?.undefine(),
             Self::Network { uuid, .. } => {
                 let Some(network) = host.network_of_uuid(uuid)? else { return Ok(()) };
                 let persistent = network.is_persistent()?;
@@ -119,6 +151,7 @@ impl Made {
                 }
                 if persistent { network.undefine() } else { Ok(()) }
             }
+            Self::Part { network, section, xml, parent } => host.network(network)?.remove_part(section, xml, *parent),
             Self::Pool { uuid, .. } => {
                 let Some(pool) = host.pool_of_uuid(uuid)? else { return Ok(()) };
                 let persistent = pool.is_persistent()?;
@@ -130,6 +163,11 @@ impl Made {
             Self::Reservation { network, ip, mac } => {
                 host.find_network(network)?.map_or(Ok(()), |network| network.release_for(*ip, mac.as_deref()).map(drop))
             }
+            Self::Secret { uuid } => host.secret(uuid)?.undefine(),
+            Self::Snapshot { uuid, name, .. } => match host.domain_of_uuid(uuid)? {
+                Some(domain) => domain.snapshot(name)?.take_back(),
+                None => Ok(()),
+            },
             Self::Volume { pool, name } => {
                 let Some(volume) = host.pool(pool)?.find_volume(name)? else { return Ok(()) };
                 while_busy(host, || volume.delete())

@@ -169,6 +169,11 @@ impl Current {
     }
 }
 
+/// Whether what is made now can be undone.
+pub(super) fn is_on() -> bool {
+    CURRENT.with_borrow(Option::is_some)
+}
+
 /// Makes something, written down before. If the answer leaves open whether it was made, it counts as made.
 pub(super) fn record<T>(host: &Host, made: Made, call: impl FnOnce() -> Result<T>) -> Result<T> {
     let Some(scope) = CURRENT.with_borrow(Clone::clone) else { return call() };

@@ -1,0 +1,121 @@
+//! Whatever a transaction makes has an inverse, and each is verified.
+
+use super::program::{prints, program, run, text};
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+/// What the scripts share: `look` tells what there is of this name.
+fn shared(name: &str) -> String {
+    r#"
+let host = connect();
+let pool = host.pool("default");
+let look = || {
+    let there = host.domains().map(|vm| vm.name) + host.networks().map(|network| network.name)
+        + host.pools().map(|pool| pool.name) + host.secrets().map(|secret| secret.name)
+        + host.nwfilters().map(|filter| filter.name) + pool.volumes().map(|volume| volume.name);
+    let told = "";
+    for name in there { if name.starts_with("NAME") { told += name + " "; } }
+    told
+};
+let disk = |name| #{ name: name, capacity: "8 MiB", target: #{ format: "qcow2" } };
+let make = |name| {
+    pool.create_volume(disk.call(name + ".qcow2"));
+    let vm = host.define_domain(#{
+        type: "qemu", name: name, memory: "32 MiB", vcpu: 1, os: #{ type: "hvm", boot: "hd" },
+        devices: #{ disks: [ #{ type: "file", device: "disk", driver: #{ name: "qemu", type: "qcow2" },
+            source: #{ file: pool.volume(name + ".qcow2").path }, target: #{ dev: "vda", bus: "virtio" } } ] },
+    });
+    vm.start();
+    vm
+};
+"#
+    .replace("NAME", name)
+}
+
+/// What is there before: a running domain and a network.
+const BEFORE: &str = r#"
+make.call("NAME-old");
+host.define_network(#{ name: "NAME-net", bridge: #{ name: "virbr-NAME", stp: "off", delay: 0 }, ips: [ #{
+    address: "192.168.SUBNET.1", prefix: 24, dhcp: #{ ranges: [ #{ start: "192.168.SUBNET.2", end: "192.168.SUBNET.9" } ] },
+} ] }).start();
+print(look.call());
+"#;
+
+/// One of everything.
+const ALL: &str = r#"
+let old = host.domain("NAME-old");
+let network = host.network("NAME-net");
+transaction(|| {
+    host.define_secret(#{ ephemeral: "no", "private": "yes", usage: #{ type: "volume", volume: "NAME-secret" } });
+    host.define_nwfilter(#{ name: "NAME-filter", chain: "root" });
+    let built = host.define_pool(#{ type: "dir", name: "NAME-pool", target: #{ path: "/var/lib/libvirt/NAME-pool" } });
+    built.build();
+    built.start();
+    built.create_volume(disk.call("NAME-inside.qcow2"));
+    network.add("dhcp_host", #{ mac: "52:54:00:1a:17:01", name: "NAME", ip: "192.168.SUBNET.77" });
+    network.add("dns_host", "<host ip='192.168.SUBNET.78'><hostname>NAME</hostname></host>");
+    pool.clone_volume(disk.call("NAME-copy.qcow2"), pool.volume("NAME-old.qcow2"));
+    old.create_snapshot("inside");
+    old.create_snapshot(#{ name: "outside" }, #{ disk_only: true });
+    make.call("NAME-new").create_checkpoint("moment");
+    print(look.call());
+    ENDING
+});
+"#;
+
+/// Only what was there before is there, and it is as it was.
+const AFTER: &str = r#"
+let old = host.domain("NAME-old");
+let network = host.network("NAME-net");
+pool.refresh();
+print(look.call());
+assert(!network.xml.contains("NAME</hostname>") && !network.xml.contains("192.168.SUBNET.77"));
+assert_eq(old.snapshots().len(), 0);
+assert_eq(old.state, "running");
+assert_eq(old.definition.devices.disks[0].source.file, pool.volume("NAME-old.qcow2").path);
+let again = host.define_pool(#{ type: "dir", name: "NAME-pool", target: #{ path: "/var/lib/libvirt/NAME-pool" } });
+try { again.start(); print("the directory is left"); } catch { }
+again.undefine();
+old.destroy();
+old.undefine();
+pool.volume("NAME-old.qcow2").delete();
+network.destroy();
+network.undefine();
+"#;
+
+fn script(name: &str, subnet: &str, body: &str) -> String {
+    format!("{}{}", shared(name), body.replace("NAME", name).replace("SUBNET", subnet))
+}
+
+/// What `look` tells while all is there: two domains, a network, a pool, a secret, a filter and three volumes.
+const MADE: usize = 9;
+
+#[test]
+fn everything_that_a_failed_transaction_made_is_taken_back() {
+    let before = prints(&script("tall", "171", BEFORE));
+    let failed = run(&script("tall", "171", &ALL.replace("ENDING", "throw \"enough\";")));
+    let shown = format!("{}{}", text(&failed.stdout), text(&failed.stderr));
+    assert_eq!(text(&failed.stdout).split_whitespace().count(), MADE, "{shown}");
+    assert!(shown.contains("enough") && !shown.contains("cannot undo"), "{shown}");
+    assert_eq!(prints(&script("tall", "171", AFTER)), before);
+}
+
+#[test]
+fn everything_that_a_killed_transaction_made_is_recovered() {
+    let before = prints(&script("kall", "172", BEFORE));
+    let folder = tempfile::tempdir().expect("a folder");
+    let body = script("kall", "172", &ALL.replace("ENDING", "sleep(600);"));
+    std::fs::write(folder.path().join("script.rhai"), body).expect("written");
+    let mut child =
+        program(folder.path()).arg("script.rhai").stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it prints");
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    assert_eq!(line.split_whitespace().count(), MADE, "{line}");
+    let listed = program(folder.path()).args(["recover", "--list"]).output().expect("the program starts");
+    assert_eq!(text(&listed.stdout).matches("to do").count(), 12, "{}", text(&listed.stdout));
+    let recovered = program(folder.path()).arg("recover").output().expect("the program starts");
+    assert!(recovered.status.success(), "{}", text(&recovered.stdout));
+    assert_eq!(prints(&script("kall", "172", AFTER)), before);
+}
