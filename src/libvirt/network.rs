@@ -1,7 +1,7 @@
 //! Networks and their DHCP leases.
 
 use super::address::Family;
-use super::cause::Explain;
+use super::cause::{Explain, flag_refused};
 use super::link::Live;
 use super::object::{Kind, Object};
 use super::{Host, ffi};
@@ -107,7 +107,11 @@ impl Network {
     /// The XML that its next start will use; the one of now if it has no definition.
     pub fn inactive_xml(&self) -> Result<String> {
         let flags = if self.is_persistent()? { sys::VIR_NETWORK_XML_INACTIVE } else { 0 };
-        self.raw().xml_desc(flags).explain("read the XML of", &self.object)
+        match self.raw().xml_desc(flags) {
+            // A driver without this flag keeps one definition only.
+            Err(error) if flag_refused(&error) => self.xml(),
+            read => read.explain("read the XML of", &self.object),
+        }
     }
 
     /// The addresses that its DHCP server gave away and that have not run out.

@@ -17,7 +17,7 @@ let look = || {
     for name in there { if name.starts_with("NAME") { told += name + " "; } }
     told
 };
-let disk = |name| #{ name: name, capacity: "8 MiB", target: #{ format: "qcow2" } };
+let disk = |name| #{ name: name, capacity: "8 MiB", target: #{ format: "qcow2", compat: "1.1" } };
 let make = |name| {
     pool.create_volume(disk.call(name + ".qcow2"));
     let vm = host.define_domain(#{
@@ -46,7 +46,7 @@ const ALL: &str = r#"
 let old = host.domain("NAME-old");
 let network = host.network("NAME-net");
 transaction(|| {
-    host.define_secret(#{ ephemeral: "no", "private": "yes", usage: #{ type: "volume", volume: "NAME-secret" } });
+    host.define_secret(#{ ephemeral: "no", "private": "yes", usage: #{ type: "ceph", name: "NAME-secret" } });
     host.define_nwfilter(#{ name: "NAME-filter", chain: "root" });
     let built = host.define_pool(#{ type: "dir", name: "NAME-pool", target: #{ path: "/var/lib/libvirt/NAME-pool" } });
     built.build();
@@ -54,7 +54,7 @@ transaction(|| {
     built.create_volume(disk.call("NAME-inside.qcow2"));
     network.add("dhcp_host", #{ mac: "52:54:00:1a:17:01", name: "NAME", ip: "192.168.SUBNET.77" });
     network.add("dns_host", "<host ip='192.168.SUBNET.78'><hostname>NAME</hostname></host>");
-    pool.clone_volume(disk.call("NAME-copy.qcow2"), pool.volume("NAME-old.qcow2"));
+    pool.clone_volume(disk.call("NAME-copy.qcow2"), built.volume("NAME-inside.qcow2"));
     old.create_snapshot("inside");
     old.create_snapshot(#{ name: "outside" }, #{ disk_only: true });
     make.call("NAME-new").create_checkpoint("moment");
@@ -92,19 +92,19 @@ const MADE: usize = 9;
 
 #[test]
 fn everything_that_a_failed_transaction_made_is_taken_back() {
-    let before = prints(&script("tall", "171", BEFORE));
-    let failed = run(&script("tall", "171", &ALL.replace("ENDING", "throw \"enough\";")));
+    let before = prints(&script("tall", "181", BEFORE));
+    let failed = run(&script("tall", "181", &ALL.replace("ENDING", "throw \"enough\";")));
     let shown = format!("{}{}", text(&failed.stdout), text(&failed.stderr));
     assert_eq!(text(&failed.stdout).split_whitespace().count(), MADE, "{shown}");
     assert!(shown.contains("enough") && !shown.contains("cannot undo"), "{shown}");
-    assert_eq!(prints(&script("tall", "171", AFTER)), before);
+    assert_eq!(prints(&script("tall", "181", AFTER)), before);
 }
 
 #[test]
 fn everything_that_a_killed_transaction_made_is_recovered() {
-    let before = prints(&script("kall", "172", BEFORE));
+    let before = prints(&script("kall", "182", BEFORE));
     let folder = tempfile::tempdir().expect("a folder");
-    let body = script("kall", "172", &ALL.replace("ENDING", "sleep(600);"));
+    let body = script("kall", "182", &ALL.replace("ENDING", "sleep(600);"));
     std::fs::write(folder.path().join("script.rhai"), body).expect("written");
     let mut child =
         program(folder.path()).arg("script.rhai").stdout(Stdio::piped()).spawn().expect("the program starts");
@@ -114,8 +114,8 @@ fn everything_that_a_killed_transaction_made_is_recovered() {
     child.wait().expect("ended");
     assert_eq!(line.split_whitespace().count(), MADE, "{line}");
     let listed = program(folder.path()).args(["recover", "--list"]).output().expect("the program starts");
-    assert_eq!(text(&listed.stdout).matches("to do").count(), 12, "{}", text(&listed.stdout));
+    assert_eq!(text(&listed.stdout).matches("to do").count(), 13, "{}", text(&listed.stdout));
     let recovered = program(folder.path()).arg("recover").output().expect("the program starts");
     assert!(recovered.status.success(), "{}", text(&recovered.stdout));
-    assert_eq!(prints(&script("kall", "172", AFTER)), before);
+    assert_eq!(prints(&script("kall", "182", AFTER)), before);
 }
