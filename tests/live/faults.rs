@@ -28,24 +28,43 @@ fn inside(script: &str) -> String {
     text(&output.stdout)
 }
 
+/// What libvirt keeps beside domains and volumes: UEFI variables, the state of TPMs, addresses and names in networks.
+fn kept() -> String {
+    let files =
+        inside("find /var/lib/libvirt/qemu/nvram /var/lib/libvirt/swtpm -mindepth 1 -maxdepth 1 2>/dev/null || true");
+    let reserved = prints(r#"for kept in connect().network("lab").reservations() { print(kept); }"#);
+    format!("{files}{reserved}")
+}
+
 /// The journals that a run left in its folder.
 fn journals(folder: &Path) -> usize {
     std::fs::read_dir(folder.join("state/vmscript/journal")).map_or(0, |entries| entries.flatten().count())
 }
 
-/// Eight machines without an operating system, made side by side; they run until the end of the transaction.
+/// Eight machines without an operating system, made side by side, with all that may be left of one: two with UEFI variables,
+/// two with a TPM, two with an address that the network reserves. They run until the end of the transaction.
 const EIGHT: &str = r#"
 let host = connect();
 transaction(|| {
     parallel(["k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8"], |name| {
-        host.provision(#{
+        let definition = #{
             type: "qemu", name: name, memory: "32 MiB", vcpu: 1, os: #{ type: "hvm", boot: "hd" },
             devices: #{
                 disks: [ #{ type: "volume", device: "disk", driver: #{ name: "qemu", type: "raw" },
                             source: #{ pool: "default", volume: name + ".raw" }, target: #{ dev: "vda", bus: "virtio" } } ],
                 interfaces: [ #{ type: "network", source: #{ network: "lab" }, model: "virtio" } ],
             },
-        }, #{ storage: [ #{ volume: #{ name: name + ".raw", capacity: "1 MiB", target: #{ format: "raw" } } } ] });
+        };
+        let number = name.sub_string(1).parse_int();
+        if number <= 2 {
+            definition.features = #{ acpi: true };
+            definition.os = #{ firmware: "efi", type: #{ arch: "x86_64", machine: "q35", value: "hvm" }, boots: [ #{ dev: "hd" } ] };
+        } else if number <= 4 {
+            definition.devices.tpms = [ #{ model: "tpm-tis", backend: #{ type: "emulator", version: "2.0" } } ];
+        } else if number <= 6 {
+            definition.devices.interfaces[0].static_ip = #{ address: `192.168.150.${240 + number}/24`, via: "dhcp" };
+        }
+        host.provision(definition, #{ storage: [ #{ volume: #{ name: name + ".raw", capacity: "1 MiB", target: #{ format: "raw" } } } ] });
         print(name);
     });
     sleep(60);
@@ -56,6 +75,7 @@ transaction(|| {
 fn what_a_killed_run_made_is_recovered_whenever_it_was_killed() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("eight.rhai"), EIGHT).expect("written");
+    let before = kept();
     let recover = || program(folder.path()).arg("recover").output().expect("the program starts");
     for round in 0..20_u64 {
         let mut child = program(folder.path())
@@ -75,6 +95,7 @@ fn what_a_killed_run_made_is_recovered_whenever_it_was_killed() {
         });
         assert!(one.status.success() && other.status.success(), "{}{}", text(&one.stdout), text(&other.stdout));
         assert_eq!((left("k"), journals(folder.path())), (String::new(), 0), "round {round}");
+        assert_eq!(kept(), before, "round {round}");
     }
 }
 
@@ -82,6 +103,7 @@ fn what_a_killed_run_made_is_recovered_whenever_it_was_killed() {
 fn ctrl_c_and_sigterm_leave_nothing_of_eight() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("eight.rhai"), EIGHT.replace("\"k", "\"i")).expect("written");
+    let before = kept();
     for signal in ["INT", "TERM"] {
         let mut child = program(folder.path()).arg("eight.rhai").stdout(Stdio::null()).spawn().expect("it starts");
         let end = Instant::now() + Duration::from_secs(30);
@@ -92,6 +114,7 @@ fn ctrl_c_and_sigterm_leave_nothing_of_eight() {
         assert!(sent.success());
         assert_eq!(child.wait().expect("ended").code(), Some(130));
         assert_eq!((left("i"), journals(folder.path())), (String::new(), 0), "{signal}");
+        assert_eq!(kept(), before, "{signal}");
     }
 }
 
@@ -183,19 +206,24 @@ let make = |name, network, seed| {
 };
 let still = #{ user_data: #{}, network_config: #{ version: 2, ethernets: #{ nic: #{ "match": #{ name: "e*" }, addresses: ["192.168.152.7/24"] } } } };
 let guests = [
-    ["m-lease", "lab", #{ user_data: #{} }], ["m-agent", "mute", still], ["m-killed", "lab", ()], ["m-silent", "mute", ()],
+    ["m-lease1", "lab", #{ user_data: #{} }], ["m-lease2", "lab", #{ user_data: #{} }], ["m-lease3", "lab", #{ user_data: #{} }],
+    ["m-lease4", "lab", #{ user_data: #{} }], ["m-lease5", "lab", #{ user_data: #{} }],
+    ["m-agent", "mute", still], ["m-killed", "lab", ()], ["m-silent", "mute", ()],
 ];
 transaction(|| {
     let vms = parallel(guests, |guest| make.call(guest[0], guest[1], guest[2]));
     try {
         let wait_for = vms.map(|vm| ip(vm));
-        wait_for.push(holds(|| { vms[2].destroy(); true }));
-        wait_all(wait_for, #{ timeout: "90s", on_error: "continue" });
+        wait_for.push(holds(|| { vms[6].destroy(); true }));
+        wait_all(wait_for, #{ timeout: "3m", on_error: "continue" });
     } catch (err) {
         for one in err.failures { print(`${one.object}: ${one.code}`); }
     }
-    for vm in [vms[0], vms[1]] {
-        let found = vm.wait_for_ip(#{ timeout: "1s" });
+    for vm in vms.extract(0..6) {
+        let found = vm.wait_for_ip(#{ timeout: "10s" });
+        // What the guest itself says is the measure of what the wait found.
+        let own = vm.wait_for_ip(#{ timeout: "2m", source: "agent" });
+        assert_eq(found.addr, own.addr);
         print(`${vm.name}: ${found.addr} ${found.source}`);
     }
     exit(7);
@@ -206,7 +234,8 @@ transaction(|| {
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(7), "{shown}{}", text(&output.stderr));
     assert!(shown.contains("domain m-killed: guest-stopped\ndomain m-silent: timeout\n"), "{shown}");
-    assert!(shown.contains("m-lease: 192.168.150.") && shown.contains("m-agent: 192.168.152.7 agent"), "{shown}");
+    assert_eq!(shown.matches(": 192.168.150.").count(), 5, "{shown}");
+    assert!(shown.contains("m-agent: 192.168.152.7 agent"), "{shown}");
     assert_eq!(left("m-"), "");
 }
 

@@ -18,3 +18,4 @@ mod scripts;
 mod storage;
 mod undoing;
 mod update;
+mod waits;
