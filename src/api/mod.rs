@@ -57,6 +57,7 @@ pub use convert::{dynamic, shown, value};
 pub use parallel::hold_back;
 use rhai::{Array, Dynamic, EvalAltResult, Module, NativeCallContext};
 pub use source::{Source, script_of};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) use together::in_transaction;
 
@@ -70,6 +71,8 @@ pub struct Context {
     uri: Option<String>,
     /// The connections that the session has opened: URI, whether it is read-only, and the host.
     hosts: Arc<Mutex<Vec<Opened>>>,
+    /// URIs by the names that stand for them.
+    aliases: Arc<BTreeMap<String, String>>,
 }
 
 type Opened = (Option<String>, bool, Host);
@@ -77,7 +80,13 @@ type Opened = (Option<String>, bool, Host);
 impl Context {
     /// A context whose `connect()` uses this URI, or libvirt's own default.
     pub fn new(uri: Option<String>) -> Self {
-        Self { uri, hosts: Arc::default() }
+        Self { uri, ..Self::default() }
+    }
+
+    /// With names that stand for URIs.
+    #[must_use]
+    pub fn with_hosts(self, aliases: BTreeMap<String, String>) -> Self {
+        Self { aliases: Arc::new(aliases), ..self }
     }
 
     /// Connects to a host as `connect()` does, for whoever has it ready before a script asks.
@@ -94,6 +103,7 @@ impl Context {
     /// other do not connect anew. A connection that died is replaced.
     fn connect(&self, uri: Option<&str>, read_only: bool) -> Result<Host, Error> {
         let uri = uri.or(self.uri.as_deref());
+        let uri = uri.map(|uri| self.aliases.get(uri).map_or(uri, String::as_str));
         let known = || {
             let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
             hosts.retain(|(_, _, host)| host.is_alive());
@@ -160,6 +170,22 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Volume", volume::module()),
         ("Waiting", waiting::module()),
     ]
+}
+
+/// The names of what a host has: of domains, networks, pools, or the volumes of its started pools. A host that does not
+/// answer has none.
+pub fn names(uri: Option<&str>, kind: &str) -> Vec<String> {
+    let Ok(host) = Host::connect_read_only(uri) else { return Vec::new() };
+    let named = |names: Result<Vec<String>, Error>| names.unwrap_or_default();
+    match kind {
+        "network" => named(host.networks().map(|all| all.iter().map(|one| one.name().to_string()).collect())),
+        "pool" => named(host.pools().map(|all| all.iter().map(|one| one.name().to_string()).collect())),
+        "volume" => {
+            let pools = host.pools().unwrap_or_default().into_iter().filter(|pool| pool.is_active().unwrap_or(false));
+            pools.flat_map(|pool| pool.volumes().unwrap_or_default()).map(|one| one.name().to_string()).collect()
+        }
+        _ => named(host.domains().map(|all| all.iter().map(|one| one.name().to_string()).collect())),
+    }
 }
 
 /// The events of a host from now on.

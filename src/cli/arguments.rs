@@ -48,11 +48,11 @@ pub(super) struct Arguments {
     pub(super) log_level: Level,
 
     /// How to write the log
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, value_name = "FORMAT", env = "VMSCRIPT_LOG_FORMAT", hide_env = true, default_value = "text")]
     pub(super) log_format: Format,
 
     /// When to use colours; `NO_COLOR` is honoured
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, value_name = "WHEN", env = "VMSCRIPT_COLOR", hide_env = true, default_value = "auto")]
     pub(super) color: Color,
 
     /// A folder of further recipes, beside ~/.config/vmscript/recipes and ./recipes
@@ -83,6 +83,14 @@ pub(super) enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Print the line that a shell needs for completion: in ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish
+    Completions {
+        /// The shell
+        #[arg(value_parser = ["bash", "zsh", "fish"])]
+        shell: String,
+    },
+    /// Show each setting and where it comes from
+    Config,
     /// What libvirt calls as its hook: routes to guests whose taps are named after their addresses
     Hook {
         /// The driver that calls

@@ -2,6 +2,8 @@
 
 mod arguments;
 mod bars;
+mod complete;
+mod config;
 mod logs;
 mod output;
 mod recipe;
@@ -14,7 +16,8 @@ use crate::floor::{Error, hide, interrupt, progress, set_ask, timing};
 use crate::repl::{First, SetLog, Surroundings, start};
 use crate::script::{Ended, Session, Settings, render};
 use arguments::{Arguments, Color, Command, Driver};
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use config::Config;
 use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,8 +25,17 @@ use std::sync::Arc;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
+    let config = match Config::read() {
+        Ok(config) => config,
+        Err(error) => return ExitCode::from(fail(&error)),
+    };
+    if std::env::var_os("COMPLETE").is_some() {
+        complete::answer(&config);
+    }
+    let parsed = config.apply(Arguments::command()).try_get_matches();
+    let parsed = parsed.and_then(|given| Arguments::from_arg_matches(&given).map(|arguments| (arguments, given)));
+    let (arguments, given) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Printing fails only when nobody reads any more.
             drop(error.print());
@@ -54,16 +66,17 @@ pub fn main() -> ExitCode {
     if wanted.is_some() {
         timing::enable();
     }
-    let code = run(arguments, color, set_log);
+    let code = run(arguments, &config, &given, color, set_log);
     if let Some(format) = wanted {
         timings::show(format);
     }
     ExitCode::from(code)
 }
 
-fn run(arguments: Arguments, color: bool, set_log: SetLog) -> u8 {
+fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, set_log: SetLog) -> u8 {
     let settings = |args: &[String]| Settings {
         uri: arguments.connect.clone(),
+        hosts: config.hosts(),
         args: args.to_vec(),
         schema_dir: arguments.schema_dir.clone(),
         print: Some(Arc::new(print)),
@@ -79,7 +92,7 @@ fn run(arguments: Arguments, color: bool, set_log: SetLog) -> u8 {
             let args = match command {
                 None => Vec::new(),
                 Some(Command::Script(args)) => args,
-                Some(Command::Check { .. } | Command::Hook { .. } | Command::Recipes | Command::Recover { .. }) => {
+                Some(_) => {
                     return usage("`-e` runs code and nothing else");
                 }
             };
@@ -103,13 +116,23 @@ fn run(arguments: Arguments, color: bool, set_log: SetLog) -> u8 {
             }
             api::qemu_hook(&guest, &operation, &sub_operation, &domain).map_or_else(|error| fail(&error), |()| 0)
         }
+        (None, Some(Command::Completions { shell })) => {
+            println!("{}", complete::line(&shell));
+            0
+        }
+        (None, Some(Command::Config)) => {
+            print!("{}", output::Output::default().text(config.rows(given)).unwrap_or_default());
+            0
+        }
         (None, Some(Command::Recover { list, dry_run })) => recover::run(!list && !dry_run),
         (None, Some(Command::Recipes)) => run_recipe::list(&settings(&[]), &arguments.recipes, color),
         // The script to run first is named by the option, so all words are its arguments.
         (None, Some(Command::Script(args))) if arguments.interactive.is_some() => open(settings(&args)),
         (None, Some(Command::Script(words))) => {
             let Some((script, args)) = words.split_first() else { return usage("no script is given") };
-            if let Some(code) = run_recipe::run(&settings(&[]), &arguments.recipes, &words, color) {
+            if let Some(code) =
+                run_recipe::run(&settings(&[]), &arguments.recipes, &words, config.output().as_deref(), color)
+            {
                 return code;
             }
             let mut session = Session::new(&settings(args));

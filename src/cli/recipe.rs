@@ -1,5 +1,6 @@
 //! Recipes as commands: `vmscript <module> <function> [ARGS] [--options]`.
 
+use super::complete::named;
 use super::output::{Form, Output};
 use crate::floor::{Map, Value};
 use crate::script::{Field, Recipe};
@@ -14,8 +15,13 @@ pub(super) struct Call {
     pub(super) connect: Option<String>,
 }
 
-/// Reads the words of a command, the module's name first.
-pub(super) fn parse(module: &str, recipes: &[Recipe], words: &[String]) -> Result<Call, clap::Error> {
+/// Reads the words of a command, the module's name first; `standard` is how results are printed if nothing else is said.
+pub(super) fn parse(
+    module: &str,
+    recipes: &[Recipe],
+    words: &[String],
+    standard: Option<&str>,
+) -> Result<Call, clap::Error> {
     let matches = command(module, recipes).try_get_matches_from(words)?;
     let (name, given) = matches.subcommand().expect("clap demands a subcommand");
     let recipe = recipes.iter().find(|recipe| recipe.command_name() == name).expect("clap knows the recipes");
@@ -47,7 +53,12 @@ pub(super) fn parse(module: &str, recipes: &[Recipe], words: &[String]) -> Resul
         None => (name.clone(), false),
     });
     let output = Output {
-        format: given.get_one::<String>("output").and_then(|word| Form::from_word(word)).unwrap_or_default(),
+        format: given
+            .get_one::<String>("output")
+            .map(String::as_str)
+            .or(standard)
+            .and_then(Form::from_word)
+            .unwrap_or_default(),
         columns: words("columns"),
         filter: words("filter").into_iter().map(pair).collect::<Result<_, _>>()?,
         sort,
@@ -123,7 +134,7 @@ fn typed(field: &Field) -> Arg {
         Some(default) => format!("{} [default: {}]", field.text, default.trim_matches('"')),
         None => field.text.clone(),
     };
-    let arg = Arg::new(field.name.clone()).help(help);
+    let arg = named(Arg::new(field.name.clone()).help(help), field);
     match field.kind.as_str() {
         "int" => arg.value_parser(clap::value_parser!(i64)).allow_negative_numbers(true),
         "float" => arg.value_parser(clap::value_parser!(f64)).allow_negative_numbers(true),

@@ -1,14 +1,21 @@
 //! Running a recipe as a command, and listing what there is.
 
+use super::config::user_folder;
 use super::output::{Form, Output};
 use super::{bars, end, recipe};
 use crate::floor::{Map, Value, hide};
 use crate::script::{Failure, Session, Settings};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Runs the recipe that the words mean; nothing if their first names no module.
-pub(super) fn run(settings: &Settings, folders: &[PathBuf], words: &[String], color: bool) -> Option<u8> {
+pub(super) fn run(
+    settings: &Settings,
+    folders: &[PathBuf],
+    words: &[String],
+    standard: Option<&str>,
+    color: bool,
+) -> Option<u8> {
     let module = words.first()?;
     // A path is a script; looking for modules would cost time that a script does not need.
     if module.contains(['/', '.']) || module == "-" {
@@ -21,7 +28,7 @@ pub(super) fn run(settings: &Settings, folders: &[PathBuf], words: &[String], co
         Ok(recipes) => recipes,
         Err(failure) => return Some(end(Err(failure), &session, color)),
     };
-    let call = match recipe::parse(module, &recipes, words) {
+    let call = match recipe::parse(module, &recipes, words, standard) {
         Ok(call) => call,
         Err(error) => {
             drop(error.print());
@@ -77,10 +84,8 @@ fn table(session: &Session, folders: &[PathBuf]) -> Result<Vec<Value>, Failure> 
 }
 
 /// The user's folders of recipes, then those of the command line.
-fn all(folders: &[PathBuf]) -> Vec<PathBuf> {
-    let config = std::env::var_os("XDG_CONFIG_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let config = config.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".config")));
-    let mut all: Vec<PathBuf> = config.map(|folder| folder.join("vmscript/recipes")).into_iter().collect();
+pub(super) fn all(folders: &[PathBuf]) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = user_folder().map(|folder| folder.join("vmscript/recipes")).into_iter().collect();
     all.push(PathBuf::from("recipes"));
     all.extend(folders.iter().cloned());
     all

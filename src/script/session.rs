@@ -19,6 +19,8 @@ pub type Print = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Settings {
     /// The URI that `connect()` uses; without it libvirt's own default.
     pub uri: Option<String>,
+    /// URIs of hosts by the names that scripts may call them.
+    pub hosts: BTreeMap<String, String>,
     /// The folder of libvirt's schemas; without it they are looked for.
     pub schema_dir: Option<PathBuf>,
     /// What the script sees as `args`.
@@ -56,7 +58,7 @@ pub struct Session {
 impl Session {
     /// Makes a session. Connects to nothing.
     pub fn new(settings: &Settings) -> Self {
-        Self::within(settings, api::Context::new(settings.uri.clone()))
+        Self::within(settings, api::Context::new(settings.uri.clone()).with_hosts(settings.hosts.clone()))
     }
 
     /// Makes a session that shares the connections of another.

@@ -131,3 +131,55 @@ fn a_run_has_one_connection_to_each_host() {
                   print(connect((), #{ read_only: true }).find_domain(\"db\") == ());";
     assert_eq!(text(&Host::new().run(script).stdout), "db\ntrue\n");
 }
+
+#[test]
+fn settings_come_in_layers_and_hosts_have_aliases() {
+    let host = Host::new();
+    let folder = host.folder().join("config");
+    std::fs::create_dir_all(folder.join("vmscript")).expect("made");
+    let user =
+        format!("output = \"json\"\nlog_level = \"info\"\nconnect = \"lab\"\n[hosts]\nlab = \"{}\"\n", host.uri());
+    std::fs::write(folder.join("vmscript/config.toml"), user).expect("written");
+    let run = |args: &[&str]| {
+        let mut command = host.command(args);
+        command.env_remove("VMSCRIPT_CONNECT").env("XDG_CONFIG_HOME", &folder);
+        let output = command.output().expect("started");
+        (text(&output.stdout), text(&output.stderr), output.status.code())
+    };
+    // An alias stands for its URI, on the command line and in scripts.
+    assert_eq!(run(&["-e", "print(connect().uri == connect(\"lab\").uri)"]).0, "true\n");
+    assert!(run(&["vm", "list", "-c", "lab"]).0.starts_with('['), "as JSON, as the file says");
+    assert!(run(&["vm", "list", "-o", "name"]).0.starts_with("idle\n"), "an option is stronger");
+    // The folder's file is stronger than the user's, the environment than both, and an option than all.
+    std::fs::write(host.folder().join("vmscript.toml"), "log_level = \"error\"\n").expect("written");
+    let shown = run(&["config"]).0;
+    assert!(shown.contains("log_level   error") && shown.contains("vmscript.toml"), "{shown}");
+    assert!(shown.contains("hosts.lab"), "{shown}");
+    let shown = run(&["--log-level", "debug", "config"]).0;
+    assert!(shown.lines().any(|line| line.starts_with("log_level") && line.ends_with("--log-level")), "{shown}");
+    std::fs::write(host.folder().join("vmscript.toml"), "log_levl = \"error\"\n").expect("written");
+    let (_, told, code) = run(&["config"]);
+    assert_eq!(code, Some(2));
+    assert!(told.contains("unknown setting `log_levl`") && told.contains("did you mean `log_level`?"), "{told}");
+}
+
+#[test]
+fn a_shell_completes_commands_options_and_names_on_the_host() {
+    let host = Host::new();
+    let complete = |words: &[&str]| {
+        let mut args = vec!["--", "vmscript"];
+        args.extend(words);
+        let mut command = host.command(args);
+        command.env("COMPLETE", "bash").env("_CLAP_IFS", "\n").env("_CLAP_COMPLETE_INDEX", words.len().to_string());
+        text(&command.output().expect("started").stdout)
+    };
+    assert!(complete(&["vm", "cre"]).lines().eq(["create"]), "{}", complete(&["vm", "cre"]));
+    let names = complete(&["vm", "get", ""]);
+    assert!(names.lines().any(|name| name == "web") && names.lines().any(|name| name == "idle"), "{names}");
+    assert!(complete(&["network", "info", "def"]).lines().eq(["default"]));
+    assert!(complete(&["vm", "stop", "--time"]).lines().eq(["--timeout"]));
+    for shell in ["bash", "zsh", "fish"] {
+        let line = host.command(["completions", shell]).output().expect("started");
+        assert!(text(&line.stdout).contains(&format!("COMPLETE={shell} vmscript")));
+    }
+}
