@@ -3,7 +3,7 @@
 use super::hidden::text_or_secret;
 use super::records::record;
 use super::{RhaiResultOf, value};
-use crate::floor::{Error, Options, Result, Value, duration};
+use crate::floor::{Error, Options, Result, Value, duration, terminal};
 use rhai::plugin::*;
 use rhai::{Dynamic, Map, Module};
 
@@ -56,6 +56,42 @@ mod functions {
     pub fn open_console_with(vm: &mut Domain, options: Map) -> RhaiResultOf<Console> {
         let options = Options::from_value("open_console", value(&options.into(), "")?, &["device", "force"])?;
         Ok(vm.open_console(options.str("device")?, options.bool("force")?.unwrap_or(false))?)
+    }
+
+    /// Lends the terminal to its first serial console: keys go to the guest as they are pressed, until Ctrl-] is pressed or the guest is off. Only at a terminal; `vmscript vm terminal NAME` is the same from the shell.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// try {
+    ///     vm.console();
+    /// } catch (err) {
+    ///     assert_eq(err.message, "the console of domain `guest` needs a terminal");
+    /// }
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn console(vm: &mut Domain) -> RhaiResultOf<()> {
+        console_with(vm, Map::new())
+    }
+
+    /// Lends the terminal to a console.
+    ///
+    /// Options:
+    /// * `device`: its alias, such as `serial0`; default is the first.
+    /// * `force`: close that of somebody else, default `false`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// try { vm.console(#{ force: true }); } catch (err) { print(err.message); }
+    /// ```
+    #[rhai_fn(name = "console", pure, return_raw)]
+    pub fn console_with(vm: &mut Domain, options: Map) -> RhaiResultOf<()> {
+        let options = Options::from_value("console", value(&options.into(), "")?, &["device", "force"])?;
+        let console = vm.open_console(options.str("device")?, options.bool("force")?.unwrap_or(false))?;
+        Ok(terminal::lend(&console)?)
     }
 
     /// The domain it is of.

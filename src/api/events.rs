@@ -16,7 +16,7 @@ pub(super) fn module() -> Module {
 #[derive(Debug, Clone)]
 pub struct Subscription(Arc<Mutex<Queue>>);
 
-fn kind_of(word: &str) -> Result<EventKind> {
+pub(super) fn kind_of(word: &str) -> Result<EventKind> {
     EventKind::from_word(word).ok_or_else(|| {
         let words = || EventKind::ALL.iter().map(|kind| kind.word());
         let hint =
@@ -41,7 +41,12 @@ mod functions {
     /// A subscription: the events that were not taken yet. It ends with its last copy.
     pub type Events = Subscription;
 
-    /// Subscribes to kinds of events: `lifecycle`, `reboot`, `watchdog`, `io-error`, `block-job`, `agent`, `device-added`, `device-removed`, `device-removal-failed`, `balloon`, `job-completed`, `metadata`, `tray`, `network`, `pool`, `pool-refresh` and `closed`. A kind that the host's driver does not know never comes.
+    /// Subscribes to kinds of events. A kind that the host's driver does not know never comes.
+    ///
+    /// Kinds:
+    /// * of domains: `lifecycle`, `reboot`, `watchdog`, `io-error`, `block-job`, `block-threshold`, `agent`, `device-added`, `device-removed`, `device-removal-failed`, `balloon`, `job-completed`, `metadata`, `migration-iteration`, `pm-suspend`, `pm-suspend-disk`, `pm-wakeup`, `rtc-change`, `tray`; also written as `domain.lifecycle` and so on.
+    /// * of other objects: `network`, `pool`, `pool-refresh`, `node-device`, `node-device-update`, `secret`, `secret-value`; also written as `network.lifecycle`, `pool.refresh` and so on.
+    /// * of the connection: `closed`.
     ///
     /// # Example
     ///

@@ -159,8 +159,10 @@ mod functions {
 
     /// Statistics of some domains in one call.
     ///
+    /// The group `addresses` adds what libvirt's networks gave to each domain, `[#{ hwaddr, type, addr, prefix, hostname, network }]`, with one more call for each network, whatever the number of domains.
+    ///
     /// Options:
-    /// * `groups`: what is asked for, a list of `state`, `cpu`, `balloon`, `vcpu`, `net`, `block`, `perf`, `iothread`, `memory` and `dirtyrate`; default is all.
+    /// * `groups`: what is asked for, a list of `state`, `cpu`, `balloon`, `vcpu`, `net`, `block`, `perf`, `iothread`, `memory`, `dirtyrate` and `addresses`; default is all but the last.
     /// * `active`: `true` for running domains only, `false` for the others.
     /// * `name`: a name; `*` stands for any text and `?` for any letter.
     ///
@@ -169,6 +171,9 @@ mod functions {
     /// ```rhai
     /// for stats in connect().domain_stats(#{ groups: ["state"], active: true, name: "w*" }) {
     ///     assert_eq(stats.state, "running");
+    /// }
+    /// for vm in connect().domain_stats(#{ groups: ["state", "balloon", "vcpu", "addresses"] }) {
+    ///     print(`${vm.name} ${vm.state} ${vm.addresses.map(|one| one.addr)}`);
     /// }
     /// ```
     #[rhai_fn(name = "domain_stats", pure, return_raw)]

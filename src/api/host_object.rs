@@ -264,6 +264,91 @@ mod functions {
         Ok(interface.xml()?)
     }
 
+    /// The network interface of the host of this name; an error if there is none.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let interface = connect("test:///default").host_interface("eth1");
+    /// print(interface.definition.to_map());
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn host_interface(host: &mut Host, name: &str) -> RhaiResultOf<HostInterface> {
+        Ok(host.host_interface(name)?)
+    }
+
+    /// Defines a network interface of the host: a definition, a map or XML. Only hosts whose libvirt was built with netcf can do that.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect("test:///default");
+    /// let interface = host.define_host_interface(#{ type: "ethernet", name: "eth7", start: #{ mode: "onboot" } });
+    /// interface.start();
+    /// interface.destroy();
+    /// interface.undefine();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn define_host_interface(host: &mut Host, definition: Dynamic) -> RhaiResultOf<HostInterface> {
+        Ok(host.define_host_interface(&checked(Kind::HostInterface, &definition)?.xml())?)
+    }
+
+    /// Its definition.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let interface = connect("test:///default").host_interface("eth1");
+    /// assert_eq(interface.definition.name, "eth1");
+    /// ```
+    #[rhai_fn(get = "definition", pure, return_raw)]
+    pub fn interface_definition(interface: &mut HostInterface) -> RhaiResultOf<Definition> {
+        Ok(Definition::from_xml(Kind::HostInterface, &interface.xml()?)?)
+    }
+
+    /// Brings it up. Only where libvirt was built with netcf.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let interface = connect("test:///default").host_interface("eth1");
+    /// interface.destroy();
+    /// interface.start();
+    /// assert(interface.is_active);
+    /// ```
+    #[rhai_fn(name = "start", pure, return_raw)]
+    pub fn start_interface(interface: &mut HostInterface) -> RhaiResultOf<()> {
+        Ok(interface.start()?)
+    }
+
+    /// Takes it down. Only where libvirt was built with netcf.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let interface = connect("test:///default").host_interface("eth1");
+    /// interface.destroy();
+    /// assert(!interface.is_active);
+    /// interface.start();
+    /// ```
+    #[rhai_fn(name = "destroy", pure, return_raw)]
+    pub fn destroy_interface(interface: &mut HostInterface) -> RhaiResultOf<()> {
+        Ok(interface.destroy()?)
+    }
+
+    /// Removes its definition. Only where libvirt was built with netcf.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect("test:///default");
+    /// host.define_host_interface(#{ type: "ethernet", name: "eth8", start: #{ mode: "none" } }).undefine();
+    /// ```
+    #[rhai_fn(name = "undefine", pure, return_raw)]
+    pub fn undefine_interface(interface: &mut HostInterface) -> RhaiResultOf<()> {
+        Ok(interface.undefine()?)
+    }
+
     /// All network filters of the host, by name.
     ///
     /// # Example

@@ -1,10 +1,10 @@
 //! The life of a domain, from start to undefine.
 
 use super::{RhaiResultOf, value};
-use crate::floor::{Error, Options, Result};
+use crate::floor::{Error, Options, Result, duration};
 use crate::libvirt::{Mode, Start};
 use rhai::plugin::*;
-use rhai::{Map, Module};
+use rhai::{Array, Dynamic, Map, Module};
 
 pub(super) fn module() -> Module {
     exported_module!(functions)
@@ -309,5 +309,32 @@ mod functions {
     #[rhai_fn(pure, return_raw)]
     pub fn inject_nmi(vm: &mut Domain) -> RhaiResultOf<()> {
         Ok(vm.inject_nmi()?)
+    }
+
+    /// Presses keys together and lets them go, by the names of Linux's input codes: `KEY_LEFTCTRL` or `ctrl`, `f2`, `a`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// vm.send_key(["KEY_LEFTCTRL", "KEY_LEFTALT", "KEY_F2"]);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn send_key(vm: &mut Domain, keys: Array) -> RhaiResultOf<()> {
+        send_key_for(vm, keys, "50ms".into())
+    }
+
+    /// Presses keys together and holds them for so long.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// vm.send_key(["enter"], "100ms");
+    /// ```
+    #[rhai_fn(name = "send_key", pure, return_raw)]
+    pub fn send_key_for(vm: &mut Domain, keys: Array, hold: Dynamic) -> RhaiResultOf<()> {
+        let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        Ok(vm.send_key(&keys, duration(&value(&hold, "hold")?)?)?)
     }
 }

@@ -19,6 +19,7 @@ mod events;
 mod files;
 mod first_boot;
 mod guest;
+mod handler;
 mod hidden;
 mod host;
 mod host_info;
@@ -34,6 +35,7 @@ mod network;
 mod network_edit;
 mod parallel;
 mod pool;
+mod port;
 mod provision;
 mod records;
 mod saved;
@@ -54,8 +56,9 @@ use crate::libvirt::EventKind;
 use crate::libvirt::Host;
 pub use crate::libvirt::{Event, Events, Kept, Recovered, Transaction, cut_connections, qemu_hook, recover};
 pub use convert::{dynamic, shown, value};
+use handler::Handlers;
 pub use parallel::hold_back;
-use rhai::{Array, Dynamic, EvalAltResult, Module, NativeCallContext};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, Module, NativeCallContext};
 pub use source::{Source, script_of};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,6 +76,8 @@ pub struct Context {
     hosts: Arc<Mutex<Vec<Opened>>>,
     /// URIs by the names that stand for them.
     aliases: Arc<BTreeMap<String, String>>,
+    /// The functions that are called when something happens.
+    handlers: Handlers,
 }
 
 type Opened = (Option<String>, bool, Host);
@@ -87,6 +92,17 @@ impl Context {
     #[must_use]
     pub fn with_hosts(self, aliases: BTreeMap<String, String>) -> Self {
         Self { aliases: Arc::new(aliases), ..self }
+    }
+
+    /// The same connections for another session, whose handlers run on the engine that this makes.
+    #[must_use]
+    pub fn for_session(&self, engine: impl Fn(&Self) -> Engine + Send + Sync + 'static) -> Self {
+        Self { handlers: Handlers::new(engine), ..self.clone() }
+    }
+
+    /// Ends the session's handlers, after what has happened until now; fails if one of them failed.
+    pub fn end_handlers(&self) -> Result<(), Box<EvalAltResult>> {
+        self.handlers.end()
     }
 
     /// Connects to a host as `connect()` does, for whoever has it ready before a script asks.
@@ -146,6 +162,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Files", files::module()),
         ("Firstboot", first_boot::module()),
         ("Guest", guest::module()),
+        ("Handler", handler::module()),
         ("Hardware", host_info::module()),
         ("Hidden", hidden::module()),
         ("Host", host::module()),
@@ -159,6 +176,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Network", network::module()),
         ("Node", host_object::module()),
         ("Pool", pool::module()),
+        ("Port", port::module()),
         ("Saved", saved::module()),
         ("Script", script::module()),
         ("Secret", secret::module()),

@@ -39,7 +39,7 @@ impl Limits {
 }
 
 /// As much as the main thread has: scripts may call each other deeply.
-const STACK: usize = 8 << 20;
+pub(super) const STACK: usize = 8 << 20;
 
 /// The outcome of an item.
 type Outcome = std::result::Result<Dynamic, Box<EvalAltResult>>;
@@ -144,7 +144,7 @@ pub(super) fn plain(error: &EvalAltResult) -> Error {
 }
 
 /// A closure with copies of the variables that it captured, as threads cannot share them.
-fn own(body: &FnPtr) -> FnPtr {
+pub(super) fn own(body: &FnPtr) -> FnPtr {
     let mut copy = body.clone();
     copy.set_curry(body.iter_curry().map(|captured| match captured.clone().flatten().try_cast_result::<FnPtr>() {
         Ok(inner) => Dynamic::from(own(&inner)),

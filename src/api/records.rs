@@ -5,7 +5,7 @@ use crate::floor::{Map, Value};
 use crate::image::{Compression, Description, Entry};
 use crate::libvirt::{
     Address, BlockJob, DomainInfo, Expected, Found, Interface, Lease, NetworkCondition, NetworkStatus, NodeInfo,
-    PoolInfo, Reservation, VolumeInfo,
+    PoolInfo, Reservation, Transfer, VolumeInfo,
 };
 
 /// A record as a script map.
@@ -115,6 +115,12 @@ impl From<PoolInfo> for Value {
 impl From<VolumeInfo> for Value {
     fn from(info: VolumeInfo) -> Self {
         map([("type", info.kind.into()), ("capacity", info.capacity.into()), ("allocation", info.allocation.into())])
+    }
+}
+
+impl From<Transfer> for Value {
+    fn from(transfer: Transfer) -> Self {
+        map([("size", transfer.size.into()), ("data", transfer.data.into())])
     }
 }
 

@@ -1,7 +1,7 @@
 //! Snapshots of domains.
 
 use super::definition::definition;
-use super::{RhaiResultOf, list, value};
+use super::{RhaiResultOf, dynamic, list, value};
 use crate::floor::{Options, Result};
 use crate::libvirt::Snap;
 use crate::schema::Kind;
@@ -127,6 +127,35 @@ mod functions {
         Ok(vm.current_snapshot()?.map_or(Dynamic::UNIT, Dynamic::from))
     }
 
+    /// Its snapshots as a tree: a list of `#{ name, current, external, children }`, the children being such a list too.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// vm.create_snapshot("one");
+    /// vm.create_snapshot("two");
+    /// assert_eq(vm.snapshot_tree()[0].children[0].name, "two");
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn snapshot_tree(vm: &mut Domain) -> RhaiResultOf<Array> {
+        let tree = vm.snapshot_tree()?;
+        Ok(tree.into_iter().map(|node| dynamic(node.into())).collect())
+    }
+
+    /// Whether the changes after it are in files of their own, beside those of the snapshot.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// assert(!vm.create_snapshot("before").is_external);
+    /// ```
+    #[rhai_fn(get = "is_external", pure, return_raw)]
+    pub fn is_external(snapshot: &mut Snapshot) -> RhaiResultOf<bool> {
+        Ok(snapshot.is_external()?)
+    }
+
     /// Its name.
     ///
     /// # Example
@@ -228,6 +257,8 @@ mod functions {
     }
 
     /// Takes the domain back to it, to the state that it was in.
+    ///
+    /// libvirt before 9.9 cannot do that with external snapshots. If the domain is off and its disks are in pools, it is done here: the disks get new layers on the files that the snapshot kept, and the layers with the discarded changes are deleted.
     ///
     /// # Example
     ///

@@ -2,6 +2,7 @@
 
 use super::records::record;
 use super::{RhaiResultOf, value};
+use crate::floor::Options;
 use rhai::plugin::*;
 use rhai::{Dynamic, Map, Module};
 
@@ -136,7 +137,7 @@ mod functions {
         Ok(volume.resize(size(&value(&capacity, "")?)?, false)?)
     }
 
-    /// Fills it from a file. Holes of the file are not sent.
+    /// Fills it from a file: `#{ size, data }`, the bytes from beginning to end and those that were sent. Holes of the file are not sent.
     ///
     /// # Example
     ///
@@ -145,12 +146,37 @@ mod functions {
     /// volume.upload("debian-13.raw");
     /// ```
     #[rhai_fn(pure, return_raw)]
-    pub fn upload(volume: &mut Volume, file: &str) -> RhaiResultOf<()> {
-        volume.upload(Path::new(file))?;
-        Ok(())
+    pub fn upload(volume: &mut Volume, file: &str) -> RhaiResultOf<Map> {
+        Ok(record(volume.upload(Path::new(file))?))
     }
 
-    /// Writes what it holds to a new file. Holes stay holes.
+    /// Fills it from a file, beginning somewhere. The error of an upload that broke off has where to go on: `err.facts.offset`.
+    ///
+    /// Options:
+    /// * `offset`: where to begin, in the file and in the volume: bytes or text such as `"1 GiB"`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let volume = connect().pool("default").volume("web.qcow2");
+    /// let offset = 0;
+    /// retry(|| {
+    ///     try {
+    ///         volume.upload("debian-13.raw", #{ offset: offset });
+    ///     } catch (err) {
+    ///         offset = err.facts.offset;
+    ///         throw err;
+    ///     }
+    /// });
+    /// ```
+    #[rhai_fn(name = "upload", pure, return_raw)]
+    pub fn upload_with(volume: &mut Volume, file: &str, options: Map) -> RhaiResultOf<Map> {
+        let options = Options::from_value("upload", value(&options.into(), "")?, &["offset"])?;
+        let offset = options.get("offset").map(size).transpose()?.unwrap_or(0);
+        Ok(record(volume.upload_from(Path::new(file), offset)?))
+    }
+
+    /// Writes what it holds to a new file: `#{ size, data }`, the bytes from beginning to end and those that were received. Holes stay holes.
     ///
     /// # Example
     ///
@@ -159,9 +185,25 @@ mod functions {
     /// volume.download("/tmp/copy.raw");
     /// ```
     #[rhai_fn(pure, return_raw)]
-    pub fn download(volume: &mut Volume, file: &str) -> RhaiResultOf<()> {
-        volume.download(Path::new(file))?;
-        Ok(())
+    pub fn download(volume: &mut Volume, file: &str) -> RhaiResultOf<Map> {
+        Ok(record(volume.download(Path::new(file))?))
+    }
+
+    /// Writes what it holds to a new file in a special way.
+    ///
+    /// Options:
+    /// * `resume`: a failed download leaves what it has in `FILE.part`, and this goes on where that ends; default `false`. The volume must be the same.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let volume = connect().pool("default").volume("web.qcow2");
+    /// retry(|| volume.download("/tmp/copy.raw", #{ resume: true }));
+    /// ```
+    #[rhai_fn(name = "download", pure, return_raw)]
+    pub fn download_with(volume: &mut Volume, file: &str, options: Map) -> RhaiResultOf<Map> {
+        let options = Options::from_value("download", value(&options.into(), "")?, &["resume"])?;
+        Ok(record(volume.download_to(Path::new(file), options.bool("resume")?.unwrap_or(false))?))
     }
 
     /// What it is and its name.

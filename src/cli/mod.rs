@@ -47,6 +47,7 @@ pub fn main() -> ExitCode {
     if let Err(error) = ctrlc::set_handler(interrupt::trigger) {
         tracing::warn!(%error, "Ctrl-C will end the program at once");
     }
+    crate::floor::terminal::set_lender(crate::repl::lend);
     let terminal = std::io::stderr().is_terminal();
     if terminal && !arguments.no_progress && !arguments.quiet {
         progress::set_sink(bars::sink());

@@ -11,6 +11,7 @@ pub mod progress;
 mod quantity;
 mod question;
 mod secret;
+pub mod terminal;
 pub mod timing;
 mod value;
 mod write;

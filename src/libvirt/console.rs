@@ -3,6 +3,7 @@
 use super::Domain;
 use super::cause::Explain;
 use super::ffi::{self, Received};
+use crate::floor::terminal::Line;
 use crate::floor::{Area, Code, Error, Result, interrupt};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -78,13 +79,15 @@ impl Console {
 
     /// What it has printed since it was read the last time.
     pub fn read(&self) -> String {
-        let data = std::mem::take(&mut self.seen().data);
-        String::from_utf8_lossy(&data).into_owned()
+        String::from_utf8_lossy(&self.receive()).into_owned()
     }
 
     /// Types a text; a line needs its `\n`.
     pub fn send(&self, text: &str) -> Result<()> {
-        let mut rest = text.as_bytes();
+        self.send_bytes(text.as_bytes())
+    }
+
+    fn send_bytes(&self, mut rest: &[u8]) -> Result<()> {
         while !rest.is_empty() {
             interrupt::check()?;
             let sent = self.0.stream.send(rest).explain("type on the console of", self.0.domain.object())?;
@@ -137,6 +140,24 @@ impl Console {
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line for Console {
+    fn name(&self) -> String {
+        format!("the console of {}", self.0.domain.object())
+    }
+
+    fn receive(&self) -> Vec<u8> {
+        std::mem::take(&mut self.seen().data)
+    }
+
+    fn send(&self, data: &[u8]) -> Result<()> {
+        self.send_bytes(data)
+    }
+
+    fn is_open(&self) -> bool {
+        self.is_open()
     }
 }
 

@@ -16,9 +16,9 @@ use virt::sys;
 pub struct Event {
     /// What kind of event it is.
     pub kind: EventKind,
-    /// The name of the domain, the network or the pool; the URI if the connection was closed.
+    /// The name of the domain, the network, the pool or the device; what a secret is for; the URI of a closed connection.
     pub name: String,
-    /// Its UUID; empty if the connection was closed.
+    /// Its UUID; empty for a device and for a closed connection.
     pub uuid: String,
     /// The details, such as `event` and `detail` of `lifecycle`.
     pub fields: Map,
@@ -33,6 +33,8 @@ pub enum EventKind {
     Balloon,
     /// A block job ended or is ready.
     BlockJob,
+    /// A disk was written beyond the threshold that was set for it.
+    BlockThreshold,
     /// The connection to the host was lost.
     Closed,
     /// A device was plugged in.
@@ -49,14 +51,32 @@ pub enum EventKind {
     Lifecycle,
     /// The domain's metadata changed.
     Metadata,
+    /// A migration went once more over the memory.
+    MigrationIteration,
     /// A network was defined, started, stopped and so on.
     Network,
+    /// A device of the host came or went.
+    NodeDevice,
+    /// A device of the host changed.
+    NodeDeviceUpdate,
+    /// The guest went to sleep.
+    PmSuspend,
+    /// The guest went to sleep on its disk.
+    PmSuspendDisk,
+    /// The guest woke up.
+    PmWakeup,
     /// A pool was defined, started, stopped and so on.
     Pool,
     /// A pool looked again at what is in it.
     PoolRefresh,
     /// The guest rebooted.
     Reboot,
+    /// The guest set its clock.
+    RtcChange,
+    /// A secret was defined or undefined.
+    Secret,
+    /// A secret got another value.
+    SecretValue,
     /// A medium was ejected or inserted.
     Tray,
     /// The watchdog fired.
@@ -69,6 +89,7 @@ impl EventKind {
         Self::Agent,
         Self::Balloon,
         Self::BlockJob,
+        Self::BlockThreshold,
         Self::Closed,
         Self::DeviceAdded,
         Self::DeviceRemovalFailed,
@@ -77,10 +98,19 @@ impl EventKind {
         Self::JobCompleted,
         Self::Lifecycle,
         Self::Metadata,
+        Self::MigrationIteration,
         Self::Network,
+        Self::NodeDevice,
+        Self::NodeDeviceUpdate,
+        Self::PmSuspend,
+        Self::PmSuspendDisk,
+        Self::PmWakeup,
         Self::Pool,
         Self::PoolRefresh,
         Self::Reboot,
+        Self::RtcChange,
+        Self::Secret,
+        Self::SecretValue,
         Self::Tray,
         Self::Watchdog,
     ];
@@ -91,6 +121,7 @@ impl EventKind {
             Self::Agent => "agent",
             Self::Balloon => "balloon",
             Self::BlockJob => "block-job",
+            Self::BlockThreshold => "block-threshold",
             Self::Closed => "closed",
             Self::DeviceAdded => "device-added",
             Self::DeviceRemovalFailed => "device-removal-failed",
@@ -99,29 +130,58 @@ impl EventKind {
             Self::JobCompleted => "job-completed",
             Self::Lifecycle => "lifecycle",
             Self::Metadata => "metadata",
+            Self::MigrationIteration => "migration-iteration",
             Self::Network => "network",
+            Self::NodeDevice => "node-device",
+            Self::NodeDeviceUpdate => "node-device-update",
+            Self::PmSuspend => "pm-suspend",
+            Self::PmSuspendDisk => "pm-suspend-disk",
+            Self::PmWakeup => "pm-wakeup",
             Self::Pool => "pool",
             Self::PoolRefresh => "pool-refresh",
             Self::Reboot => "reboot",
+            Self::RtcChange => "rtc-change",
+            Self::Secret => "secret",
+            Self::SecretValue => "secret-value",
             Self::Tray => "tray",
             Self::Watchdog => "watchdog",
         }
     }
 
-    /// The kind of that word.
+    /// The kind of that word; what it is about may stand before a dot, as in `domain.lifecycle` or `pool.refresh`.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.word() == word)
+        let plain = |word: &str| Self::ALL.iter().copied().find(|kind| kind.word() == word);
+        match word.split_once('.') {
+            None => plain(word),
+            Some(("domain", event)) => plain(event).filter(|kind| matches!(place(*kind), Place::Domain(_))),
+            Some((what, "lifecycle")) => plain(what).filter(|kind| !matches!(place(*kind), Place::Domain(_))),
+            Some((what, event)) => plain(&format!("{what}-{event}")).filter(|_| what != "device"),
+        }
     }
 }
 
 /// A subscription: events that were not taken yet. It ends when this is dropped.
 #[derive(Debug)]
-pub struct Events(Receiver<Event>);
+pub struct Events {
+    receiver: Receiver<Event>,
+    /// The UUID of the object that they are about; nothing for all.
+    about: Option<String>,
+}
 
 impl Events {
+    /// Only those about the object of this UUID.
+    #[must_use]
+    pub fn about(self, uuid: &str) -> Self {
+        Self { about: Some(uuid.to_string()), ..self }
+    }
+
     /// The next event if it has happened already.
     pub fn try_next(&self) -> Option<Event> {
-        self.0.try_recv().ok()
+        self.receiver.try_iter().find(|event| self.wants(event))
+    }
+
+    fn wants(&self, event: &Event) -> bool {
+        self.about.as_ref().is_none_or(|uuid| *uuid == event.uuid)
     }
 
     /// The next event, waited for at most this long; fails as soon as somebody asks to stop.
@@ -132,8 +192,9 @@ impl Events {
         loop {
             interrupt::check()?;
             let left = end.saturating_duration_since(std::time::Instant::now());
-            match self.0.recv_timeout(left.min(SLICE)) {
-                Ok(event) => return Ok(Some(event)),
+            match self.receiver.recv_timeout(left.min(SLICE)) {
+                Ok(event) if self.wants(&event) => return Ok(Some(event)),
+                Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) if !left.is_zero() => {}
                 Err(_) => return Ok(None),
             }
@@ -149,7 +210,7 @@ impl Host {
         for kind in kinds {
             self.hub().register(&self.raw(), *kind).explain("subscribe to events of", self.object())?;
         }
-        Ok(Events(receiver))
+        Ok(Events { receiver, about: None })
     }
 }
 
@@ -185,16 +246,18 @@ impl Hub {
 
     fn register(&self, connect: &Connect, kind: EventKind) -> Result<(), virt::error::Error> {
         let mut registered = self.registered();
-        if registered.contains_key(&kind) || kind == EventKind::Closed {
+        if registered.contains_key(&kind) {
             return Ok(());
         }
         let hub = self.clone();
         let sink: Sink = Box::new(move |raw| hub.publish(&raw.into_event(kind)));
         let id = match place(kind) {
             Place::Domain(id) => ffi::on_domain(connect, id, sink),
+            Place::Host => return Ok(()),
             Place::Network => ffi::on_network(connect, sink),
-            Place::Pool => ffi::on_pool(connect, sink),
-            Place::Refresh => ffi::on_pool_refresh(connect, sink),
+            Place::NodeDevice(id) => ffi::on_node_device(connect, id, sink),
+            Place::Pool(id) => ffi::on_pool(connect, id, sink),
+            Place::Secret(id) => ffi::on_secret(connect, id, sink),
         };
         let id = match id {
             Err(error) if super::cause::flag_refused(&error) => None,
@@ -220,10 +283,12 @@ impl Hub {
         let registered = std::mem::take(&mut *self.registered());
         for (kind, id) in registered {
             match (place(kind), id) {
-                (_, None) => {}
+                (_, None) | (Place::Host, _) => {}
                 (Place::Domain(_), Some(id)) => ffi::off_domain(connect, id),
                 (Place::Network, Some(id)) => ffi::off_network(connect, id),
-                (Place::Pool | Place::Refresh, Some(id)) => ffi::off_pool(connect, id),
+                (Place::NodeDevice(_), Some(id)) => ffi::off_node_device(connect, id),
+                (Place::Pool(_), Some(id)) => ffi::off_pool(connect, id),
+                (Place::Secret(_), Some(id)) => ffi::off_secret(connect, id),
             }
         }
     }
@@ -241,11 +306,14 @@ pub(super) struct Raw {
     pub(super) texts: Vec<Option<String>>,
 }
 
+/// Where a kind of events comes from, with libvirt's number for it.
 enum Place {
     Domain(u32),
+    Host,
     Network,
-    Pool,
-    Refresh,
+    NodeDevice(u32),
+    Pool(u32),
+    Secret(u32),
 }
 
 fn place(kind: EventKind) -> Place {
@@ -253,19 +321,30 @@ fn place(kind: EventKind) -> Place {
         EventKind::Agent => sys::VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE,
         EventKind::Balloon => sys::VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE,
         EventKind::BlockJob => sys::VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2,
+        EventKind::BlockThreshold => sys::VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD,
         EventKind::DeviceAdded => sys::VIR_DOMAIN_EVENT_ID_DEVICE_ADDED,
         EventKind::DeviceRemovalFailed => sys::VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED,
         EventKind::DeviceRemoved => sys::VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
         EventKind::IoError => sys::VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON,
         EventKind::JobCompleted => sys::VIR_DOMAIN_EVENT_ID_JOB_COMPLETED,
-        EventKind::Closed | EventKind::Lifecycle => sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+        EventKind::Lifecycle => sys::VIR_DOMAIN_EVENT_ID_LIFECYCLE,
         EventKind::Metadata => sys::VIR_DOMAIN_EVENT_ID_METADATA_CHANGE,
+        EventKind::MigrationIteration => sys::VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION,
+        EventKind::PmSuspend => sys::VIR_DOMAIN_EVENT_ID_PMSUSPEND,
+        EventKind::PmSuspendDisk => sys::VIR_DOMAIN_EVENT_ID_PMSUSPEND_DISK,
+        EventKind::PmWakeup => sys::VIR_DOMAIN_EVENT_ID_PMWAKEUP,
         EventKind::Reboot => sys::VIR_DOMAIN_EVENT_ID_REBOOT,
+        EventKind::RtcChange => sys::VIR_DOMAIN_EVENT_ID_RTC_CHANGE,
         EventKind::Tray => sys::VIR_DOMAIN_EVENT_ID_TRAY_CHANGE,
         EventKind::Watchdog => sys::VIR_DOMAIN_EVENT_ID_WATCHDOG,
+        EventKind::Closed => return Place::Host,
         EventKind::Network => return Place::Network,
-        EventKind::Pool => return Place::Pool,
-        EventKind::PoolRefresh => return Place::Refresh,
+        EventKind::NodeDevice => return Place::NodeDevice(sys::VIR_NODE_DEVICE_EVENT_ID_LIFECYCLE),
+        EventKind::NodeDeviceUpdate => return Place::NodeDevice(sys::VIR_NODE_DEVICE_EVENT_ID_UPDATE),
+        EventKind::Pool => return Place::Pool(sys::VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE),
+        EventKind::PoolRefresh => return Place::Pool(sys::VIR_STORAGE_POOL_EVENT_ID_REFRESH),
+        EventKind::Secret => return Place::Secret(sys::VIR_SECRET_EVENT_ID_LIFECYCLE),
+        EventKind::SecretValue => return Place::Secret(sys::VIR_SECRET_EVENT_ID_VALUE_CHANGED),
     })
 }
 
@@ -289,6 +368,12 @@ impl Raw {
                 ("type", word(0, BLOCK_JOBS)),
                 ("status", word(1, &["completed", "failed", "canceled", "ready"])),
             ],
+            EventKind::BlockThreshold => vec![
+                ("disk", text(0)),
+                ("path", text(1)),
+                ("threshold", number(0).into()),
+                ("excess", number(1).into()),
+            ],
             EventKind::Closed => vec![("reason", word(0, &["error", "eof", "keepalive", "client"]))],
             EventKind::DeviceAdded | EventKind::DeviceRemovalFailed | EventKind::DeviceRemoved => {
                 vec![("alias", text(0))]
@@ -307,16 +392,27 @@ impl Raw {
             EventKind::Metadata => {
                 vec![("type", word(0, &["description", "title", "element"])), ("namespace", text(0))]
             }
+            EventKind::MigrationIteration => vec![("iteration", number(0).into())],
             EventKind::Network => vec![("event", word(0, &["defined", "undefined", "started", "stopped"]))],
+            EventKind::NodeDevice => vec![("event", word(0, &["created", "deleted", "defined", "undefined"]))],
             EventKind::Pool => {
                 vec![("event", word(0, &["defined", "undefined", "started", "stopped", "created", "deleted"]))]
             }
+            EventKind::RtcChange => vec![("offset", number(0).into())],
+            EventKind::Secret => vec![("event", word(0, &["defined", "undefined"]))],
             EventKind::Tray => vec![("alias", text(0)), ("event", word(0, &["opened", "closed"]))],
             EventKind::Watchdog => {
                 let actions = ["none", "pause", "reset", "poweroff", "shutdown", "debug", "inject-nmi"];
                 vec![("action", word(0, &actions))]
             }
-            EventKind::JobCompleted | EventKind::PoolRefresh | EventKind::Reboot => Vec::new(),
+            EventKind::JobCompleted
+            | EventKind::NodeDeviceUpdate
+            | EventKind::PmSuspend
+            | EventKind::PmSuspendDisk
+            | EventKind::PmWakeup
+            | EventKind::PoolRefresh
+            | EventKind::Reboot
+            | EventKind::SecretValue => Vec::new(),
         };
         let fields = fields.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
         Event { kind, name: self.name, uuid: self.uuid, fields }
@@ -369,5 +465,25 @@ mod tests {
         let newer = Raw { numbers: vec![99, 99], ..Raw::default() }.into_event(EventKind::Lifecycle);
         assert_eq!(newer.fields["event"], "unknown".into());
         assert!(EventKind::ALL.is_sorted_by_key(|kind| kind.word()));
+    }
+
+    #[test]
+    fn a_word_may_say_what_it_is_about() {
+        for (word, kind) in [
+            ("lifecycle", Some(EventKind::Lifecycle)),
+            ("domain.lifecycle", Some(EventKind::Lifecycle)),
+            ("domain.io-error", Some(EventKind::IoError)),
+            ("network.lifecycle", Some(EventKind::Network)),
+            ("pool.lifecycle", Some(EventKind::Pool)),
+            ("pool.refresh", Some(EventKind::PoolRefresh)),
+            ("secret.value", Some(EventKind::SecretValue)),
+            ("node-device.lifecycle", Some(EventKind::NodeDevice)),
+            ("node-device.update", Some(EventKind::NodeDeviceUpdate)),
+            ("domain.pool", None),
+            ("reboot.lifecycle", None),
+            ("device.added", None),
+        ] {
+            assert_eq!(EventKind::from_word(word), kind, "{word}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use super::ffi;
 use super::link::{Link, Open};
 use super::object::{Kind, Object};
 use super::retry::RetryPolicy;
+use super::taps::Taps;
 use super::wait::Poll;
 use super::wiring::Before;
 use crate::floor::{Error, Result};
@@ -26,6 +27,7 @@ struct Inner {
     before: Mutex<HashMap<String, Before>>,
     hub: Hub,
     poll: Poll,
+    taps: Taps,
     retry: Mutex<RetryPolicy>,
     /// Held while something is made in a pool or changed in a network: libvirt refuses what meets a scan, and loses one of
     /// two changes.
@@ -72,6 +74,7 @@ impl Host {
             before: Mutex::default(),
             hub,
             poll: Poll::default(),
+            taps: Taps::default(),
             retry: Mutex::default(),
             locks: Mutex::default(),
         })))
@@ -137,6 +140,11 @@ impl Host {
     /// The answers that all waits on this host share.
     pub(super) fn poll(&self) -> &Poll {
         &self.0.poll
+    }
+
+    /// The MAC addresses behind the devices of running domains.
+    pub(super) fn taps(&self) -> &Taps {
+        &self.0.taps
     }
 
     /// Remembers the leases from before a start.

@@ -78,6 +78,29 @@ impl Host {
         Ok(sorted(all, HostInterface::name))
     }
 
+    /// The network interface of that name; an error if there is none.
+    pub fn host_interface(&self, name: &str) -> Result<HostInterface> {
+        match self.raw().lookup_interface_by_name(name).explain("look up", &Object::new(Kind::HostInterface, name)) {
+            Ok(raw) => HostInterface::new(raw),
+            Err(error) if error.code == Code::NotFound => {
+                let names: Vec<String> = self.host_interfaces()?.iter().map(|one| one.name().to_string()).collect();
+                Err(missing(Kind::HostInterface, name, "host.host_interfaces()", &names))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Defines a network interface; an error if one of that name is there already. Few hosts' drivers can do that.
+    pub fn define_host_interface(&self, xml: &str) -> Result<HostInterface> {
+        // Interfaces have their name as an attribute.
+        let name = xml::parse(xml)?.attr("name").unwrap_or_default().to_string();
+        let object = Object::new(Kind::HostInterface, &name);
+        if self.raw().lookup_interface_by_name(&name).is_ok() {
+            return Err(super::define::already(&object));
+        }
+        HostInterface::new(self.raw().define_interface_xml(xml, 0).explain("define", &object)?)
+    }
+
     /// Its network filters, by name.
     pub fn nwfilters(&self) -> Result<Vec<NwFilter>> {
         let found = self.raw().list_all_nw_filters(0).explain("list the network filters of", self.object())?;
@@ -201,6 +224,21 @@ impl HostInterface {
     /// Its XML.
     pub fn xml(&self) -> Result<String> {
         self.raw.xml_desc(0).explain("read the XML of", &self.object)
+    }
+
+    /// Brings it up.
+    pub fn start(&self) -> Result<()> {
+        self.raw.create(0).explain("start", &self.object)
+    }
+
+    /// Takes it down.
+    pub fn destroy(&self) -> Result<()> {
+        self.raw.destroy(0).explain("destroy", &self.object)
+    }
+
+    /// Removes its definition.
+    pub fn undefine(&self) -> Result<()> {
+        self.raw.undefine().explain("undefine", &self.object)
     }
 }
 

@@ -12,8 +12,10 @@ pub(super) enum Kind {
     Host,
     HostInterface,
     Network,
+    NetworkPort,
     NodeDevice,
     NwFilter,
+    NwFilterBinding,
     Pool,
     Secret,
     Snapshot,
@@ -27,7 +29,9 @@ impl Kind {
             Self::Host => "host",
             Self::HostInterface => "host interface",
             Self::NodeDevice => "node device",
+            Self::NetworkPort => "network port",
             Self::NwFilter => "network filter",
+            Self::NwFilterBinding => "network filter binding",
             Self::Secret => "secret",
             Self::Domain => "domain",
             Self::Network => "network",
@@ -42,7 +46,9 @@ impl Kind {
         match self {
             Self::Host | Self::NodeDevice | Self::Secret => Area::Host,
             Self::Checkpoint | Self::Domain | Self::Snapshot => Area::Domain,
-            Self::HostInterface | Self::Network | Self::NwFilter => Area::Network,
+            Self::HostInterface | Self::Network | Self::NetworkPort | Self::NwFilter | Self::NwFilterBinding => {
+                Area::Network
+            }
             Self::Pool | Self::Volume => Area::Storage,
         }
     }
@@ -66,7 +72,9 @@ impl Object {
             Kind::Host => "host".to_string(),
             Kind::Volume => format!("pool.volume(\"{}\")", self.name),
             Kind::Checkpoint => format!("vm.checkpoint(\"{}\")", self.name),
-            Kind::HostInterface => "host.host_interfaces()".to_string(),
+            Kind::HostInterface => format!("host.host_interface(\"{}\")", self.name),
+            Kind::NetworkPort => format!("network.port(\"{}\")", self.name),
+            Kind::NwFilterBinding => format!("host.nwfilter_binding(\"{}\")", self.name),
             Kind::NodeDevice => format!("host.node_device(\"{}\")", self.name),
             Kind::NwFilter => format!("host.nwfilter(\"{}\")", self.name),
             Kind::Snapshot => format!("vm.snapshot(\"{}\")", self.name),

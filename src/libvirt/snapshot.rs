@@ -5,7 +5,7 @@ use super::define::{name_or_new, validated};
 use super::object::{Kind, Object};
 use super::undo::{self, Made};
 use super::{BlockJobOptions, Domain};
-use crate::floor::{Code, Error, Result, did_you_mean};
+use crate::floor::{Code, Error, Map, Result, Value, did_you_mean};
 use crate::schema::xml;
 use virt::domain::Domain as Raw;
 use virt::error::ErrorNumber;
@@ -93,6 +93,21 @@ impl Domain {
         found.explain("list the snapshots of", self.object())?.into_iter().map(|raw| Snapshot::new(self, raw)).collect()
     }
 
+    /// Its snapshots as a tree: name, whether it is current and external, and what was made on it.
+    pub fn snapshot_tree(&self) -> Result<Vec<Map>> {
+        let current = self.current_snapshot()?.map(|current| current.name().to_string());
+        let mut nodes = Vec::new();
+        for snapshot in self.snapshots()? {
+            let parent = xml::parse(&snapshot.xml()?)?.find_text("parent/name");
+            let mut node = Map::new();
+            node.insert("name".to_string(), snapshot.name().into());
+            node.insert("current".to_string(), (current.as_deref() == Some(snapshot.name())).into());
+            node.insert("external".to_string(), snapshot.is_external()?.into());
+            nodes.push((parent, node));
+        }
+        Ok(children_of(None, &nodes))
+    }
+
     /// The snapshot of that name; an error if there is none.
     pub fn snapshot(&self, name: &str) -> Result<Snapshot> {
         let object = Object::new(Kind::Snapshot, name);
@@ -162,13 +177,30 @@ impl Snapshot {
         found.into_iter().map(|raw| Self::new(&self.domain, raw)).collect()
     }
 
-    /// Takes the domain back to it.
+    /// Takes the domain back to it. What an older libvirt cannot do with external snapshots is done here, if the domain is off.
     pub fn revert(&self, revert: Revert) -> Result<()> {
         let flag = |on: bool, value| if on { value } else { 0 };
         let flags = flag(revert.running, sys::VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING)
             | flag(revert.paused, sys::VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED)
             | flag(revert.force, sys::VIR_DOMAIN_SNAPSHOT_REVERT_FORCE);
-        self.raw.revert(flags).explain("revert to", &self.object)
+        match self.raw.revert(flags) {
+            Err(error)
+                if error.code().is_known_and(|code| code == ErrorNumber::ConfigUnsupported)
+                    && self.is_external()? =>
+            {
+                tracing::debug!(libvirt = error.message(), "libvirt cannot go back by itself");
+                self.revert_external(revert)
+            }
+            done => done.explain("revert to", &self.object),
+        }
+    }
+
+    pub(super) fn raw(&self) -> &virt::domain_snapshot::DomainSnapshot {
+        &self.raw
+    }
+
+    pub(super) fn object(&self) -> &Object {
+        &self.object
     }
 
     /// Deletes it. The layers that an external snapshot put on the disks of a running domain are merged, and deleted where
@@ -205,4 +237,16 @@ impl Snapshot {
             | flag(how.metadata_only, sys::VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY);
         self.raw.delete(flags).explain("delete", &self.object)
     }
+}
+
+fn children_of(parent: Option<&str>, nodes: &[(Option<String>, Map)]) -> Vec<Map> {
+    let of_parent = nodes.iter().filter(|(of, _)| of.as_deref() == parent);
+    let with_children = of_parent.map(|(_, node)| {
+        let mut node = node.clone();
+        let name = node.get("name").and_then(|name| name.as_str()).unwrap_or_default().to_string();
+        let children = children_of(Some(&name), nodes).into_iter().map(Value::Map).collect();
+        node.insert("children".to_string(), Value::List(children));
+        node
+    });
+    with_children.collect()
 }

@@ -20,12 +20,16 @@ const GROUPS: &[(&str, u32)] = &[
     ("dirtyrate", sys::VIR_DOMAIN_STATS_DIRTYRATE),
 ];
 
+/// Not libvirt's: what the networks of the host gave to the domains.
+const ADDRESSES: &str = "addresses";
+
 /// The entries of `balloon` that libvirt counts in KiB.
 const KIB: &[&str] =
     &["current", "maximum", "swap_in", "swap_out", "unused", "available", "rss", "usable", "disk_caches"];
 
 impl Host {
-    /// Statistics of all domains that a filter lets through, by name, in one call; no groups means all of them.
+    /// Statistics of all domains that a filter lets through, by name, in one call; no groups means all of libvirt's. The
+    /// group `addresses` takes one more call for each network.
     pub fn domain_stats(&self, groups: &[&str], filter: &Filter) -> Result<Vec<Map>> {
         // A domain that is busy with a job is not waited for: it says less.
         let mut flags = sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
@@ -34,7 +38,11 @@ impl Host {
             Some(false) => flags |= sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE,
             None => {}
         }
-        let groups = numbers(groups)?;
+        let addresses = groups.contains(&ADDRESSES);
+        let nets = groups.contains(&"net");
+        // The addresses are found by the interfaces.
+        let groups: Vec<&str> = groups.iter().map(|group| if *group == ADDRESSES { "net" } else { *group }).collect();
+        let groups = numbers(&groups)?;
         let ask = |flags| ffi::domain_stats(&self.raw(), &[], groups, flags);
         let found = ask(flags).or_else(|error| {
             // The test driver does not know `nowait`.
@@ -47,7 +55,16 @@ impl Host {
         let mut found = found.explain("ask for the statistics of", self.object())?;
         found.retain(|(name, _)| filter.matches(name));
         found.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(found.into_iter().map(|(name, flat)| tree(Some(&name), flat)).collect())
+        let mut found: Vec<Map> = found.into_iter().map(|(name, flat)| tree(Some(&name), flat)).collect();
+        if addresses {
+            self.add_addresses(&mut found)?;
+            if !nets {
+                for stats in &mut found {
+                    stats.shift_remove("nets");
+                }
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -61,7 +78,7 @@ impl Domain {
 }
 
 fn numbers(groups: &[&str]) -> Result<u32> {
-    let names = || GROUPS.iter().map(|(name, _)| *name);
+    let names = || GROUPS.iter().map(|(name, _)| *name).chain([ADDRESSES]);
     groups.iter().try_fold(0, |all, group| {
         if let Some((_, number)) = GROUPS.iter().find(|(name, _)| name == group) {
             return Ok(all | number);

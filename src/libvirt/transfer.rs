@@ -29,17 +29,34 @@ pub struct Transfer {
     pub data: u64,
 }
 
+/// How much of what was sent may not have arrived when a connection breaks: far more than fits into all buffers on the way.
+const ON_THE_WAY: u64 = 64 << 20;
+
 impl Volume {
     /// Fills it with a file of this machine.
     pub fn upload(&self, path: &Path) -> Result<Transfer> {
+        self.upload_from(path, 0)
+    }
+
+    /// Goes on filling it with a file of this machine at an offset, which is the same in both. An error has the fact
+    /// `offset`: from where to go on.
+    pub fn upload_from(&self, path: &Path, offset: u64) -> Result<Transfer> {
         let unreadable = |error: io::Error| Error::io(path, "read", &error);
         let mut file = File::open(path).map_err(unreadable)?;
         let size = file.seek(SeekFrom::End(0)).map_err(unreadable)?;
         let progress = Progress::begin(&format!("upload {}", self.name()), Some(size));
-        let stream =
-            self.stream(|stream| self.raw().upload(stream, 0, 0, sys::VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM))?;
-        let sent = send_file(&stream, &file, path, size, self.object(), &progress);
-        self.finish(stream, "upload to", sent)
+        if offset > size {
+            return Err(Error::argument(format!("`{}` has {size} bytes: there is no offset {offset}", path.display())));
+        }
+        let sparse = sys::VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM;
+        let stream = self.stream(|stream| self.raw().upload(stream, offset, 0, sparse))?;
+        let mut at = offset;
+        let sent = send_file(&stream, &file, path, &mut at, size, self.object(), &progress);
+        self.finish(stream, "upload to", sent).map_err(|mut error| {
+            let arrived = i64::try_from(at.saturating_sub(ON_THE_WAY).max(offset)).unwrap_or(i64::MAX);
+            error.facts.insert("offset".to_string(), arrived.into());
+            error
+        })
     }
 
     /// Fills it with data in memory.
@@ -60,19 +77,33 @@ impl Volume {
 
     /// Writes it to a file of this machine, which appears when it is complete.
     pub fn download(&self, path: &Path) -> Result<Transfer> {
+        self.download_to(path, false)
+    }
+
+    /// Writes it to a file of this machine. One that can be resumed leaves what it has in `FILE.part` if it fails, and
+    /// goes on there the next time.
+    pub fn download_to(&self, path: &Path, resume: bool) -> Result<Transfer> {
         let unwritable = |error: io::Error| Error::io(path, "write", &error);
         let mut part = path.as_os_str().to_owned();
         part.push(".part");
         let part = PathBuf::from(part);
         let size = self.raw().info_flags(sys::VIR_STORAGE_VOL_GET_PHYSICAL).ok().map(|info| info.allocation);
         let progress = Progress::begin(&format!("download {}", self.name()), size);
-        let stream =
-            self.stream(|stream| self.raw().download(stream, 0, 0, sys::VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM))?;
-        let file = File::create(&part).map_err(unwritable)?;
-        let received = receive_file(&stream, &file, path, self.object(), &progress);
-        let done = self.finish(stream, "download", received);
+        let file = File::options().write(true).create(true).truncate(!resume).open(&part).map_err(unwritable)?;
+        let mut at = file.metadata().map_err(unwritable)?.len();
+        let sparse = sys::VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM;
+        let done = self.stream(|stream| self.raw().download(stream, at, 0, sparse)).and_then(|stream| {
+            let received = receive_file(&stream, &file, path, &mut at, self.object(), &progress);
+            self.finish(stream, "download", received)
+        });
+        // A hole at the end is not written by anything else.
+        let done = file.set_len(at).map_err(unwritable).and(done);
         match done.and_then(|moved| fs::rename(&part, path).map(|()| moved).map_err(unwritable)) {
             Ok(moved) => Ok(moved),
+            Err(error) if resume => {
+                let note = format!("{at} bytes are kept in `{}`: the same call goes on there", part.display());
+                Err(error.note(note))
+            }
             Err(error) => Err(match fs::remove_file(&part) {
                 Ok(()) => error,
                 Err(_) => error.note(format!("`{}` is left behind", part.display())),
@@ -127,31 +158,32 @@ fn send_file(
     stream: &Stream,
     file: &File,
     path: &Path,
+    at: &mut u64,
     size: u64,
     object: &Object,
     progress: &Progress,
 ) -> Result<Transfer> {
     let mut buffer = vec![0; CHUNK];
-    let (mut at, mut data) = (0, 0);
-    while at < size {
-        let (start, end) = piece(file, at, size).map_err(|error| Error::io(path, "read", &error))?;
-        if start > at {
-            ffi::send_hole(stream, start - at).explain("upload to", object)?;
-            at = start;
-            progress.at(at);
+    let mut data = 0;
+    while *at < size {
+        let (start, end) = piece(file, *at, size).map_err(|error| Error::io(path, "read", &error))?;
+        if start > *at {
+            ffi::send_hole(stream, start - *at).explain("upload to", object)?;
+            *at = start;
+            progress.at(start);
         }
-        while at < end {
+        while *at < end {
             interrupt::check()?;
-            let want = usize::try_from(end - at).map_or(CHUNK, |left| left.min(CHUNK));
-            let got = file.read_at(&mut buffer[..want], at).map_err(|error| Error::io(path, "read", &error))?;
+            let want = usize::try_from(end - *at).map_or(CHUNK, |left| left.min(CHUNK));
+            let got = file.read_at(&mut buffer[..want], *at).map_err(|error| Error::io(path, "read", &error))?;
             if got == 0 {
                 let cut = io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read");
                 return Err(Error::io(path, "read", &cut));
             }
             send(stream, &buffer[..got], object)?;
-            at += got as u64;
+            *at += got as u64;
             data += got as u64;
-            progress.at(at);
+            progress.at(*at);
         }
     }
     Ok(Transfer { size, data })
@@ -206,24 +238,27 @@ fn compare(stream: &Stream, file: &File, path: &Path, object: &Object, progress:
     }
 }
 
-fn receive_file(stream: &Stream, file: &File, path: &Path, object: &Object, progress: &Progress) -> Result<Transfer> {
-    let unwritable = |error: io::Error| Error::io(path, "write", &error);
+fn receive_file(
+    stream: &Stream,
+    file: &File,
+    path: &Path,
+    at: &mut u64,
+    object: &Object,
+    progress: &Progress,
+) -> Result<Transfer> {
     let mut buffer = vec![0; CHUNK];
-    let (mut at, mut data) = (0, 0);
+    let mut data = 0;
     loop {
         interrupt::check()?;
         match ffi::receive(stream, &mut buffer).explain("download", object)? {
-            Received::Data(0) => break,
+            Received::Data(0) => return Ok(Transfer { size: *at, data }),
             Received::Data(got) => {
-                file.write_all_at(&buffer[..got], at).map_err(unwritable)?;
-                at += got as u64;
+                file.write_all_at(&buffer[..got], *at).map_err(|error| Error::io(path, "write", &error))?;
+                *at += got as u64;
                 data += got as u64;
             }
-            Received::Hole(length) => at += length,
+            Received::Hole(length) => *at += length,
         }
-        progress.at(at);
+        progress.at(*at);
     }
-    // A hole at the end is not written by anything else.
-    file.set_len(at).map_err(unwritable)?;
-    Ok(Transfer { size: at, data })
 }

@@ -62,7 +62,7 @@ impl Repl {
         let context = Context::new(surroundings.script.uri.clone());
         let connection = Connection::open(context.clone(), surroundings.script.uri.clone());
         Self {
-            session: session(&surroundings, context),
+            session: session(&surroundings, &context),
             preferences: Preferences::new(surroundings.color),
             history: History::open(surroundings.history.clone()),
             surroundings,
@@ -273,7 +273,7 @@ impl Repl {
 
     /// Begins anew, with the same host.
     pub(super) fn reset(&mut self) {
-        self.session = session(&self.surroundings, self.session.context());
+        self.session = session(&self.surroundings, &self.session.context());
         self.kept.clear();
         self.last = Dynamic::UNIT;
         self.take_host();
@@ -346,7 +346,7 @@ pub(super) fn failure(error: &Error) -> Failure {
     (vec![Diagnostic::from_error(error)], error.exit_code())
 }
 
-fn session(surroundings: &Surroundings, context: Context) -> Session {
+fn session(surroundings: &Surroundings, context: &Context) -> Session {
     let mut session = Session::within(&surroundings.script, context);
     // It satisfies the parser; the host takes its place as soon as it is there.
     session.set_variable("host", Dynamic::UNIT);

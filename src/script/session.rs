@@ -58,38 +58,21 @@ pub struct Session {
 impl Session {
     /// Makes a session. Connects to nothing.
     pub fn new(settings: &Settings) -> Self {
-        Self::within(settings, api::Context::new(settings.uri.clone()).with_hosts(settings.hosts.clone()))
+        Self::within(settings, &api::Context::new(settings.uri.clone()).with_hosts(settings.hosts.clone()))
     }
 
     /// Makes a session that shares the connections of another.
-    pub fn within(settings: &Settings, context: api::Context) -> Self {
+    pub fn within(settings: &Settings, context: &api::Context) -> Self {
         if let Some(folder) = &settings.schema_dir {
             schema::set_schema_dir(folder.clone());
         }
         let sources = Sources::default();
-        let mut engine = engine();
-        engine.set_module_resolver(sources.clone());
-        engine.set_default_tag(Dynamic::from(context.clone()));
-        if let Some(print) = settings.print.clone() {
-            let print = move |text: &str| {
-                let text = hide(text);
-                if !api::hold_back(&text) {
-                    print(&text);
-                }
-            };
-            let debug = print.clone();
-            engine.on_print(print);
-            engine.on_debug(move |text, _, _| debug(text));
-        } else {
-            engine.on_print(|_| ());
-            engine.on_debug(|_, _, _| ());
-        }
-        let args: rhai::Array = settings.args.iter().map(|arg| arg.clone().into()).collect();
+        // Handlers of events run beside the script, on an engine of their own.
+        let (own, known) = (settings.clone(), sources.clone());
+        let context = context.for_session(move |context| furnished(&own, &known, context));
+        let engine = furnished(settings, &sources, &context);
         let mut scope = Scope::new();
-        scope.push_constant("args", args.clone());
-        // The scope above satisfies the parser; inside functions, which see no scope, this finds it.
-        #[allow(deprecated, reason = "marked so because it may change; the version of rhai is pinned")]
-        engine.on_var(move |name, _, _| Ok((name == "args").then(|| args.clone().into())));
+        scope.push_constant("args", arguments(settings));
         let mut session = Self { engine, scope, sources, context, libraries: Vec::new(), modules: BTreeMap::new() };
         if let Some(confirm) = &settings.confirm {
             session.guard(confirm);
@@ -116,8 +99,11 @@ impl Session {
     /// Runs a script; `name` is shown in errors, and imports are relative to it.
     pub fn run(&mut self, name: &str, text: &str) -> Result<Ended, Failure> {
         let tree = self.parse(name, text)?;
-        match self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &tree) {
-            Ok(_) => Ok(Ended::Normally),
+        let result = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &tree);
+        // What happened until now is still handled; a handler that failed fails the run, if nothing else did.
+        let handled = self.context.end_handlers();
+        match result.and(handled) {
+            Ok(()) => Ok(Ended::Normally),
             Err(error) => self.ended(name, *error),
         }
     }
@@ -144,6 +130,43 @@ impl Session {
             _ => Err(explain::run_error(name, error, self)),
         }
     }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // Nobody is there any more to hear of a failure; it was logged when it came.
+        drop(self.context.end_handlers());
+    }
+}
+
+/// An engine with what a session's settings ask for.
+fn furnished(settings: &Settings, sources: &Sources, context: &api::Context) -> Engine {
+    let mut engine = engine();
+    engine.set_module_resolver(sources.clone());
+    engine.set_default_tag(Dynamic::from(context.clone()));
+    if let Some(print) = settings.print.clone() {
+        let print = move |text: &str| {
+            let text = hide(text);
+            if !api::hold_back(&text) {
+                print(&text);
+            }
+        };
+        let debug = print.clone();
+        engine.on_print(print);
+        engine.on_debug(move |text, _, _| debug(text));
+    } else {
+        engine.on_print(|_| ());
+        engine.on_debug(|_, _, _| ());
+    }
+    // A script's scope has it too, for the parser; inside functions, which see no scope, this finds it.
+    let args = arguments(settings);
+    #[allow(deprecated, reason = "marked so because it may change; the version of rhai is pinned")]
+    engine.on_var(move |name, _, _| Ok((name == "args").then(|| args.clone().into())));
+    engine
+}
+
+fn arguments(settings: &Settings) -> rhai::Array {
+    settings.args.iter().map(|arg| arg.clone().into()).collect()
 }
 
 /// Reads a script; a failure names the file and looks for a similar name beside it.

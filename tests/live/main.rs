@@ -4,10 +4,12 @@
 mod addresses;
 mod dual;
 mod examples;
+mod happenings;
 mod here;
 mod images;
 mod lab;
 mod memory;
+mod migrate;
 mod objects;
 mod own;
 mod program;

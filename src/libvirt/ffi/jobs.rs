@@ -1,6 +1,6 @@
 //! Jobs of domains, checkpoints and backups.
 
-use super::{check, read_params, text};
+use super::{check, owned, read_params, text};
 use crate::floor::Map;
 use std::ffi::{CString, c_int};
 use std::ptr;
@@ -98,18 +98,4 @@ pub(in super::super) fn backup_begin(domain: &Domain, backup: &str, checkpoint: 
     let checkpoint = checkpoint.as_ref().map_or(ptr::null(), |text| text.as_ptr());
     // SAFETY: domain and texts outlive the call; a null pointer means no checkpoint.
     check(unsafe { sys::virDomainBackupBegin(domain.as_ptr(), backup.as_ptr(), checkpoint, 0) }).map(drop)
-}
-
-/// # Safety
-/// `text` is null, and libvirt says why, or it ends in NUL and is ours to free.
-unsafe fn owned(text: *mut std::ffi::c_char) -> Result<String, Error> {
-    if text.is_null() {
-        return Err(Error::last_error());
-    }
-    // SAFETY: the caller vouches for it; it is freed once and not used again.
-    unsafe {
-        let copy = super::text(text).unwrap_or_default();
-        libc::free(text.cast());
-        Ok(copy)
-    }
 }

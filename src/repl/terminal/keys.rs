@@ -81,7 +81,7 @@ fn size() -> Option<(usize, usize)> {
     Some((size.ws_col.into(), size.ws_row.into())).filter(|(width, height)| *width > 0 && *height > 0)
 }
 
-fn wait_for_input(time: Duration) -> bool {
+pub(super) fn wait_for_input(time: Duration) -> bool {
     let end = Instant::now() + time;
     loop {
         let left = end.saturating_duration_since(Instant::now()).min(Duration::from_millis(50));

@@ -2,12 +2,14 @@
 
 mod helper;
 mod keys;
+mod lend;
 
 use super::show::fit;
 use super::{Repl, Reply, Then};
 use crate::floor::interrupt;
 use helper::ReplHelper;
 pub(super) use keys::{asker, width};
+pub(crate) use lend::lend;
 use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
 use rustyline::history::{History as _, MemHistory};

@@ -1,0 +1,121 @@
+//! Ports of networks, and network filters at work: what libvirt makes for each interface of a running domain.
+
+use super::cause::Explain;
+use super::ffi::{RawBinding, RawPort};
+use super::object::{Kind, Object};
+use super::{Host, Network};
+use crate::floor::Result;
+use std::sync::Arc;
+
+/// A port of a network: the place of one interface on it.
+#[derive(Debug, Clone)]
+pub struct NetworkPort {
+    raw: Arc<RawPort>,
+    object: Object,
+}
+
+/// A network filter at work on a device of the host.
+#[derive(Debug, Clone)]
+pub struct NwFilterBinding {
+    raw: Arc<RawBinding>,
+    object: Object,
+}
+
+impl Network {
+    /// Its ports, by UUID.
+    pub fn ports(&self) -> Result<Vec<NetworkPort>> {
+        let found = RawPort::list(&self.raw()).explain("list the ports of", self.object())?;
+        let mut all: Vec<_> = found.into_iter().map(NetworkPort::new).collect();
+        all.sort_by(|a, b| a.uuid().cmp(b.uuid()));
+        Ok(all)
+    }
+
+    /// The port of that UUID; an error if there is none.
+    pub fn port(&self, uuid: &str) -> Result<NetworkPort> {
+        let all = self.ports()?;
+        let names: Vec<String> = all.iter().map(|one| one.uuid().to_string()).collect();
+        all.into_iter()
+            .find(|one| one.uuid().eq_ignore_ascii_case(uuid))
+            .ok_or_else(|| super::lookup::missing(Kind::NetworkPort, uuid, "network.ports()", &names))
+    }
+
+    /// Makes a port; libvirt does that by itself for each interface of a domain that is started.
+    pub fn create_port(&self, xml: &str) -> Result<NetworkPort> {
+        Ok(NetworkPort::new(RawPort::create(&self.raw(), xml).explain("create a port on", self.object())?))
+    }
+}
+
+impl NetworkPort {
+    fn new(raw: RawPort) -> Self {
+        let object = Object::new(Kind::NetworkPort, &raw.uuid());
+        Self { raw: Arc::new(raw), object }
+    }
+
+    /// Its UUID.
+    pub fn uuid(&self) -> &str {
+        &self.object.name
+    }
+
+    /// Its XML: whose it is, its MAC address, what it is plugged into.
+    pub fn xml(&self) -> Result<String> {
+        self.raw.xml().explain("read the XML of", &self.object)
+    }
+
+    /// Deletes it.
+    pub fn delete(&self) -> Result<()> {
+        self.raw.delete().explain("delete", &self.object)
+    }
+}
+
+impl Host {
+    /// The network filters at work, by device.
+    pub fn nwfilter_bindings(&self) -> Result<Vec<NwFilterBinding>> {
+        let found =
+            RawBinding::list(&self.raw()).explain("list the network filter bindings of", self.object())?;
+        let mut all: Vec<_> = found.into_iter().map(NwFilterBinding::new).collect();
+        all.sort_by(|a, b| a.device().cmp(b.device()));
+        Ok(all)
+    }
+
+    /// The network filter at work on a device of the host; an error if there is none.
+    pub fn nwfilter_binding(&self, device: &str) -> Result<NwFilterBinding> {
+        let all = self.nwfilter_bindings()?;
+        let names: Vec<String> = all.iter().map(|one| one.device().to_string()).collect();
+        all.into_iter()
+            .find(|one| one.device() == device)
+            .ok_or_else(|| super::lookup::missing(Kind::NwFilterBinding, device, "host.nwfilter_bindings()", &names))
+    }
+
+    /// Puts a network filter to work on a device of the host.
+    pub fn create_nwfilter_binding(&self, xml: &str) -> Result<NwFilterBinding> {
+        let raw = RawBinding::create(&self.raw(), xml).explain("bind a network filter on", self.object())?;
+        Ok(NwFilterBinding::new(raw))
+    }
+}
+
+impl NwFilterBinding {
+    fn new(raw: RawBinding) -> Self {
+        let object = Object::new(Kind::NwFilterBinding, &raw.device());
+        Self { raw: Arc::new(raw), object }
+    }
+
+    /// The device that is filtered, such as `vnet0`.
+    pub fn device(&self) -> &str {
+        &self.object.name
+    }
+
+    /// The name of the filter.
+    pub fn filter(&self) -> String {
+        self.raw.filter()
+    }
+
+    /// Its XML.
+    pub fn xml(&self) -> Result<String> {
+        self.raw.xml().explain("read the XML of", &self.object)
+    }
+
+    /// Takes the filter from the device.
+    pub fn delete(&self) -> Result<()> {
+        self.raw.delete().explain("delete", &self.object)
+    }
+}

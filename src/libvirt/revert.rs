@@ -1,0 +1,214 @@
+//! Going back to an external snapshot where libvirt cannot (before 9.9): a shut-off domain gets new layers on the files
+//! that the snapshot kept, so that the snapshot stays as it is, and the layer with the discarded changes goes.
+
+use super::cause::Explain;
+use super::object::{Kind, Object};
+use super::undo::Transaction;
+use super::{Domain, Revert, Snapshot, Start};
+use crate::floor::{Area, Code, Error, Result};
+use crate::schema::xml::{self, Attr, Elem, Name, Node};
+use virt::sys;
+
+/// A disk as it was at the time of the snapshot, and the layer that it gets.
+struct Layer {
+    disk: String,
+    pool: String,
+    volume: String,
+    path: String,
+}
+
+impl Snapshot {
+    /// Whether the changes after it are in files of their own, beside those of the snapshot.
+    pub fn is_external(&self) -> Result<bool> {
+        let root = xml::parse(&self.xml()?)?;
+        let memory = root.child("memory").into_iter();
+        let kept = root.find_all("disks/disk").into_iter().chain(memory).any(is_external);
+        Ok(kept)
+    }
+
+    /// Takes a domain that is off back to this external snapshot.
+    pub(super) fn revert_external(&self, revert: Revert) -> Result<()> {
+        let domain = self.domain();
+        let text =
+            self.raw().xml_desc(sys::VIR_DOMAIN_SNAPSHOT_XML_SECURE).explain("read the XML of", self.object())?;
+        let root = xml::parse(&text)?;
+        self.check_revertible(domain, &root)?;
+        let discarded = active_files(&xml::parse(&domain.inactive_xml()?)?);
+        let mut definition = root
+            .child("inactiveDomain")
+            .or_else(|| root.child("domain"))
+            .cloned()
+            .ok_or_else(|| self.refusal("libvirt did not keep the definition of that time"))?;
+        definition.name = Name::plain("domain");
+        let disks: Vec<String> = root
+            .find_all("disks/disk")
+            .into_iter()
+            .filter(|disk| is_external(disk))
+            .filter_map(|disk| disk.attr("name").map(str::to_string))
+            .collect();
+        let transaction = Transaction::begin();
+        let done = self.add_layers(&mut definition, &disks).and_then(|layers| {
+            let xml = xml::to_string(&definition);
+            let host = domain.host();
+            host.raw().define_domain_xml(&xml).explain("redefine", domain.object())?;
+            Ok(layers)
+        });
+        let layers = match done {
+            Ok(layers) => layers,
+            Err(error) => return Err(transaction.roll_back(error)),
+        };
+        transaction.commit();
+        // The next snapshot stands on this one.
+        let flags = sys::VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE | sys::VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT;
+        domain.raw().create_snapshot_xml(&text, flags).explain("make current", self.object())?;
+        self.discard(discarded, &layers)?;
+        if revert.running || revert.paused {
+            domain.start_with(Start { paused: revert.paused, ..Start::default() })?;
+        }
+        Ok(())
+    }
+
+    fn check_revertible(&self, domain: &Domain, root: &Elem) -> Result<()> {
+        if domain.is_active()? {
+            let why = format!("{} runs, and this libvirt cannot do it by itself", domain.object());
+            let mut refusal = self.refusal(&why);
+            refusal.code = Code::Busy;
+            return Err(refusal.hint("stop it first: `vm.shutdown(#{ timeout: \"1m\", force: true })`"));
+        }
+        if root.child("memory").is_some_and(is_external) {
+            return Err(self
+                .refusal("it has the memory in a file, and this libvirt cannot do it by itself")
+                .hint("libvirt 9.9 and later can; snapshots with `disk_only: true` work with any"));
+        }
+        if root.find_all("disks/disk").into_iter().any(|disk| disk.attr("snapshot") == Some("internal")) {
+            return Err(self.refusal("some of its disks are kept internally, some externally"));
+        }
+        Ok(())
+    }
+
+    /// Makes a layer on the file of each disk, and puts it into the definition.
+    fn add_layers(&self, definition: &mut Elem, disks: &[String]) -> Result<Vec<Layer>> {
+        let mut layers = Vec::new();
+        let devices = definition.children_mut().find(|child| child.local() == "devices");
+        let devices = devices.into_iter().flat_map(Elem::children_mut).filter(|device| device.local() == "disk");
+        for disk in devices {
+            let target = disk.child("target").and_then(|target| target.attr("dev")).unwrap_or_default().to_string();
+            if disks.contains(&target) {
+                let layer = self.add_layer(disk, target)?;
+                plug_in(disk, &layer);
+                layers.push(layer);
+            }
+        }
+        Ok(layers)
+    }
+
+    fn add_layer(&self, disk: &Elem, target: String) -> Result<Layer> {
+        let host = self.domain().host();
+        let source = disk.child("source");
+        let attr = |name: &str| source.and_then(|source| source.attr(name));
+        let base = match (attr("file"), attr("pool"), attr("volume")) {
+            (Some(file), ..) => host.find_volume_by_path(file)?,
+            (None, Some(pool), Some(volume)) => host.pool(pool)?.find_volume(volume)?,
+            _ => None,
+        };
+        let base = base.ok_or_else(|| {
+            self.refusal(&format!("the file of its disk `{target}` is in no started pool"))
+                .hint("define a pool of type `dir` for its folder, start it, and try again")
+        })?;
+        let format = disk.child("driver").and_then(|driver| driver.attr("type")).unwrap_or("raw");
+        let pool = base.pool()?;
+        let stem = base.name().rsplit_once('.').map_or(base.name(), |(stem, _)| stem);
+        let mut number = 1;
+        let name = loop {
+            let name = format!("{stem}.{}-{number}.qcow2", self.name());
+            if pool.find_volume(&name)?.is_none() {
+                break name;
+            }
+            number += 1;
+        };
+        let text = |name: &str, text: String| {
+            let mut element = Elem::new(Name::plain(name));
+            element.nodes.push(Node::Text(text));
+            element
+        };
+        let with = |mut element: Elem, children: Vec<Elem>| {
+            element.nodes.extend(children.into_iter().map(Node::Elem));
+            element
+        };
+        let format_of = |format: &str| set(Elem::new(Name::plain("format")), "type", format);
+        let volume = with(
+            Elem::new(Name::plain("volume")),
+            vec![
+                text("name", name.clone()),
+                text("capacity", base.info()?.capacity.to_string()),
+                with(Elem::new(Name::plain("target")), vec![format_of("qcow2")]),
+                with(Elem::new(Name::plain("backingStore")), vec![text("path", base.path()?), format_of(format)]),
+            ],
+        );
+        let made = pool.create_volume(&xml::to_string(&volume))?;
+        Ok(Layer { disk: target, pool: pool.name().to_string(), volume: name, path: made.path()? })
+    }
+
+    /// Deletes the layers with the discarded changes, unless somebody needs them.
+    fn discard(&self, files: Vec<(String, String)>, layers: &[Layer]) -> Result<()> {
+        let host = self.domain().host();
+        // What a snapshot stands on must stay, whoever else needs it or not.
+        let mut kept = Vec::new();
+        for snapshot in self.domain().snapshots()? {
+            let root = xml::parse(&snapshot.xml()?)?;
+            for definition in [root.child("domain"), root.child("inactiveDomain")].into_iter().flatten() {
+                kept.extend(active_files(definition).into_iter().map(|(_, file)| file));
+            }
+        }
+        for (disk, file) in files {
+            if kept.contains(&file) || !layers.iter().any(|layer| layer.disk == disk) {
+                continue;
+            }
+            if let Some(volume) = host.find_volume_by_path(&file)?
+                && let Err(error) = volume.delete_unused()
+            {
+                tracing::warn!(%error, "the discarded changes stay");
+            }
+        }
+        Ok(())
+    }
+
+    fn refusal(&self, why: &str) -> Error {
+        Error::new(Code::Unsupported, Area::Domain, format!("cannot revert to {}: {why}", self.object()))
+            .about(Object::new(Kind::Snapshot, self.name()).plain())
+    }
+}
+
+fn is_external(part: &Elem) -> bool {
+    part.attr("snapshot") == Some("external")
+}
+
+/// The files of a definition's disks by their targets.
+fn active_files(domain: &Elem) -> Vec<(String, String)> {
+    let disks = domain.find_all("devices/disk").into_iter();
+    let file = |disk: &Elem| {
+        let target = disk.child("target")?.attr("dev")?;
+        Some((target.to_string(), disk.child("source")?.attr("file")?.to_string()))
+    };
+    disks.filter_map(file).collect()
+}
+
+/// Replaces what a disk stands on.
+fn plug_in(disk: &mut Elem, layer: &Layer) {
+    disk.nodes.retain(|node| !matches!(node, Node::Elem(child) if child.local() == "backingStore"));
+    for child in disk.children_mut() {
+        let own = std::mem::replace(child, Elem::new(Name::plain("none")));
+        *child = match own.local() {
+            "driver" => set(own, "type", "qcow2"),
+            "source" if own.attr("pool").is_some() => set(set(own, "pool", &layer.pool), "volume", &layer.volume),
+            "source" => set(own, "file", &layer.path),
+            _ => own,
+        };
+    }
+}
+
+fn set(mut element: Elem, attribute: &str, value: &str) -> Elem {
+    element.attrs.retain(|attr| !attr.name.is_plain(attribute));
+    element.attrs.push(Attr { name: Name::plain(attribute), value: value.to_string() });
+    element
+}

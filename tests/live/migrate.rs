@@ -1,0 +1,97 @@
+//! Moving a running guest between two private hosts, each with storage of its own.
+
+use super::lab::{Guest, lab, wait};
+use super::objects::shell;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+use vmscript::floor::Code;
+use vmscript::libvirt::{Domain, Host, Migrate, Source};
+
+const POOL: &str = "<pool type='dir'><name>live</name><target><path>/var/lib/libvirt/live</path></target></pool>";
+
+/// Another node beside the lab's, with a wire between them; it goes when this is dropped.
+struct Other {
+    name: String,
+    host: Host,
+}
+
+fn script(words: &[&str]) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/lab/lab");
+    let output = Command::new(script)
+        .args(words)
+        .env("LAB_OWNER", std::process::id().to_string())
+        .output()
+        .expect("the lab's script runs");
+    assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_string()
+}
+
+impl Other {
+    fn up() -> Self {
+        let folder = lab().uri.split("socket=").nth(1).and_then(|socket| socket.strip_suffix("/run/libvirt-sock"));
+        let first = Path::new(folder.expect("the URI names the node's socket")).file_name().expect("a folder");
+        let first = first.to_str().expect("its name is plain").to_string();
+        let name = format!("{first}-b");
+        let uri = script(&["up", &name]);
+        // From here on it is taken down, whatever happens.
+        let other = Self { name, host: Host::connect(Some(&uri)).expect("the other node answers") };
+        script(&["wire", &first, &other.name]);
+        let pool = other.host.define_pool(POOL).expect("defined");
+        pool.build().expect("built");
+        pool.start().expect("started");
+        other
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        script(&["down", &self.name]);
+    }
+}
+
+/// What tells one boot of a guest from all others.
+fn boot(vm: &Domain) -> String {
+    shell(vm, "cat /proc/sys/kernel/random/boot_id")
+}
+
+#[test]
+fn a_guest_moves_to_another_host_and_back_while_it_runs() {
+    let other = Other::up();
+    let guest = Guest { name: "moving", mac: "52:54:00:1a:00:40", network: "lab", uefi: false };
+    let vm = guest.provision(Some(wait(120, &[Source::Agent]))).expect("provisioned").domain;
+    let before = boot(&vm);
+    let there = Migrate { copy_storage: true, uri: Some("tcp://10.99.0.2".into()), ..Migrate::default() };
+
+    // Too slow: it is given up, and the guest stays.
+    let slow = Migrate { bandwidth: Some(1), timeout: Some(Duration::from_secs(3)), ..there.clone() };
+    let error = vm.migrate(&other.host, &slow).expect_err("a MiB each second is not enough");
+    assert_eq!(error.code, Code::Timeout, "{error}");
+    assert_eq!(boot(&vm), before);
+    assert!(other.host.find_domain("moving").expect("asked").is_none(), "nothing is left there");
+    // libvirt leaves the disk that it made there; a second try would find it in its way.
+    let pool = other.host.pool("live").expect("there");
+    pool.refresh().expect("refreshed");
+    if let Some(left) = pool.find_volume(&guest.disk()).expect("asked") {
+        left.delete().expect("deleted");
+    }
+
+    let moved = vm.migrate(&other.host, &there).expect("moved, directly");
+    assert_eq!((moved.host().uri(), boot(&moved)), (other.host.uri(), before.clone()));
+    assert!(lab().host.find_domain("moving").expect("asked").is_none(), "it is here no more");
+
+    // Back, with the hosts talking to each other. Its old disk is in the way.
+    lab().pool.volume(&guest.disk()).expect("there").delete().expect("deleted");
+    let back = Migrate { peer_to_peer: true, uri: Some("tcp://10.99.0.1".into()), ..there.clone() };
+    let vm = moved.migrate(&lab().host, &back).expect("moved, from host to host");
+    assert_eq!(boot(&vm), before);
+    lab().pool.refresh().expect("refreshed");
+
+    // A domain that is off: only its definition moves.
+    vm.destroy(false).expect("destroyed");
+    let definition = Migrate { offline: true, copy_storage: false, ..there };
+    let moved = vm.migrate(&other.host, &definition).expect("moved, off");
+    assert_eq!(moved.state().expect("known").word(), "shut off");
+    lab().pool.volume(&guest.disk()).expect("there").delete().expect("deleted");
+    guest.assert_gone();
+}
