@@ -70,8 +70,7 @@ impl NetworkPort {
 impl Host {
     /// The network filters at work, by device.
     pub fn nwfilter_bindings(&self) -> Result<Vec<NwFilterBinding>> {
-        let found =
-            RawBinding::list(&self.raw()).explain("list the network filter bindings of", self.object())?;
+        let found = RawBinding::list(&self.raw()).explain("list the network filter bindings of", self.object())?;
         let mut all: Vec<_> = found.into_iter().map(NwFilterBinding::new).collect();
         all.sort_by(|a, b| a.device().cmp(b.device()));
         Ok(all)

@@ -78,11 +78,10 @@ impl Host {
     fn all_leases(&self) -> Result<Vec<(String, Value)>> {
         let mut all = Vec::new();
         for network in self.networks_where(&Filter { active: Some(true), ..Filter::default() })? {
-            let leases =
-                match super::ffi::dhcp_leases(&network.raw()).explain("list the leases of", network.object()) {
-                    Err(error) if matches!(error.code, Code::NotFound | Code::Unsupported) => continue,
-                    other => other?,
-                };
+            let leases = match super::ffi::dhcp_leases(&network.raw()).explain("list the leases of", network.object()) {
+                Err(error) if matches!(error.code, Code::NotFound | Code::Unsupported) => continue,
+                other => other?,
+            };
             all.extend(leases.into_iter().map(|lease| {
                 let fields: [(&str, Value); 6] = [
                     ("hwaddr", lease.mac.clone().into()),
