@@ -185,7 +185,7 @@ mod functions {
     #[rhai_fn(pure, return_raw)]
     pub fn change_media(vm: &mut Domain, drive: &str, file: Dynamic) -> RhaiResultOf<()> {
         let file = value(&file, "file")?;
-        Ok(vm.change_media(drive, file.as_str(), Apply::Both)?)
+        Ok(vm.change_media(drive, file.as_str(), Apply::Both, false)?)
     }
 
     /// Pulls the cable of a network interface (`false`), or puts it back (`true`). The interface is named by its target or MAC address.

@@ -8,6 +8,7 @@ mod console;
 mod convert;
 mod data;
 mod definition;
+mod delivery;
 mod device;
 mod devices;
 mod documents;

@@ -1,18 +1,19 @@
 //! The options of `provision` and of waiting, from script maps.
 
+use super::delivery::{self, Delivery};
 use super::machine::texts;
-use super::{definition, images, shown, value};
+use super::{definition, images, seed, shown, value};
 use crate::floor::{Error, Map as Plain, Options, Result, Value};
 use crate::libvirt::{
     self, Content, Family, Host, MachineRecord, Provision, Provisioned, SeedDisk, Source, Storage, WaitIp,
 };
-use crate::schema::{Definition, Kind};
+use crate::schema::{Definition, Kind, xml};
 use crate::seed::{Guest, Seed, cloud_init};
 use rhai::{Dynamic, Map};
 use std::path::PathBuf;
 
 const OPTIONS: &[&str] =
-    &["annotations", "autostart", "keep", "labels", "protect", "shared_with", "start", "storage", "wait"];
+    &["annotations", "autostart", "keep", "labels", "protect", "seed", "shared_with", "start", "storage", "wait"];
 const STORAGE: &[&str] = &["format", "from", "image", "mode", "name", "pool", "size", "thick", "volume"];
 /// The options of `wait_for_ip`, sorted.
 pub(super) const WAIT: &[&str] =
@@ -21,7 +22,11 @@ const SOURCES: &[&str] = &["any", "lease", "agent", "arp"];
 
 /// Provisions a domain, with the addresses that its definition declares.
 pub(super) fn provision(host: &Host, definition: &Definition, given: &Map) -> Result<Provisioned> {
-    let root = definition.root();
+    let delivery = delivery::read(given.get("seed").unwrap_or(&Dynamic::UNIT), &definition.name().unwrap_or_default())?;
+    let mut root = definition.root();
+    if let Some(delivery) = &delivery {
+        delivery.add_to(&mut root, host)?;
+    }
     let (wishes, wrong) = libvirt::static_ips(&root, &definition.extras());
     // A definition may have been changed since it was checked.
     if !wrong.is_empty() {
@@ -29,17 +34,18 @@ pub(super) fn provision(host: &Host, definition: &Definition, given: &Map) -> Re
     }
     host.has_plugs(&root)?;
     // Everything that can be wrong with the options is told before an address is taken.
-    let ready = options(definition, given, None)?;
+    let ready = options(host, definition, given, delivery.as_ref(), None)?;
     if wishes.is_empty() {
-        return host.provision(&definition.xml(), &ready);
+        return host.provision(&xml::to_string(&root), &ready);
     }
     let shared = hosts(given.get("shared_with"))?;
     let by_seed = wishes.iter().any(|wish| wish.ip.via.by_seed());
-    let seed = if by_seed && !has_seed(given) { Some(seed_disk(definition, &ready)) } else { None };
+    let has_seed = has_seed(given) || delivery.as_ref().is_some_and(Delivery::is_disk);
+    let seed = if by_seed && !has_seed { Some(seed_disk(definition, &ready)) } else { None };
     let root = ready.recorded(&root, seed.as_ref())?;
     let claim = host.claim(&root, &wishes, seed.as_ref(), &shared)?;
     let prepared = claim.network_config().map_or(Ok(ready), |config| {
-        let mut options = options(definition, given, Some(&config))?;
+        let mut options = options(host, definition, given, delivery.as_ref(), Some(&config))?;
         if let Some(disk) = &seed {
             options.storage.push(seed_storage(definition, disk, &config)?);
         }
@@ -94,10 +100,17 @@ fn seed_storage(definition: &Definition, disk: &SeedDisk, config: &Plain) -> Res
 
 /// The options of `provision`; the definition's own wishes (`wait_for_ip`) are among them. Seeds get the network
 /// configuration, if there is one.
-fn options(definition: &Definition, given: &Map, config: Option<&Plain>) -> Result<Provision> {
+fn options(
+    host: &Host,
+    definition: &Definition,
+    given: &Map,
+    delivery: Option<&Delivery>,
+    config: Option<&Plain>,
+) -> Result<Provision> {
     // Volumes may be definitions and seeds, which are no plain values.
     let mut plain = given.clone();
     let storage = plain.remove("storage").unwrap_or_default();
+    plain.remove("seed");
     hosts(plain.remove("shared_with").as_ref())?;
     // Labels and annotations are for everybody to read: no secret goes there.
     let options = Options::from_value("provision", shown(&plain.into())?, OPTIONS)?;
@@ -110,8 +123,12 @@ fn options(definition: &Definition, given: &Map, config: Option<&Plain>) -> Resu
             }
         }
     }
+    let mut storage = volumes(&storage, config)?;
+    if let Some(delivery) = delivery {
+        storage.extend(delivery.storage(host, config)?);
+    }
     Ok(Provision {
-        storage: volumes(&storage, config)?,
+        storage,
         start: options.bool("start")?.unwrap_or(true),
         autostart: options.bool("autostart")?.unwrap_or(false),
         wait: waits,
@@ -240,8 +257,8 @@ pub(super) fn sized_volume(name: &str, size: u64) -> Result<Definition> {
 
 /// What goes into a volume, and how large it is.
 fn content(from: &Dynamic, config: Option<&Plain>) -> Result<(Content, Option<u64>)> {
-    let guest = from.read_lock::<Guest>().map(|guest| guest.cloud_init()).transpose()?;
-    if let Some(seed) = guest.or_else(|| from.read_lock::<Seed>().map(|seed| seed.clone())) {
+    if from.is::<Guest>() || from.is::<Seed>() {
+        let seed = seed::of(from)?;
         let bytes = match config {
             Some(config) => seed.with_network_config(config)?.iso()?,
             None => seed.iso()?,

@@ -1,15 +1,55 @@
 //! Seeds: what a guest reads at its first boot.
 
-use super::{RhaiResultOf, data};
+use super::{RhaiResultOf, data, value};
+use crate::floor::{Error, Options, Result};
+use crate::libvirt::{Bus, NewSeed};
+use crate::seed::{Guest, Seed};
 use rhai::plugin::*;
-use rhai::{Array, Blob, Map, Module};
+use rhai::{Array, Blob, Dynamic, Map, Module};
+use std::path::PathBuf;
 
 pub(super) fn module() -> Module {
     exported_module!(functions)
 }
 
+/// A seed, a guest's for cloud-init, or that of a folder.
+pub(super) fn of(from: &Dynamic) -> Result<Seed> {
+    if let Some(guest) = from.read_lock::<Guest>() {
+        return guest.cloud_init();
+    }
+    if let Some(seed) = from.read_lock::<Seed>() {
+        return Ok(seed.clone());
+    }
+    match from.as_immutable_string_ref() {
+        Ok(folder) => folder_seed(&folder, None),
+        Err(_) => Err(Error::argument("a seed is needed here: `cloud_init(#{...})`, a guest, or the path of a folder")),
+    }
+}
+
+/// The files of a folder as a seed.
+fn folder_seed(folder: &str, label: Option<&str>) -> Result<Seed> {
+    let mut files = Vec::new();
+    let mut folders = vec![PathBuf::from(folder)];
+    while let Some(path) = folders.pop() {
+        let unreadable = |error: std::io::Error| Error::io(&path, "read", &error);
+        for entry in std::fs::read_dir(&path).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+            files.push((name, std::fs::read(&path).map_err(|error| Error::io(&path, "read", &error))?));
+        }
+    }
+    // Folders list their files in any order.
+    files.sort();
+    Seed::from_files(files, label)
+}
+
 #[export_module]
 mod functions {
+    use crate::libvirt::Domain;
 
     /// The files that a guest reads at its first boot. It is shown without its contents.
     pub type Seed = crate::seed::Seed;
@@ -33,6 +73,112 @@ mod functions {
     #[rhai_fn(return_raw)]
     pub fn cloud_init(documents: Map) -> RhaiResultOf<Seed> {
         Ok(data::make(&documents.into(), crate::seed::cloud_init)?)
+    }
+
+    /// The files of a folder as a seed. What they are tells its label: `cidata` for `user-data` and `meta-data`, which are
+    /// checked as by `cloud_init`; `ignition` for `ignition/config.ign`, `combustion` for `combustion/script`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// write_file("user-data", "#cloud-config\nhostname: web\n");
+    /// assert_eq(seed_from(".").files, ["user-data", "meta-data"]);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn seed_from(folder: &str) -> RhaiResultOf<Seed> {
+        Ok(folder_seed(folder, None)?)
+    }
+
+    /// The files of a folder as a seed.
+    ///
+    /// Options:
+    /// * `label`: the name that the guest finds its disk by, such as `"cidata"` or `"config-2"`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// write_file("answers.txt", "yes");
+    /// assert_eq(seed_from(".", #{ label: "answers" }).files, ["answers.txt"]);
+    /// ```
+    #[rhai_fn(name = "seed_from", return_raw)]
+    pub fn seed_from_with(folder: &str, options: Map) -> RhaiResultOf<Seed> {
+        let options = Options::from_value("seed_from", value(&options.into(), "")?, &["label"])?;
+        Ok(folder_seed(folder, options.str("label")?)?)
+    }
+
+    /// Takes the seed out of a machine and deletes its volume: a CD-ROM drive becomes empty, a disk goes. The seed is known
+    /// by the name of its file system. Gives whether there was one.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// vm.set_seed(guest(#{ hostname: "web" }));
+    /// assert(vm.eject_seed());
+    /// assert(!vm.eject_seed());
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn eject_seed(vm: &mut Domain) -> RhaiResultOf<bool> {
+        Ok(vm.eject_seed(false)?)
+    }
+
+    /// Takes the seed out of a machine.
+    ///
+    /// Options:
+    /// * `keep`: whether its volume stays, default `false`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// vm.set_seed(guest(#{ hostname: "web" }));
+    /// vm.eject_seed(#{ keep: true });
+    /// connect().pool("default").volume("guest-seed.iso").delete();
+    /// ```
+    #[rhai_fn(name = "eject_seed", pure, return_raw)]
+    pub fn eject_seed_with(vm: &mut Domain, options: Map) -> RhaiResultOf<bool> {
+        let options = Options::from_value("eject_seed", value(&options.into(), "")?, &["keep"])?;
+        Ok(vm.eject_seed(options.bool("keep")?.unwrap_or(false))?)
+    }
+
+    /// Gives a machine a new seed in place of the one that it has, if any: a seed, a guest, or the path of a folder. The
+    /// guest reads it at its next boot; cloud-init sets it up again if the instance id is another one.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// vm.set_seed(guest(#{ hostname: "web" }));
+    /// vm.set_seed(guest(#{ hostname: "db" }));
+    /// vm.eject_seed();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn set_seed(vm: &mut Domain, seed: Dynamic) -> RhaiResultOf<()> {
+        set_seed_with(vm, seed, Map::new())
+    }
+
+    /// Gives a machine a new seed.
+    ///
+    /// Options:
+    /// * `bus`: of the disk of a machine without one: `virtio`, `scsi`, `sata`, `ide` or `usb`; the one it starts from if
+    ///   not given. `sata` and `ide` come with its next start.
+    /// * `pool`: of the volume; that of the former seed if not given, or `default`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// vm.set_seed(guest(#{ hostname: "web" }), #{ bus: "scsi", pool: "default" });
+    /// vm.eject_seed();
+    /// ```
+    #[rhai_fn(name = "set_seed", pure, return_raw)]
+    pub fn set_seed_with(vm: &mut Domain, seed: Dynamic, options: Map) -> RhaiResultOf<()> {
+        let options = Options::from_value("set_seed", value(&options.into(), "")?, &["bus", "pool"])?;
+        let wish = NewSeed {
+            bus: options.one_of("bus", Bus::WORDS)?.and_then(Bus::from_word),
+            pool: options.str("pool")?.map(str::to_string),
+        };
+        Ok(vm.set_seed(of(&seed)?.iso()?, &wish)?)
     }
 
     /// The names of its files.

@@ -1,6 +1,7 @@
 //! Changing a domain's devices and sizes: live, for its next start, or both.
 
 use super::cause::Explain;
+use super::delivery::set;
 use super::retry::{repeatedly, while_busy};
 use super::{Domain, ffi, verify};
 use crate::floor::{Area, Code, Error, Result, interrupt};
@@ -77,11 +78,15 @@ impl Domain {
         Ok(source.and_then(|source| source.attr("file").or_else(|| source.attr("dev"))).map(str::to_string))
     }
 
-    /// Puts a medium into a CD or floppy drive, or takes it out.
-    pub fn change_media(&self, drive: &str, file: Option<&str>, apply: Apply) -> Result<()> {
+    /// Puts a medium into a CD or floppy drive, or takes it out. With `force` a guest that has locked the drive is not asked.
+    pub fn change_media(&self, drive: &str, file: Option<&str>, apply: Apply, force: bool) -> Result<()> {
         let source = file.map(|file| element("source", "file", file));
-        self.wherever(drive, apply, |xml, flags| {
-            self.replace_child(xml, &["source", "backingStore"], source.clone(), flags)
+        self.wherever(drive, apply, |device, flags| {
+            let mut device = xml::parse(device)?;
+            // It may have been a volume of a pool.
+            set(&mut device, "type", "file");
+            let flags = if force { flags | sys::VIR_DOMAIN_DEVICE_MODIFY_FORCE } else { flags };
+            self.replace_child(&xml::to_string(&device), &["source", "backingStore"], source.clone(), flags)
         })
     }
 

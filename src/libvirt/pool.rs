@@ -6,7 +6,7 @@ use super::link::Live;
 use super::object::{Kind, Object};
 use super::retry::while_busy;
 use super::undo::{self, Made};
-use crate::floor::{Result, interrupt};
+use crate::floor::{Area, Code, Error, Result, interrupt};
 use crate::schema::xml;
 use virt::sys;
 
@@ -155,6 +155,14 @@ impl Pool {
     /// Looks again at what is in it.
     pub fn refresh(&self) -> Result<()> {
         while_busy(&self.host, || self.raw().refresh(0).explain("refresh", &self.object))
+    }
+
+    /// The path that a volume of this name has or will have, where volumes are files in a folder.
+    pub fn path_of(&self, volume: &str) -> Result<String> {
+        let folder = xml::parse(&self.xml()?)?
+            .find_text("target/path")
+            .ok_or_else(|| Error::new(Code::Unsupported, Area::Storage, format!("{} has no folder", self.object)))?;
+        Ok(format!("{}/{volume}", folder.trim_end_matches('/')))
     }
 
     /// Its XML.

@@ -75,6 +75,22 @@ impl Volume {
         self.finish(stream, "upload to", sent.map(|()| Transfer { size, data: size }))
     }
 
+    /// So many bytes of it from a place on, or less at its end.
+    pub fn read(&self, at: u64, length: u64) -> Result<Vec<u8>> {
+        let stream = self.stream(|stream| self.raw().download(stream, at, length, 0))?;
+        let mut found = Vec::new();
+        let mut buffer = vec![0; CHUNK];
+        let read = loop {
+            match ffi::receive(&stream, &mut buffer).explain("download", self.object()) {
+                Ok(Received::Data(0)) => break Ok(Transfer { size: length, data: found.len() as u64 }),
+                Ok(Received::Data(got)) => found.extend(&buffer[..got]),
+                Ok(Received::Hole(hole)) => found.resize(found.len() + usize::try_from(hole).unwrap_or_default(), 0),
+                Err(error) => break Err(error),
+            }
+        };
+        self.finish(stream, "download", read).map(|_| found)
+    }
+
     /// Writes it to a file of this machine, which appears when it is complete.
     pub fn download(&self, path: &Path) -> Result<Transfer> {
         self.download_to(path, false)

@@ -14,7 +14,7 @@ mod yaml;
 pub use cloud_init::cloud_init;
 pub use guest::Guest;
 
-use crate::floor::{Error, Result, format_size};
+use crate::floor::{Error, Map, Result, format_size};
 use std::fmt;
 
 /// The most that all files of a seed may hold together: it is made in memory, and the guest reads it into its own.
@@ -45,6 +45,33 @@ impl Seed {
             return Err(error);
         }
         Ok(Self { files, volume: volume.to_string() })
+    }
+
+    /// A seed of these files; without a label they tell what they are for. Documents for cloud-init are checked.
+    pub fn from_files(files: Vec<(String, Vec<u8>)>, label: Option<&str>) -> Result<Self> {
+        let has = |name: &str| files.iter().any(|(file, _)| file == name);
+        let found = [("cidata", "user-data"), ("cidata", "meta-data"), ("ignition", "ignition/config.ign")];
+        let found = found.into_iter().chain([("combustion", "combustion/script")]).find(|(_, file)| has(file));
+        let Some(label) = label.or(found.map(|(label, _)| label)) else {
+            return Err(Error::argument("nothing in these files tells what seed they are")
+                .hint("`user-data`, `ignition/config.ign` and `combustion/script` do, or give a `label`"));
+        };
+        if label != "cidata" {
+            return Self::new(label, files);
+        }
+        let (mut documents, mut others) = (Map::new(), Vec::new());
+        for (name, contents) in files {
+            if ["meta-data", "network-config", "user-data", "vendor-data"].contains(&name.as_str()) {
+                let text = String::from_utf8(contents);
+                let text = text.map_err(|_| Error::argument(format!("`{name}` of the seed is not UTF-8")))?;
+                documents.insert(name.replace('-', "_"), text.into());
+            } else {
+                others.push((name, contents));
+            }
+        }
+        let mut seed = cloud_init(&documents.into())?;
+        seed.files.append(&mut others);
+        Self::new(&seed.volume, seed.files)
     }
 
     /// The seed as an ISO 9660 image with Joliet and Rock Ridge names; the same seed gives the same bytes.
@@ -85,6 +112,22 @@ mod tests {
         assert_eq!(error.message, "seed `cidata` holds more than 16 MiB");
         assert_eq!(error.notes, ["`a`: 16 MiB", "`b`: 1 B"]);
         assert!(Seed::new("cidata", vec![file("a", &[0; MOST_BYTES])]).is_ok());
+    }
+
+    #[test]
+    fn files_tell_what_they_are_for() {
+        let seed =
+            Seed::from_files(vec![file("user-data", b"#!/bin/sh\n"), file("more", &[255])], None).expect("a seed");
+        let names: Vec<_> = seed.files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!((seed.volume.as_str(), names), ("cidata", vec!["user-data", "meta-data", "more"]));
+        let seed = Seed::from_files(vec![file("ignition/config.ign", b"{}")], None).expect("a seed");
+        assert_eq!(seed.volume, "ignition");
+        seed.iso().expect("an image with a folder");
+        assert_eq!(Seed::from_files(vec![file("a", b"")], Some("answers")).expect("a seed").volume, "answers");
+        let error = Seed::from_files(vec![file("a", b"")], None).unwrap_err();
+        assert_eq!(error.message, "nothing in these files tells what seed they are");
+        let error = Seed::from_files(vec![file("user-data", b"hostname: web")], None).unwrap_err();
+        assert_eq!(error.message, "`user_data` does not say in its first line what it is");
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod recipes;
 mod room;
 mod routed;
 mod scripts;
+mod seeds;
 mod storage;
 mod undoing;
 mod update;

@@ -1,0 +1,149 @@
+//! The seed of a machine that is there: found by what its disk says it is, taken out, put in anew.
+
+use super::delivery::{Bus, child, elem, seed_disk, set};
+use super::{Apply, Content, Domain, Owned, Transaction, Volume};
+use crate::floor::Result;
+use crate::schema::xml::{self, Elem, Node};
+
+/// The names of volumes by which guests find their seeds.
+const LABELS: &[&str] = &["cidata", "combustion", "config-2", "ignition"];
+
+/// Where an ISO 9660 volume descriptor and the name in it are.
+const DESCRIPTOR: u64 = 32768;
+const NAME: std::ops::Range<usize> = 40..72;
+
+/// Where a machine's seed is.
+#[derive(Debug, Clone)]
+struct Drive {
+    target: String,
+    cdrom: bool,
+    volume: Volume,
+}
+
+/// Where a new seed goes.
+#[derive(Debug, Clone, Default)]
+pub struct NewSeed {
+    /// The bus of its disk, if the machine has none yet.
+    pub bus: Option<Bus>,
+    /// The pool of its volume: the former one's if not given, or `default`.
+    pub pool: Option<String>,
+}
+
+impl Domain {
+    /// Takes the seed out and deletes its volume, unless that is to be kept. Gives whether there was one.
+    pub fn eject_seed(&self, keep: bool) -> Result<bool> {
+        let Some(drive) = self.seed_drive()? else { return Ok(false) };
+        if drive.cdrom {
+            self.change_media(&drive.target, None, Apply::Both, true)?;
+        } else {
+            self.detach_device(&drive.target, Apply::Both)?;
+        }
+        self.forget(&drive.volume, keep)?;
+        Ok(true)
+    }
+
+    /// Gives the machine a new seed, in place of the one that it has, if any. A guest reads it at its next start; what it
+    /// does again depends on the seed's instance id. The former volume goes when the new one is in its place.
+    pub fn set_seed(&self, image: Vec<u8>, wish: &NewSeed) -> Result<()> {
+        let former = self.seed_drive()?;
+        let pool = match (&wish.pool, &former) {
+            (Some(name), _) => self.host().pool(name)?,
+            (None, Some(drive)) => drive.volume.pool()?,
+            (None, None) => self.host().pool("default")?,
+        };
+        let mut name = format!("{}-seed.iso", self.name());
+        // The former one is there until the new one has its place.
+        for number in 2.. {
+            if pool.find_volume(&name)?.is_none() {
+                break;
+            }
+            name = format!("{}-seed-{number}.iso", self.name());
+        }
+        let mut volume = xml::parse("<volume><allocation>0</allocation></volume>")?;
+        child(&mut volume, "name").nodes.push(Node::Text(name.clone()));
+        child(&mut volume, "capacity").nodes.push(Node::Text(image.len().to_string()));
+        set(child(child(&mut volume, "target"), "format"), "type", "raw");
+        let transaction = Transaction::begin();
+        let put = pool.create_filled_volume(&xml::to_string(&volume), &Content::Bytes(image)).and_then(|volume| {
+            self.put_in(&volume.path()?, former.as_ref(), wish.bus)?;
+            let mut record = self.record()?;
+            record.volumes.push(Owned { pool: pool.name().to_string(), name: name.clone() });
+            self.set_record(&record)
+        });
+        if let Err(error) = put {
+            return Err(transaction.roll_back(error));
+        }
+        transaction.commit();
+        former.map_or(Ok(()), |drive| self.forget(&drive.volume, false))
+    }
+
+    fn put_in(&self, path: &str, former: Option<&Drive>, bus: Option<Bus>) -> Result<()> {
+        if let Some(drive) = former.filter(|drive| drive.cdrom) {
+            // A guest that still has its seed mounted has locked the drive.
+            return self.change_media(&drive.target, Some(path), Apply::Both, true);
+        }
+        let root = xml::parse(&self.own_xml()?)?;
+        let bus = bus.unwrap_or_else(|| if former.is_some() { Bus::Virtio } else { Bus::of(&root) });
+        let disk = seed_disk(&root, bus, "file", elem("source", &[("file", path)]));
+        if let Some(drive) = former {
+            self.detach_device(&drive.target, Apply::Both)?;
+        }
+        let apply = if bus.is_hot() { Apply::Both } else { Apply::Config };
+        self.attach_device(&xml::to_string(&disk), apply)
+    }
+
+    /// Deletes the volume of a former seed, unless it is to be kept; the record does not name it any more.
+    fn forget(&self, volume: &Volume, keep: bool) -> Result<()> {
+        let mut record = self.record()?;
+        let pool = volume.pool()?;
+        let count = record.volumes.len();
+        record.volumes.retain(|owned| owned.pool != pool.name() || owned.name != volume.name());
+        if record.volumes.len() != count {
+            self.set_record(&record)?;
+        }
+        // Another machine may have the same seed.
+        if keep { Ok(()) } else { volume.delete_unused() }
+    }
+
+    /// The disk that holds a seed, told by the name of its volume.
+    fn seed_drive(&self) -> Result<Option<Drive>> {
+        let root = xml::parse(&self.own_xml()?)?;
+        for disk in root.find_all("devices/disk") {
+            let cdrom = disk.attr("device") == Some("cdrom");
+            let target = disk.child("target").and_then(|target| target.attr("dev"));
+            let (true, Some(target)) = (cdrom || disk.child("readonly").is_some(), target) else { continue };
+            let Some(volume) = self.volume_of(disk)? else { continue };
+            if is_seed(&volume)? {
+                return Ok(Some(Drive { target: target.to_string(), cdrom, volume }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn volume_of(&self, disk: &Elem) -> Result<Option<Volume>> {
+        let Some(source) = disk.child("source") else { return Ok(None) };
+        match (source.attr("pool"), source.attr("volume"), source.attr("file")) {
+            (Some(pool), Some(volume), _) => match self.host().find_pool(pool)? {
+                Some(pool) => pool.find_volume(volume),
+                None => Ok(None),
+            },
+            (_, _, Some(file)) => self.host().find_volume_by_path(file),
+            _ => Ok(None),
+        }
+    }
+
+    /// What it will be at its next start, or what it is if it has no definition.
+    fn own_xml(&self) -> Result<String> {
+        if self.is_persistent()? { self.inactive_xml() } else { self.xml() }
+    }
+}
+
+fn is_seed(volume: &Volume) -> Result<bool> {
+    // Shorter than that is no disk with an ISO 9660 file system.
+    if volume.info()?.capacity < DESCRIPTOR + 2048 {
+        return Ok(false);
+    }
+    let descriptor = volume.read(DESCRIPTOR, 2048)?;
+    let name = descriptor.get(NAME).map(|name| String::from_utf8_lossy(name).trim().to_lowercase());
+    Ok(descriptor.get(1..6) == Some(b"CD001") && name.is_some_and(|name| LABELS.contains(&name.as_str())))
+}

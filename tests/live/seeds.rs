@@ -1,0 +1,154 @@
+//! Seeds on the lab's host: by each way to a guest that reads them, taken out, and put in anew.
+
+use super::program::{left, prints};
+
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGQw7kJXTrQxJxOZQXc0zT9P1Ff0rJrUX0hWkC3vNnR4 me";
+
+/// A script that provisions the tiny guest with this seed and waits until it is up, and what follows.
+fn provisioned(name: &str, disks: &str, seed: &str, more: &str) -> String {
+    prints(&format!(
+        r#"
+let host = connect();
+let pool = host.pool("default");
+let me = guest(#{{ hostname: "{name}", ssh_authorized_keys: ["{KEY}"] }});
+let vm = host.provision(#{{
+    type: "qemu", name: "{name}", memory: "128 MiB", vcpu: 1,
+    os: #{{ type: #{{ arch: "x86_64", machine: "q35", value: "hvm" }}, boot: "hd" }},
+    features: #{{ acpi: true, tcg: #{{ tb_cache: "32 MiB" }} }},
+    devices: #{{
+        disks: [ {disks} #{{
+            type: "volume", device: "disk", driver: #{{ name: "qemu", type: "qcow2" }},
+            source: #{{ pool: "default", volume: "{name}.qcow2" }}, target: #{{ dev: "vda", bus: "virtio" }},
+        }} ],
+        interfaces: [ #{{ type: "network", source: #{{ network: "lab" }}, model: "virtio" }} ],
+        serials: [ #{{ type: "file", source: #{{ path: "/var/lib/libvirt/images/{name}.log" }} }} ],
+        channels: [ #{{ type: "unix", target: #{{ type: "virtio", name: "org.qemu.guest_agent.0" }} }} ],
+    }},
+}}, #{{ storage: [ #{{ name: "{name}.qcow2", image: pool.volume("base.qcow2") }} ], seed: {seed} }});
+// The agent is one of the last things that the guest starts.
+let up = || {{ vm.wait_for_ip(#{{ source: "agent", timeout: "3m" }}); }};
+let inside = |path| vm.exec("/bin/cat", [path], #{{ check: true }}).stdout;
+let line = |path| {{ let text = inside.call(path); text.trim(); text }};
+up.call();
+let console = || {{
+    pool.refresh();
+    pool.volume("{name}.log").download("console.log");
+    read_file("console.log")
+}};
+let seeds = || vm.definition.to_map().devices.disks.filter(|disk| "readonly" in disk).map(|disk| `${{disk.target.dev}} ${{disk.target.bus}} ${{disk.device}}`);
+{more}
+print(vm.remove().volumes.map(|one| one.name));
+pool.refresh();
+pool.volume("{name}.log").delete();
+"#
+    ))
+}
+
+#[test]
+fn a_seed_comes_by_virtio_and_is_read_changed_and_taken_out() {
+    let out = provisioned(
+        "seed-virtio",
+        "",
+        "me",
+        r#"
+print(seeds.call());
+let said = console.call();
+assert(said.contains("cidata dev=/dev/vdb"), said);
+assert(said.contains("hostname seed-virtio instance-id iid-") && said.contains("keys=1"), said);
+print(inside.call("/root/.ssh/authorized_keys").contains("AAAAC3NzaC1lZDI1NTE5AAAAIGQw7kJXTrQxJxOZQXc0zT9P1Ff0rJrUX0hWkC3vNnR4"));
+let first = inside.call("/run/instance-id");
+vm.set_seed(guest(#{ hostname: "other" }));
+vm.destroy();
+vm.start();
+up.call();
+print(line.call("/etc/hostname"));
+print(inside.call("/run/instance-id") != first);
+print(vm.eject_seed());
+print(vm.eject_seed());
+print(seeds.call());
+"#,
+    );
+    let lines: Vec<_> = out.lines().collect();
+    let expected =
+        [r#"["vdb virtio disk"]"#, "true", "other", "true", "true", "false", "[]", r#"["seed-virtio.qcow2"]"#];
+    assert_eq!(lines, expected);
+    assert_eq!(left("seed-virtio"), "");
+}
+
+#[test]
+fn a_seed_on_scsi_comes_after_the_installer_and_its_medium_changes_while_the_guest_runs() {
+    let installer = r#"#{
+        type: "volume", device: "cdrom", source: #{ pool: "default", volume: "seed-scsi-installer.iso" },
+        target: #{ dev: "sda", bus: "sata" }, readonly: true,
+    },"#;
+    prints(
+        r#"
+write_file("readme", "installer");
+connect().pool("default").upload_seed("seed-scsi-installer.iso", seed_from(".", #{ label: "installer" }));
+"#,
+    );
+    let out = provisioned(
+        "seed-scsi",
+        installer,
+        "#{ from: me, bus: \"scsi\" }",
+        r#"
+print(seeds.call());
+let said = console.call();
+assert(said.contains("cidata dev=/dev/sr"), said);
+assert(said.contains("hostname seed-scsi "), said);
+vm.set_seed(guest(#{ hostname: "other" }));
+print(pool.volumes().map(|one| one.name).filter(|name| name.starts_with("seed-scsi-seed")));
+vm.destroy();
+vm.start();
+up.call();
+print(line.call("/etc/hostname"));
+print(vm.eject_seed(#{ keep: true }));
+print(vm.xml.contains("seed-scsi-seed"));
+pool.volume("seed-scsi-seed-2.iso").delete();
+pool.volume("seed-scsi-installer.iso").delete(#{ force: true });
+"#,
+    );
+    let lines: Vec<_> = out.lines().collect();
+    let expected = [
+        r#"["sda sata cdrom", "sdb scsi cdrom"]"#,
+        r#"["seed-scsi-seed-2.iso"]"#,
+        "other",
+        "true",
+        "false",
+        r#"["seed-scsi.qcow2"]"#,
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!(left("seed-scsi"), "");
+}
+
+#[test]
+fn ignition_comes_by_the_firmware() {
+    let out = provisioned(
+        "seed-firmware",
+        "",
+        "#{ from: me, via: \"fw_cfg\" }",
+        r#"
+let config = inside.call("/sys/firmware/qemu_fw_cfg/by_name/opt/com.coreos/config/raw");
+print(config == me.ignition());
+print(pool.volume("seed-firmware-config.ign").definition.target.permissions.mode);
+"#,
+    );
+    assert_eq!(
+        out.lines().collect::<Vec<_>>(),
+        ["true", "0400", r#"["seed-firmware.qcow2", "seed-firmware-config.ign"]"#]
+    );
+    assert_eq!(left("seed-firmware"), "");
+}
+
+#[test]
+fn the_machine_tells_where_its_seed_is() {
+    let out = provisioned(
+        "seed-url",
+        "",
+        "#{ via: \"smbios\", url: \"http://192.168.150.1/seeds/web\" }",
+        "print(line.call(\"/sys/class/dmi/id/product_serial\"));",
+    );
+    let lines: Vec<_> = out.lines().collect();
+    assert_eq!(lines, ["ds=nocloud-net;s=http://192.168.150.1/seeds/web/", r#"["seed-url.qcow2"]"#]);
+    assert_eq!(left("seed-url"), "");
+}
