@@ -433,6 +433,9 @@ mod functions {
     /// Options:
     /// * `storage`: volumes to make first, a list of `#{ pool, volume, from }`: `pool` is a name (default `"default"`),
     ///   `volume` a definition or a map, `from` a file to upload or a seed. A seed needs no `volume` but a `name`.
+    /// * `seed`: what the guest reads at its first boot: a seed, a guest, or `#{ from, bus, pool, name }` with a disk on the
+    ///   bus that the machine starts from or on another one; `#{ from, via: "fw_cfg", key }` for Ignition;
+    ///   `#{ via: "smbios", url }` for a seed on a server.
     /// * `labels`, `annotations`: maps of text to keep with the machine; `protect`: that `remove` refuses it.
     /// * `shared_with`: other hosts whose bridge of the same name is the same network; their addresses count too.
     /// * `start`: whether to start it, default `true`.

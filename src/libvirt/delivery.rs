@@ -205,50 +205,51 @@ mod tests {
 
     fn disk(device: &str, dev: &str, bus: &str) -> String {
         format!(
-            "<disk type=\"volume\" device=\"{device}\"><driver name=\"qemu\" type=\"raw\"/>\
-             <source pool=\"default\" volume=\"web-seed.iso\"/><target dev=\"{dev}\" bus=\"{bus}\"/><readonly/></disk>"
+            "<disk type='volume' device='{device}'><driver name='qemu' type='raw'/>\
+             <source pool='default' volume='web-seed.iso'/><target dev='{dev}' bus='{bus}'/><readonly/></disk>"
         )
     }
 
     #[test]
     fn a_seed_comes_by_the_bus_that_the_guest_starts_from() {
         assert_eq!(delivered("", None), disk("disk", "vda", "virtio"));
-        let virtio = r#"<disk device="disk"><target dev="vda" bus="virtio"/></disk>"#;
+        let virtio = "<disk device='disk'><target dev='vda' bus='virtio'/></disk>";
         assert_eq!(delivered(virtio, None), disk("disk", "vdb", "virtio"));
         let sata =
-            r#"<disk device="cdrom"><target dev="sda" bus="sata"/></disk><disk><target dev="sdb" bus="sata"/></disk>"#;
+            "<disk device='cdrom'><target dev='sda' bus='sata'/></disk><disk><target dev='sdb' bus='sata'/></disk>";
         assert_eq!(delivered(sata, None), disk("cdrom", "sdc", "sata"));
-        let two = r#"<disk><target dev="vda" bus="virtio"/></disk><disk><target dev="hdb"/><boot order="1"/></disk>"#;
+        let two = "<disk><target dev='vda' bus='virtio'/></disk><disk><target dev='hdb'/><boot order='1'/></disk>";
         assert_eq!(delivered(two, None), disk("cdrom", "hdc", "ide"));
     }
 
     #[test]
     fn an_installer_stays_the_first_cd_rom() {
-        let installer = r#"<disk device="cdrom"><target dev="sdb" bus="sata"/></disk><disk><target dev="vda" bus="virtio"/></disk>"#;
+        let installer =
+            "<disk device='cdrom'><target dev='sdb' bus='sata'/></disk><disk><target dev='vda' bus='virtio'/></disk>";
         assert_eq!(delivered(installer, Some(Bus::Sata)), disk("cdrom", "sdc", "sata"));
         assert_eq!(delivered(installer, None), disk("disk", "vdb", "virtio"));
     }
 
     #[test]
     fn scsi_gets_its_controller_once() {
-        let controller = "<controller type=\"scsi\" model=\"virtio-scsi\"/>";
-        assert_eq!(delivered("", Some(Bus::Scsi)), controller.to_string() + &disk("cdrom", "sda", "scsi"));
+        let controller = "<controller type='scsi' model='virtio-scsi'/>";
+        assert_eq!(delivered("", Some(Bus::Scsi)), format!("{controller}{}", disk("cdrom", "sda", "scsi")));
         assert_eq!(delivered(controller, Some(Bus::Scsi)), disk("cdrom", "sda", "scsi"));
     }
 
     #[test]
     fn firmware_and_machine_carry_what_they_are_given() {
         let mut root = xml::parse(
-            "<domain><os><type>hvm</type></os><sysinfo type=\"smbios\"><system><entry name=\"serial\">1</entry></system></sysinfo></domain>",
+            "<domain><os><type>hvm</type></os><sysinfo type='smbios'><system><entry name='serial'>1</entry></system></sysinfo></domain>",
         )
         .expect("well-formed");
         add_fw_cfg(&mut root, "opt/com.coreos/config", "/srv/a&b");
         add_smbios_seed(&mut root, "http://10.0.0.1/web");
         assert_eq!(
             xml::to_string(&root),
-            "<domain><os><type>hvm</type><smbios mode=\"sysinfo\"/></os><sysinfo type=\"smbios\"><system>\
-             <entry name=\"serial\">ds=nocloud-net;s=http://10.0.0.1/web/</entry></system></sysinfo>\
-             <sysinfo type=\"fwcfg\"><entry name=\"opt/com.coreos/config\" file=\"/srv/a&amp;b\"/></sysinfo></domain>"
+            "<domain><os><type>hvm</type><smbios mode='sysinfo'/></os><sysinfo type='smbios'><system>\
+             <entry name='serial'>ds=nocloud-net;s=http://10.0.0.1/web/</entry></system></sysinfo>\
+             <sysinfo type='fwcfg'><entry name='opt/com.coreos/config' file='/srv/a&amp;b'/></sysinfo></domain>"
         );
     }
 }
