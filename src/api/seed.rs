@@ -82,7 +82,7 @@ mod functions {
     ///
     /// ```rhai
     /// write_file("user-data", "#cloud-config\nhostname: web\n");
-    /// assert_eq(seed_from(".").files, ["user-data", "meta-data"]);
+    /// assert("meta-data" in seed_from(".").files);
     /// ```
     #[rhai_fn(return_raw)]
     pub fn seed_from(folder: &str) -> RhaiResultOf<Seed> {
@@ -98,7 +98,7 @@ mod functions {
     ///
     /// ```rhai
     /// write_file("answers.txt", "yes");
-    /// assert_eq(seed_from(".", #{ label: "answers" }).files, ["answers.txt"]);
+    /// assert("answers.txt" in seed_from(".", #{ label: "answers" }).files);
     /// ```
     #[rhai_fn(name = "seed_from", return_raw)]
     pub fn seed_from_with(folder: &str, options: Map) -> RhaiResultOf<Seed> {
