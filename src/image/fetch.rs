@@ -11,9 +11,13 @@ use crate::floor::{Area, Code, Error, Result, interrupt, timing};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 const CHUNK: usize = 256 << 10;
+
+/// How often an image that is unpacked is brought to the disk.
+const FLUSH: Duration = Duration::from_millis(250);
 
 /// Which image is wanted.
 #[derive(Debug, Clone)]
@@ -321,27 +325,50 @@ fn unpack(part: &Part, to: &Path) -> Result<Option<Compression>> {
 
 fn unpack_to(kind: Compression, packed: impl BufRead, to: &Path) -> Result<()> {
     let unwritable = |error: std::io::Error| Error::io(to, "write", &error);
+    let file = File::options().read(true).write(true).create(true).truncate(true).open(to).map_err(unwritable)?;
+    let ended = AtomicBool::new(false);
+    let (unpacked, flushed) = std::thread::scope(|scope| {
+        let flusher = scope.spawn(|| flush(&file, &ended));
+        let unpacked = write_unpacked(kind, packed, &file, to);
+        ended.store(true, Ordering::Relaxed);
+        flusher.thread().unpark();
+        (unpacked, flusher.join().expect("flushing does not panic"))
+    });
+    let length = unpacked?;
+    flushed.and_then(|()| file.set_len(length)).and_then(|()| file.sync_all()).map_err(unwritable)
+}
+
+/// Brings to the disk what is written, while more is unpacked: in the end there is little to wait for. The kernel tells a
+/// failed write only once, so what it says here counts.
+fn flush(file: &File, ended: &AtomicBool) -> std::io::Result<()> {
+    while !ended.load(Ordering::Relaxed) {
+        std::thread::park_timeout(FLUSH);
+        file.sync_data()?;
+    }
+    Ok(())
+}
+
+/// Unpacks into a file; gives the length of what is unpacked.
+fn write_unpacked(kind: Compression, packed: impl BufRead, file: &File, to: &Path) -> Result<u64> {
     let broken = |error: std::io::Error| {
         Error::new(Code::Failed, Area::Storage, format!("the {} data of the image are broken", kind.name()))
             .caused_by(error.to_string())
     };
-    let file = File::options().read(true).write(true).create(true).truncate(true).open(to).map_err(unwritable)?;
     let mut reader = kind.unpack(packed).map_err(broken)?;
     let mut buffer = vec![0; CHUNK];
     let mut at = 0;
     loop {
         interrupt::check()?;
         match reader.read(&mut buffer) {
-            Ok(0) => break,
+            Ok(0) => return Ok(at),
             Ok(got) => {
-                sparse::write_at(&file, &buffer[..got], at).map_err(unwritable)?;
+                sparse::write_at(file, &buffer[..got], at).map_err(|error| Error::io(to, "write", &error))?;
                 at += got as u64;
             }
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(broken(error)),
         }
     }
-    file.set_len(at).and_then(|()| file.sync_all()).map_err(unwritable)
 }
 
 /// A file of this machine is used where it is; unpacked it goes to the cache.
