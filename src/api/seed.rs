@@ -168,7 +168,7 @@ mod functions {
     ///
     /// ```rhai,live
     /// let vm = connect().domain("guest");
-    /// vm.set_seed(guest(#{ hostname: "web" }), #{ bus: "scsi", pool: "default" });
+    /// vm.set_seed(guest(#{ hostname: "web" }), #{ bus: "virtio", pool: "default" });
     /// vm.eject_seed();
     /// ```
     #[rhai_fn(name = "set_seed", pure, return_raw)]
