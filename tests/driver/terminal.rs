@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// So long something may take to appear on the screen; only a failing test waits that long.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program in a terminal of its own.
 struct Terminal {
@@ -330,10 +330,16 @@ fn the_prompt_does_not_wait_for_a_host_that_does_not_answer() {
     terminal.shows("connecting to qemu+tcp://127.0.0.1");
     terminal.enter("1 + 41");
     terminal.wait("42", |screen| screen.lines().any(|line| line == "42"));
-    terminal.enter("host.domains()");
-    std::thread::sleep(Duration::from_millis(300));
-    terminal.press(&["C-c"]);
-    terminal.shows("error: interrupted");
+    // Ctrl-C may come before the line runs, and gives up the line then.
+    let mut tries = 0;
+    while !terminal.screen().contains("error: interrupted") {
+        assert!(tries < 20, "the wait is not interrupted:\n{}", terminal.screen());
+        tries += 1;
+        terminal.enter("host.domains()");
+        std::thread::sleep(Duration::from_millis(500));
+        terminal.press(&["C-c"]);
+        std::thread::sleep(Duration::from_millis(500));
+    }
     terminal.enter(":quit");
     terminal.shows("left with 0");
 }
