@@ -143,7 +143,7 @@ fn the_promises_about_waiting_hold() {
             let xml = format!(
                 "<domain type='qemu'><name>idle{number}</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
                  <os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/></os><devices>
-                 <interface type='network'><mac address='{}'/><source network='lab'/></interface></devices></domain>",
+                 <interface type='network'><mac address='{}'/><source network='lab'/><rom enabled='no'/></interface></devices></domain>",
                 mac(number)
             );
             host.provision(&xml, &Provision::default()).expect("an idle domain is made").domain

@@ -58,7 +58,11 @@ fn machines_of_other_tools_come_and_go_without_a_trace() {
     let spec = |name: &str| specs.join(name).display().to_string();
     // libvirt gives no VLAN tags to a plain bridge, so that machine is made and not started.
     let untagged = std::fs::read_to_string(spec("foundry.yaml")).expect("read").replace("vlan: 100", "vlan: null");
-    std::fs::write(folder.path().join("foundry.yaml"), untagged).expect("written");
+    // Its keys have to be filled in by whoever uses it.
+    let filled = untagged
+        .replace("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI<replace-with-your-public-key>", KEY)
+        .replace("ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQC<replace-with-your-public-key>", KEY);
+    std::fs::write(folder.path().join("foundry.yaml"), filled).expect("written");
     run(&["vm", "create", "foundry.yaml", "--start=false"]);
     run(&["vm", "create", &spec("foundry-empty.yaml")]);
     std::fs::write(folder.path().join("inventory.yaml"), INVENTORY).expect("written");
@@ -84,13 +88,15 @@ fn machines_of_other_tools_come_and_go_without_a_trace() {
     assert_eq!(traces(&machines), before);
 }
 
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILwhYla07iDCDxNLiO+2CyT+Snap6S5jV7ghog9jfeM+ me";
+
 /// The home lab's form, with the tiny guest as its image.
 const INVENTORY: &str = r#"
 vm_images_base_path: /var/lib/libvirt/recipes-images
 vm_images:
   tiny: { filename: tiny.qcow2, format: qcow2 }
 vm_default_image: tiny
-hypervisor_ssh_keys: [ "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA== me" ]
+hypervisor_ssh_keys: [ "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILwhYla07iDCDxNLiO+2CyT+Snap6S5jV7ghog9jfeM+ me" ]
 hypervisor_machines:
   shop:
     name: shop
