@@ -44,7 +44,7 @@ pub(crate) fn any_guest() -> impl Strategy<Value = Map<String, Value>> {
         for (at, nic) in nics.iter_mut().enumerate() {
             nic["mac"] = json!(format!("52:54:00:00:00:{at:02x}"));
             // Each card has its own network.
-            let text = nic.to_string().replace("NET", &format!("10.{at}"));
+            let text = nic.to_string().replace("NET", &format!("10.{at}")).replace("CARD", &at.to_string());
             *nic = serde_json::from_str(&text).expect("JSON");
         }
         let fields = [
@@ -111,7 +111,7 @@ fn command() -> impl Strategy<Value = Value> {
 
 fn nic() -> impl Strategy<Value = Value> {
     let routed = (1u8..255).prop_map(|host| {
-        json!({ "addresses": [format!("NET.0.{host}/32"), format!("fd00::{host:x}/64")], "gateway": "169.254.0.1" })
+        json!({ "addresses": [format!("NET.0.{host}/32"), format!("fd00:CARD::{host:x}/64")], "gateway": "169.254.0.1" })
     });
     let subnet = (2u8..250, option::of(1280u16..9000), any::<bool>()).prop_map(|(host, mtu, search)| {
         json!({
