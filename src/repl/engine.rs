@@ -295,6 +295,15 @@ impl Repl {
         }
     }
 
+    /// The same for a host that is on its way: it is waited for so long.
+    pub(super) fn expect_host(&mut self, patience: Duration) {
+        if self.session.variable("host").is_some_and(|host| host.is_unit()) {
+            // Without a host there are fewer names, and nothing else is amiss.
+            drop(self.connection.wait(Some(Instant::now() + patience)));
+        }
+        self.take_host();
+    }
+
     fn connect_for(&mut self, line: &Line) -> Result<(), Failure> {
         self.take_host();
         let Some(place) = line.uses("host") else { return Ok(()) };

@@ -39,7 +39,9 @@ impl Repl {
     /// What can stand at a place of a line: where the unfinished word begins, and what can take its place. A host that
     /// does not answer in time has no names.
     pub fn complete(&mut self, line: &str, at: usize) -> (usize, Vec<Candidate>) {
-        self.take_host();
+        if line.contains("host") {
+            self.expect_host(PATIENCE);
+        }
         self.candidates(line, at, PATIENCE)
     }
 
