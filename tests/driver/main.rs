@@ -5,6 +5,7 @@ mod docs;
 mod errors;
 mod fields;
 mod machine;
+mod networks;
 mod recipes;
 mod repl;
 mod support;
