@@ -58,7 +58,7 @@ mod functions {
         Ok(vm.open_console(options.str("device")?, options.bool("force")?.unwrap_or(false))?)
     }
 
-    /// Lends the terminal to its first serial console: keys go to the guest as they are pressed, until Ctrl-] is pressed or the guest is off. Only at a terminal; `vmscript vm terminal NAME` is the same from the shell.
+    /// Lends the terminal to its first serial console: keys go to the guest as they are pressed, until Ctrl-] is pressed or the guest is off. Only at a terminal; `vmscript vm console NAME` is the same from the shell.
     ///
     /// # Example
     ///

@@ -24,6 +24,18 @@ pub(super) fn yaml(name: &str, text: String) -> Result<Dynamic> {
     document(name, "YAML", text, read)
 }
 
+/// The documents of a YAML file of this name.
+pub(super) fn yaml_documents(name: &str, text: String) -> Result<rhai::Array> {
+    let read = serde_saphyr::from_multiple::<Spanned<Node>>(&text).map_err(|error| {
+        let at = error.location().map(|at| (at.line(), at.column()));
+        (error.to_string(), at)
+    });
+    let file = Arc::new(DataFile { name: name.to_string(), text });
+    let roots = read.map_err(|wrong| unreadable(&file, "YAML", &wrong))?;
+    let mut table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(roots.into_iter().map(|root| table.add(Arc::clone(&file), root)).collect())
+}
+
 /// A JSON document of this name.
 pub(super) fn json(name: &str, text: String) -> Result<Dynamic> {
     let strict = serde_json::from_str::<IgnoredAny>(&text).map_err(|error| {
@@ -43,23 +55,24 @@ type Wrong = (String, Option<(u64, u64)>);
 
 fn document(name: &str, kind: &str, text: String, read: Result<Spanned<Node>, Wrong>) -> Result<Dynamic> {
     let file = Arc::new(DataFile { name: name.to_string(), text });
-    match read {
-        Ok(root) => Ok(TABLE.lock().unwrap_or_else(PoisonError::into_inner).add(file, root)),
-        Err((words, at)) => {
-            // The parser's words begin and end with the place, which is shown by itself.
-            let words = words.lines().next().unwrap_or_default().trim_start_matches("error: ");
-            let (words, place) = match at {
-                Some((line, column)) => {
-                    let words = words.trim_start_matches(&format!("line {line} column {column}: "));
-                    let words = words.trim_end_matches(&format!(" at line {line} column {column}"));
-                    (words, Some(place(&file, (number(line), number(column)))))
-                }
-                None => (words, None),
-            };
-            let message = format!("`{name}` is not {kind}: {words}");
-            Err(Error::definition(name, vec![Finding { message, place, ..Finding::default() }]))
+    let root = read.map_err(|wrong| unreadable(&file, kind, &wrong))?;
+    Ok(TABLE.lock().unwrap_or_else(PoisonError::into_inner).add(file, root))
+}
+
+/// The error of a file that is no document of its kind.
+fn unreadable(file: &Arc<DataFile>, kind: &str, (words, at): &Wrong) -> Error {
+    // The parser's words begin and end with the place, which is shown by itself.
+    let words = words.lines().next().unwrap_or_default().trim_start_matches("error: ");
+    let (words, place) = match *at {
+        Some((line, column)) => {
+            let words = words.trim_start_matches(&format!("line {line} column {column}: "));
+            let words = words.trim_end_matches(&format!(" at line {line} column {column}"));
+            (words, Some(place(file, (number(line), number(column)))))
         }
-    }
+        None => (words, None),
+    };
+    let message = format!("`{}` is not {kind}: {words}", file.name);
+    Error::definition(&file.name, vec![Finding { message, place, ..Finding::default() }])
 }
 
 /// Makes something of a script value; mistakes are placed as [`placed`] does.
@@ -80,6 +93,13 @@ pub(super) fn placed(mut error: Error, given: &Dynamic) -> Error {
 /// Where in a file of data a value or its key was read, if it was.
 pub(super) fn place_of(value: &Dynamic, on_key: bool) -> Option<Place> {
     find(value, "", on_key)
+}
+
+/// A value with the place of another.
+pub(super) fn with_place(value: Dynamic, other: &Dynamic) -> Dynamic {
+    let mut value = value.flatten();
+    value.set_tag(tag(other));
+    value
 }
 
 /// A place as a script sees it.

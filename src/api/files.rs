@@ -96,6 +96,19 @@ mod functions {
         Ok(data::yaml(path, read(path)?)?)
     }
 
+    /// The documents of a YAML file, which stand between lines of `---`, as a list.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// write_file("all.yaml", "name: web\n---\nname: db\n");
+    /// assert_eq(read_yaml_documents("all.yaml").map(|one| one.name), ["web", "db"]);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn read_yaml_documents(path: &str) -> RhaiResultOf<Array> {
+        Ok(data::yaml_documents(path, read(path)?)?)
+    }
+
     /// A JSON document as maps, lists and scalars. What is wrong with a definition made of them is shown in the file.
     ///
     /// # Example
@@ -119,6 +132,20 @@ mod functions {
     /// ```
     pub fn place_of(value: Dynamic) -> Dynamic {
         data::place_of(&value, false).as_ref().map_or(Dynamic::UNIT, data::shown)
+    }
+
+    /// A value with the place of another: for what was worked out from something in a file.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// write_file("web.yaml", "name: web\nmemory_gib: 2\n");
+    /// let read = read_yaml("web.yaml");
+    /// let spec = #{ memory: with_place(`${read.memory_gib} GiB`, read.memory_gib) };
+    /// assert_eq(place_of(spec.memory).line, 2);
+    /// ```
+    pub fn with_place(value: Dynamic, other: Dynamic) -> Dynamic {
+        data::with_place(value, &other)
     }
 
     /// Ends with the mistakes that were found in data, each shown where its value stands in the file. Nothing happens

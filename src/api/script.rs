@@ -1,8 +1,9 @@
 //! What scripts need beside libvirt: assertions, time, the environment, the end of the run.
 
-use crate::floor::{Area, Code, Error, did_you_mean, duration, interrupt, nearest as near};
+use crate::floor::progress::Progress;
+use crate::floor::{Area, Code, Error, did_you_mean, duration, interrupt, nearest as near, timing};
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, EvalAltResult, Map, Module};
+use rhai::{Array, Dynamic, EvalAltResult, FnPtr, Map, Module};
 
 pub(super) fn module() -> Module {
     exported_module!(functions)
@@ -94,6 +95,20 @@ mod functions {
         // Values of different types have no `==`; they are not equal.
         let equal = call.call_native_fn::<bool>("==", (left, right)).unwrap_or(false);
         if equal { Ok(()) } else { Err(failed(message).into()) }
+    }
+
+    /// Calls a closure that takes a while, and gives its result. Recipes that run as commands tell it as a step when it
+    /// went well, and a terminal shows meanwhile that it is going on; `--timings` has it, too.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(step("catalogue", "read", || 6 * 7), 42);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn step(call: NativeCallContext, object: &str, what: &str, body: FnPtr) -> RhaiResultOf<Dynamic> {
+        let _progress = Progress::begin(&format!("{object}: {what}"), None);
+        timing::timed(object, what, || body.call_within_context::<Dynamic>(&call, ()))
     }
 
     /// The value of an environment variable, or `()` if it is not set.

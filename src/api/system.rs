@@ -4,6 +4,7 @@ use super::RhaiResultOf;
 use crate::floor::{Area, Code, Error, Result, ask};
 use rhai::plugin::*;
 use rhai::{Array, Map, Module};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
@@ -59,6 +60,17 @@ mod functions {
     #[rhai_fn(return_raw)]
     pub fn run_interactive(program: &str, arguments: Array) -> RhaiResultOf<i64> {
         Ok(code(started(program, command(program, &arguments).status())?))
+    }
+
+    /// Whether somebody sits at a terminal: standard input and standard output are one.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// if !is_terminal() { print("nobody is here"); }
+    /// ```
+    pub fn is_terminal() -> bool {
+        std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
     }
 
     /// Asks the user at the terminal. Where there is none, it is an error.

@@ -49,8 +49,8 @@ pub fn main() -> ExitCode {
     }
     crate::floor::terminal::set_lender(crate::repl::lend);
     let terminal = std::io::stderr().is_terminal();
-    if terminal && !arguments.no_progress && !arguments.quiet {
-        progress::set_sink(bars::sink());
+    if !arguments.quiet {
+        progress::set_sink(bars::sink(terminal && !arguments.no_progress));
     }
     if terminal && std::io::stdin().is_terminal() {
         set_ask(Box::new(|question| bars::suspend(|| agreed(question))));

@@ -13,6 +13,7 @@ pub(super) struct Call {
     pub(super) arguments: Vec<Value>,
     pub(super) output: Output,
     pub(super) connect: Option<String>,
+    pub(super) quiet: bool,
 }
 
 /// Reads the words of a command, the module's name first; `standard` is how results are printed if nothing else is said.
@@ -64,7 +65,8 @@ pub(super) fn parse(
         sort,
         width: None,
     };
-    Ok(Call { recipe: recipe.clone(), arguments, output, connect: given.get_one::<String>("connect").cloned() })
+    let connect = given.get_one::<String>("connect").cloned();
+    Ok(Call { recipe: recipe.clone(), arguments, output, connect, quiet: given.get_flag("quiet") })
 }
 
 /// The command of a module, with a subcommand for each recipe.
@@ -92,7 +94,12 @@ fn subcommand(recipe: &Recipe) -> Command {
             _ => arg,
         };
         match field.kind.as_str() {
-            "flag" => arg.num_args(0..=1).default_missing_value("true").require_equals(true).value_name("BOOL"),
+            "flag" => arg
+                .num_args(0..=1)
+                .default_missing_value("true")
+                .require_equals(true)
+                .value_name("BOOL")
+                .hide_possible_values(true),
             "list" => arg.action(ArgAction::Append),
             _ => arg,
         }
@@ -117,6 +124,7 @@ fn subcommand(recipe: &Recipe) -> Command {
                 .allow_hyphen_values(true)
                 .action(ArgAction::Set),
         )
+        .arg(Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue).help("Do not tell each step"))
         .arg(Arg::new("connect").short('c').long("connect").value_name("URI").help("The host to work on"))
 }
 

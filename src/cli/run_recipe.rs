@@ -35,6 +35,9 @@ pub(super) fn run(
             return Some(u8::from(error.use_stderr()));
         }
     };
+    if !call.quiet {
+        bars::show_steps();
+    }
     let mut settings = settings.clone();
     settings.uri = call.connect.or(settings.uri);
     let mut output = call.output;

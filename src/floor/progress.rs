@@ -1,7 +1,9 @@
 //! Progress of long work as events; whoever has a terminal draws them.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// What happens to a piece of long work.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +23,15 @@ pub enum Event<'a> {
     Status(&'a str),
     /// It is over, well or not.
     End,
+    /// A step went well.
+    Done {
+        /// What was done, such as `domain web: start`.
+        step: &'a str,
+        /// How long it took.
+        took: Duration,
+        /// How many bytes it moved.
+        moved: u64,
+    },
 }
 
 /// Draws events; the number tells pieces of work apart.
@@ -28,6 +39,11 @@ pub type Sink = Box<dyn Fn(u64, Event<'_>) + Send + Sync>;
 
 static SINK: OnceLock<Sink> = OnceLock::new();
 static NEXT: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// How many bytes the last piece of work of this thread moved.
+    static MOVED: Cell<u64> = const { Cell::new(0) };
+}
 
 /// Sets who draws. Only the first call counts.
 pub fn set_sink(sink: Sink) {
@@ -40,6 +56,11 @@ fn send(id: u64, event: Event<'_>) {
     }
 }
 
+/// Tells that a step went well, and how many bytes moved in it on this thread.
+pub(super) fn done(step: &str, took: Duration) {
+    send(NEXT.fetch_add(1, Ordering::Relaxed), Event::Done { step, took, moved: MOVED.take() });
+}
+
 /// A piece of long work; it is over when this is dropped.
 #[derive(Debug)]
 pub struct Progress {
@@ -50,12 +71,14 @@ impl Progress {
     /// Begins a piece of work.
     pub fn begin(label: &str, total: Option<u64>) -> Self {
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        MOVED.set(0);
         send(id, Event::Begin { label, total });
         Self { id }
     }
 
     /// Tells how much is done by now.
     pub fn at(&self, done: u64) {
+        MOVED.set(done);
         send(self.id, Event::At(done));
     }
 

@@ -1,5 +1,6 @@
 //! How long each step took for each object, if somebody wants to know.
 
+use super::progress;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -23,16 +24,24 @@ pub fn enable() {
     WANTED.store(true, Ordering::Relaxed);
 }
 
-/// Does a step, and keeps what it took.
-pub fn timed<T>(object: &str, step: &str, body: impl FnOnce() -> T) -> T {
+/// Does a step, and keeps what it took. One that goes well is progress.
+pub fn timed<T, E>(object: &str, step: &str, body: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     let started = Instant::now();
     let result = body();
-    record(object, step, started.elapsed());
+    match result {
+        Ok(_) => record(object, step, started.elapsed()),
+        Err(_) => keep(object, step, started.elapsed()),
+    }
     result
 }
 
-/// Keeps what a step took.
+/// Keeps what a step took that went well.
 pub fn record(object: &str, step: &str, took: Duration) {
+    progress::done(&format!("{object}: {step}"), took);
+    keep(object, step, took);
+}
+
+fn keep(object: &str, step: &str, took: Duration) {
     if WANTED.load(Ordering::Relaxed) {
         let timing = Timing { object: object.to_string(), step: step.to_string(), took };
         DONE.lock().unwrap_or_else(PoisonError::into_inner).push(timing);

@@ -59,6 +59,11 @@ pub(super) fn run_error(source: &str, error: EvalAltResult, session: &Session) -
 fn error_at(source: &str, error: EvalAltResult, session: &Session, mut trace: Vec<(String, Place)>) -> Failure {
     trace.reverse();
     let position = error.position();
+    // A command that refuses something says why; where its recipe stands in the program tells the user nothing.
+    let refused = matches!(error, EvalAltResult::ErrorRuntime(..));
+    // The call of the recipe itself stands in no file.
+    let is_own = |place: &Place| place.source.is_empty() || place.source.starts_with("std/");
+    let is_command = refused && source.starts_with("std/") && trace.iter().all(|(_, place)| is_own(place));
     let (mut shown, code) = match error {
         EvalAltResult::ErrorParsing(kind, position) => {
             (vec![parse_error(source, &ParseError(Box::new(kind), position), &session.sources)], 1)
@@ -71,7 +76,11 @@ fn error_at(source: &str, error: EvalAltResult, session: &Session, mut trace: Ve
     };
     for one in &mut shown {
         one.place = one.place.take().or_else(|| place(source, position));
-        one.trace.clone_from(&trace);
+        if is_command {
+            one.place = one.place.take().filter(|place| !is_own(place));
+        } else {
+            one.trace.clone_from(&trace);
+        }
     }
     (shown, code)
 }

@@ -40,7 +40,7 @@ pub struct Field {
     /// Its name.
     pub name: String,
     /// Its type: `string`, `int`, `float`, `flag`, `path`, `size`, `duration`, `list`, or what it names: `domain`, `pool`,
-    /// `network`, `volume`; a list of names is `domains`. `function`, `map` and `host` are for scripts only.
+    /// `network`, `volume`; a list of names is `domains`. `function`, `map`, `host` and `object` are for scripts only.
     pub kind: String,
     /// What stands for it when it is left out, as it is written.
     pub default: Option<String>,
@@ -49,9 +49,9 @@ pub struct Field {
 }
 
 impl Recipe {
-    /// Whether it can be a command: a closure, a map or a host cannot be typed on a command line.
+    /// Whether it can be a command: a closure, a map, a host or another object cannot be typed on a command line.
     pub fn is_command(&self) -> bool {
-        self.parameters.iter().all(|field| !["function", "host", "map"].contains(&field.kind.as_str()))
+        self.parameters.iter().all(|field| !["function", "host", "map", "object"].contains(&field.kind.as_str()))
     }
 
     /// What it is called as a command; a name that Rhai keeps for itself has a `_` behind it as a function.

@@ -2,6 +2,7 @@
 
 /// Path and text of every module of the stdlib, sorted.
 pub(super) const MODULES: &[(&str, &str)] = &[
+    ("std/disks", include_str!("../../stdlib/disks.rhai")),
     ("std/hypervisor", include_str!("../../stdlib/hypervisor.rhai")),
     ("std/image", include_str!("../../stdlib/image.rhai")),
     ("std/inventory", include_str!("../../stdlib/inventory.rhai")),

@@ -2,6 +2,7 @@
 
 mod cli;
 mod docs;
+mod dry_run;
 mod errors;
 mod fields;
 mod machine;

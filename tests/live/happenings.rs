@@ -232,7 +232,7 @@ fn the_terminal_is_lent_to_a_console_and_comes_back_as_it_was() {
         "sh",
     ]);
     let run = format!(
-        "stty -g > before; {} -c '{}' vm terminal talker; echo ended with $?; stty -g | cmp - before && echo as it was",
+        "stty -g > before; {} -c '{}' vm console talker; echo ended with $?; stty -g | cmp - before && echo as it was",
         env!("CARGO_BIN_EXE_vmscript"),
         lab().uri
     );

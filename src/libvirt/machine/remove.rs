@@ -1,6 +1,7 @@
 //! Removing a machine completely: the domain, all that libvirt keeps for it, and the volumes that were made for it.
 
 use super::{MachineRecord, Owned};
+use crate::floor::timing::timed;
 use crate::floor::{Area, Code, Error, Result};
 use crate::libvirt::volume_use::needed_by;
 use crate::libvirt::{Domain, Mode, Volume};
@@ -53,13 +54,13 @@ impl Domain {
         self.nobody_else_needs(&volumes)?;
         self.stop(how.timeout)?;
         if self.host().find_domain(self.name())?.is_some() {
-            self.undefine()?;
+            timed(&self.object().plain(), "undefine", || self.undefine())?;
         }
         for volume in volumes {
-            match volume.delete() {
-                Err(error) if error.code == Code::NotFound => {}
-                done => done?,
-            }
+            timed(&volume.object().plain(), "delete", || match volume.delete() {
+                Err(error) if error.code == Code::NotFound => Ok(()),
+                done => done,
+            })?;
         }
         Ok(removed)
     }
@@ -86,10 +87,10 @@ impl Domain {
         if !self.is_active()? {
             return Ok(());
         }
-        let stopped = match timeout {
+        let stopped = timed(&self.object().plain(), "stop", || match timeout {
             Some(timeout) => self.shutdown_and_wait(Mode::Any, timeout, true),
             None => self.destroy(false),
-        };
+        });
         match stopped {
             // It may stop by itself at this very moment.
             Err(error) if self.is_active().unwrap_or(false) => Err(error),
