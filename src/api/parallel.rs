@@ -117,20 +117,32 @@ fn finish(names: &[String], outcomes: Vec<Option<Outcome>>, carry_on: bool) -> R
     failures.retain(|(_, error)| !stopped(error));
     match failures.len() {
         0 => Ok(results),
+        // Who asked for one thing is told about that one.
+        1 if count == 1 => {
+            let (name, error) = failures.remove(0);
+            if !carry_on {
+                return Err(error);
+            }
+            let mut error = plain(&error);
+            error.failures = vec![of_item(name, error.clone())];
+            Err(error.into())
+        }
         1 if !carry_on => {
             let (name, error) = failures.remove(0);
             Err(with_notes(*error, vec![format!("while working on {name}")]).into())
         }
         failed => {
-            let each = failures.into_iter().map(|(name, error)| {
-                let mut error = plain(&error);
-                error.message = format!("{name}: {}", error.message);
-                error.facts.insert("item".to_string(), name.clone().into());
-                error
-            });
+            let each = failures.into_iter().map(|(name, error)| of_item(name, plain(&error)));
             Err(Error::together(&format!("{failed} of {count} items failed"), each.collect()).into())
         }
     }
+}
+
+/// The failure of an item among others.
+fn of_item(name: &str, mut error: Error) -> Error {
+    error.message = format!("{name}: {}", error.message);
+    error.facts.insert("item".to_string(), name.into());
+    error
 }
 
 /// An error of a script as one of ours.

@@ -84,7 +84,9 @@ fn subcommand(recipe: &Recipe) -> Command {
     let parameters = recipe.parameters.iter().map(|field| {
         let arg = typed(field).value_name(field.name.to_uppercase()).required(field.default.is_none());
         // Many words, if it is the list that the recipe works on.
-        if is_list(field) { arg.num_args(1..).action(ArgAction::Append) } else { arg }
+        let arg = if is_list(field) { arg.num_args(1..).action(ArgAction::Append) } else { arg };
+        // What begins with `-` behind the first word of a command belongs to it.
+        if field.kind == "list" { arg.trailing_var_arg(true) } else { arg }
     });
     let options = recipe.options.iter().map(|field| {
         let arg = typed(field).long(field.name.replace('_', "-")).value_name(field.kind.to_uppercase());
@@ -105,7 +107,7 @@ fn subcommand(recipe: &Recipe) -> Command {
         }
     });
     Command::new(recipe.command_name())
-        .about(recipe.summary.clone())
+        .about(first_sentence(&recipe.summary).to_string())
         .long_about(format!("{}\n\n{}", recipe.summary, recipe.details).trim().to_string())
         .args(parameters)
         .args(options)
@@ -126,6 +128,11 @@ fn subcommand(recipe: &Recipe) -> Command {
         )
         .arg(Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue).help("Do not tell each step"))
         .arg(Arg::new("connect").short('c').long("connect").value_name("URI").help("The host to work on"))
+}
+
+/// What a list of recipes says about one.
+pub(super) fn first_sentence(summary: &str) -> &str {
+    summary.split_once(". ").map_or(summary, |(first, _)| first).trim_end_matches('.')
 }
 
 fn output_list(name: &'static str, value: &'static str, help: &'static str) -> Arg {

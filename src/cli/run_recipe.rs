@@ -3,9 +3,9 @@
 use super::config::user_folder;
 use super::output::{Form, Output};
 use super::{bars, end, recipe};
-use crate::floor::{Map, Value, hide};
+use crate::floor::{Error, Map, Value, did_you_mean, hide};
 use crate::script::{Failure, Session, Settings};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Runs the recipe that the words mean; nothing if their first names no module.
@@ -23,7 +23,9 @@ pub(super) fn run(
     }
     let session = Session::new(settings);
     let modules = session.recipe_modules(&all(folders));
-    let (_, import) = modules.iter().find(|(name, _)| name == module)?;
+    let Some((_, import)) = modules.iter().find(|(name, _)| name == module) else {
+        return (!Path::new(module).exists()).then(|| super::fail(&unknown(module, &modules)));
+    };
     let recipes = match session.recipes(module, import) {
         Ok(recipes) => recipes,
         Err(failure) => return Some(end(Err(failure), &session, color)),
@@ -61,6 +63,13 @@ pub(super) fn run(
     })
 }
 
+/// The error of a word that is neither a module nor a file.
+fn unknown(word: &str, modules: &[(String, String)]) -> Error {
+    let hint = did_you_mean(word, modules.iter().map(|(name, _)| name.as_str()));
+    Error::argument(format!("there is no script and no module of recipes `{word}`"))
+        .hint(hint.unwrap_or_else(|| "`vmscript recipes` lists the recipes".to_string()))
+}
+
 /// Lists the recipes.
 pub(super) fn list(settings: &Settings, folders: &[PathBuf], color: bool) -> u8 {
     let session = Session::new(settings);
@@ -79,7 +88,7 @@ fn table(session: &Session, folders: &[PathBuf]) -> Result<Vec<Value>, Failure> 
         for recipe in session.recipes(&module, &import)?.into_iter().filter(crate::script::Recipe::is_command) {
             let names = recipe.parameters.iter().map(|field| format!(" {}", field.name.to_uppercase()));
             let command = format!("{module} {}{}", recipe.command_name(), names.collect::<String>());
-            let row = [("command", command), ("what it does", recipe.summary)];
+            let row = [("command", command), ("what it does", recipe::first_sentence(&recipe.summary).to_string())];
             rows.push(Value::Map(row.map(|(key, value)| (key.to_string(), value.into())).into_iter().collect::<Map>()));
         }
     }

@@ -41,7 +41,8 @@ pub fn record(object: &str, step: &str, took: Duration) {
     keep(object, step, took);
 }
 
-fn keep(object: &str, step: &str, took: Duration) {
+/// Keeps what something took that is no step for who watches.
+pub fn keep(object: &str, step: &str, took: Duration) {
     if WANTED.load(Ordering::Relaxed) {
         let timing = Timing { object: object.to_string(), step: step.to_string(), took };
         DONE.lock().unwrap_or_else(PoisonError::into_inner).push(timing);

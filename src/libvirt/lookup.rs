@@ -114,11 +114,18 @@ fn names<T>(all: Result<Vec<T>>, name: impl Fn(&T) -> &str) -> Vec<String> {
     all.unwrap_or_default().iter().map(|one| name(one).to_string()).collect()
 }
 
+/// More names than this are not told for one that is missing.
+const MOST_NAMES: usize = 8;
+
 pub(super) fn missing(kind: Kind, name: &str, listing: &str, names: &[String]) -> Error {
     let object = Object::new(kind, name);
     let error = Error::new(Code::NotFound, kind.area(), format!("there is no {object}")).about(object.plain());
     match did_you_mean(name, names.iter().map(String::as_str)) {
         Some(hint) => error.hint(hint),
-        None => error.hint(format!("`{listing}` lists what is there")),
+        None if names.is_empty() || names.len() > MOST_NAMES => error.hint(format!("`{listing}` lists what is there")),
+        None => {
+            let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+            error.hint(format!("`{listing}` lists what is there: {}", names.join(", ")))
+        }
     }
 }

@@ -99,6 +99,15 @@ fn recipes_are_commands_with_help_options_and_output_formats() {
     let wrong = run(&["vm", "lst"]);
     assert_eq!(wrong.status.code(), Some(1));
     assert!(text(&wrong.stderr).contains("'list'"), "{}", text(&wrong.stderr));
+    let module = run(&["vn", "list"]);
+    assert_eq!(module.status.code(), Some(1));
+    let told = "error: there is no script and no module of recipes `vn`\n  = hint: did you mean `vm`?\n";
+    assert_eq!(text(&module.stderr), told);
+    // What begins with `-` belongs to the command that is to run, unless it stands before it.
+    for words in [&["vm", "exec", "web", "--timeout", "1s", "ls", "-l"][..], &["vm", "exec", "web", "--", "ls"]] {
+        let told = text(&run(words).stderr);
+        assert!(told.starts_with("error: cannot use the agent of domain `web`"), "{told}");
+    }
     let other = Host::new();
     assert!(run(&["vm", "list", "-c", &other.uri()]).status.success());
     let missing = run(&["vm", "ip", "nobody"]);

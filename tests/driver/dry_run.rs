@@ -24,6 +24,7 @@ const READING: &[&str] = &[
     "pool refresh",
     "routing bird",
     "spec catalogue",
+    "spec documents",
     "spec load",
     "storage status",
     "vm console",

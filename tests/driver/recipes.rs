@@ -78,6 +78,40 @@ fn both_ages_of_the_home_labs_inventory_load() {
 }
 
 #[test]
+fn a_file_holds_several_documents_and_their_places() {
+    let host = Host::new();
+    let file = |vcpus: i32, memory: i32| {
+        let text = format!(
+            "name: first\nvcpus: 1\nmemory: 1 GiB\nseed: none\nboot_disk: {{ empty: true, size: 1 GiB }}\n---\n\
+             apiVersion: foundry.cofront.xyz/v1alpha1\nkind: VirtualMachine\nmetadata: {{ name: Second }}\nspec:\n  vcpus: {vcpus}\n\
+             \x20 memoryGiB: {memory}\n  bootDisk: {{ sizeGB: 10, empty: true }}\n\
+             \x20 networkInterfaces: [ {{ ip: 10.0.0.5/24, gateway: 10.0.0.1, bridge: br0 }} ]\n---\n"
+        );
+        std::fs::write(host.folder().join("both.yaml"), text).expect("written");
+    };
+    let run = |args: &[&str]| {
+        let output = host.command(args).output().expect("started");
+        (text(&output.stdout), text(&output.stderr), output.status.code())
+    };
+    file(2, 3);
+    let shown = run(&["vm", "render", "both.yaml", "--explain", "-o", "csv", "--columns", "name,field,value,from"]).0;
+    for row in ["first,vcpus,1,both.yaml:2", "second,vcpus,2,both.yaml:11", "second,memory,3 GiB,both.yaml:12"] {
+        assert!(shown.contains(row), "{row} is not in\n{shown}");
+    }
+    assert!(shown.contains(",both.yaml:13\r\n"), "the boot disk:\n{shown}");
+    file(0, 0);
+    let (_, told, code) = run(&["vm", "create", "both.yaml"]);
+    assert_eq!(code, Some(2), "{told}");
+    for part in
+        ["`vcpus` must be at least 1\n  --> both.yaml:11:10", "`memoryGiB` must be at least 1\n  --> both.yaml:12:14"]
+    {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+    std::fs::write(host.folder().join("both.yaml"), "---\n---\n").expect("written");
+    assert_eq!(run(&["vm", "create", "both.yaml"]).1, "error: both.yaml is empty\n");
+}
+
+#[test]
 fn what_only_ansible_knows_is_named_with_its_place() {
     let output = run(&["vm", "render", &file("homestead.yaml"), "--vars", &file("images.yaml")]);
     let told = text(&output.stderr);
@@ -102,21 +136,22 @@ fn all_mistakes_of_a_file_are_told_at_once() {
                 guest: { hostname: web, ssh_authorized_keys: [ nonsense ] }\nfirmware: efy\n";
     std::fs::write(host.folder().join("web.yaml"), spec).expect("written");
     let output = host.command(["vm", "create", "web.yaml"]).output().expect("started");
-    let told = text(&output.stderr);
+    // How far the arrow is indented depends on the number of the line.
+    let told = text(&output.stderr).replace("\n  -->", "\n -->");
     assert_eq!(output.status.code(), Some(2), "{told}");
     for part in [
-        "`Web` is no name of a machine\n  --> web.yaml:1:7",
-        "`vcpus` must be at least 1\n  --> web.yaml:2:8",
-        "a machine has no field `memroy`\n  --> web.yaml:3:1",
+        "`Web` is no name of a machine\n --> web.yaml:1:7",
+        "`vcpus` must be at least 1\n --> web.yaml:2:8",
+        "a machine has no field `memroy`\n --> web.yaml:3:1",
         "did you mean `memory`?",
         "the boot disk needs either `image` or `empty: true`",
-        "there are two disks `vdb`\n  --> web.yaml:7:15",
+        "there are two disks `vdb`\n --> web.yaml:7:15",
         "web.yaml:7:26",
-        "`10.0.0.300/24` is no address\n  --> web.yaml:9:16",
+        "`10.0.0.300/24` is no address\n --> web.yaml:9:16",
         "`vlan` must be from 1 to 4094",
-        "only one interface can have `pxe`\n  --> web.yaml:11:30",
+        "only one interface can have `pxe`\n --> web.yaml:11:30",
         "web.yaml:12:48",
-        "`efy` is no `firmware`\n  --> web.yaml:13:11",
+        "`efy` is no `firmware`\n --> web.yaml:13:11",
     ] {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }

@@ -169,7 +169,13 @@ pub(super) fn run(looks: &mut [Box<dyn Look + '_>], all: bool, options: WaitOpti
                     tracing::info!(elapsed = elapsed.as_secs_f64(), "{} is there", look.what());
                     if let Some(object) = fields.get("object").and_then(Value::as_str) {
                         let source = fields.get("source").and_then(Value::as_str).unwrap_or_default();
-                        timing::record(object, format!("wait for {} {source}", look.word()).trim_end(), elapsed);
+                        let step = format!("wait for {} {source}", look.word());
+                        // What was there at the first look was no step for anybody who watches.
+                        if polls > 1 {
+                            timing::record(object, step.trim_end(), elapsed);
+                        } else {
+                            timing::keep(object, step.trim_end(), elapsed);
+                        }
                     }
                     *slot = Some(Ok(complete(look.word(), fields, elapsed, polls)));
                     if !all {
