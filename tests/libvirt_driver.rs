@@ -160,7 +160,7 @@ fn a_missing_name_is_corrected() {
     assert_eq!(error.message, "there is no domain `websever`");
     assert_eq!(error.hints, ["did you mean `webserver`?"]);
     assert_eq!(host.network("defualt").expect_err("none").hints, ["did you mean `default`?"]);
-    assert_eq!(host.pool("zzz").expect_err("none").hints, ["`host.pools()` lists what is there: `default`, `images`"]);
+    assert_eq!(host.pool("zzz").expect_err("none").hints, ["`host.pools()` lists what is there: `images`"]);
     let pool = host.pool("images").expect("there");
     pool.create_volume(&volume("a.qcow2")).expect("created");
     assert_eq!(pool.volume("a.qcow").expect_err("none").hints, ["did you mean `a.qcow2`?"]);
