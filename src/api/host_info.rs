@@ -160,9 +160,10 @@ mod functions {
     /// Statistics of some domains in one call.
     ///
     /// The group `addresses` adds what libvirt's networks gave to each domain, `[#{ hwaddr, type, addr, prefix, hostname, network }]`, with one more call for each network, whatever the number of domains.
+    /// The group `labels` adds `labels` and `is_protected`, with one more call for each domain.
     ///
     /// Options:
-    /// * `groups`: what is asked for, a list of `state`, `cpu`, `balloon`, `vcpu`, `net`, `block`, `perf`, `iothread`, `memory`, `dirtyrate` and `addresses`; default is all but the last.
+    /// * `groups`: what is asked for, a list of `state`, `cpu`, `balloon`, `vcpu`, `net`, `block`, `perf`, `iothread`, `memory`, `dirtyrate`, `addresses` and `labels`; default is all but the last two.
     /// * `active`: `true` for running domains only, `false` for the others.
     /// * `name`: a name; `*` stands for any text and `?` for any letter.
     ///
@@ -172,8 +173,10 @@ mod functions {
     /// for stats in connect().domain_stats(#{ groups: ["state"], active: true, name: "w*" }) {
     ///     assert_eq(stats.state, "running");
     /// }
-    /// for vm in connect().domain_stats(#{ groups: ["state", "balloon", "vcpu", "addresses"] }) {
-    ///     print(`${vm.name} ${vm.state} ${vm.addresses.map(|one| one.addr)}`);
+    /// connect().domain("web").labels = #{ role: "web" };
+    /// for vm in connect().domain_stats(#{ groups: ["state", "balloon", "vcpu", "addresses", "labels"] }) {
+    ///     print(`${vm.name} ${vm.state} ${vm.balloon.maximum} ${vm.vcpu.current} ${vm.addresses.map(|one| one.addr)}`);
+    ///     assert_eq(vm.labels, if vm.name == "web" { #{ role: "web" } } else { #{} });
     /// }
     /// ```
     #[rhai_fn(name = "domain_stats", pure, return_raw)]

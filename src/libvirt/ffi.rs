@@ -9,6 +9,7 @@ mod agent;
 mod block;
 mod events;
 mod jobs;
+mod loops;
 mod net;
 mod stats;
 mod tune;
@@ -20,6 +21,7 @@ pub(super) use events::{
     on_node_device, on_pool, on_secret,
 };
 pub(super) use jobs::{RawCheckpoint, abort_job, backup_begin, job_stats, save};
+pub(super) use loops::{Transferring, start_event_loop};
 pub(super) use net::{RawBinding, RawPort};
 pub(super) use stats::{domain_stats, node_cpu, node_memory};
 pub(super) use tune::{CType, Family as TuneFamily, set_tuning, tuning};
@@ -33,7 +35,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_uint};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::{ptr, thread};
+use std::ptr;
 use virt::connect::Connect;
 use virt::domain::Domain;
 use virt::error::Error;
@@ -320,19 +322,4 @@ unsafe fn owned(text: *mut c_char) -> Result<String, Error> {
         libc::free(text.cast());
         Ok(copy)
     }
-}
-
-/// Starts libvirt's event loop on a thread of its own. It must run before the first connection is opened.
-pub(super) fn start_event_loop() -> Result<(), Error> {
-    // SAFETY: called once, before any connection is opened.
-    check(unsafe { sys::virEventRegisterDefaultImpl() })?;
-    let started = thread::Builder::new().name("events".to_string()).spawn(|| {
-        // SAFETY: the default implementation is registered, and only this thread runs it.
-        while unsafe { sys::virEventRunDefaultImpl() } >= 0 {}
-        tracing::warn!("libvirt's event loop has ended");
-    });
-    if let Err(error) = started {
-        tracing::warn!(%error, "libvirt's event loop cannot run");
-    }
-    Ok(())
 }

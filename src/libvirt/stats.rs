@@ -3,7 +3,7 @@
 use super::cause::Explain;
 use super::filter::Filter;
 use super::{Domain, Host, State, ffi};
-use crate::floor::{Error, Map, Result, Value, did_you_mean};
+use crate::floor::{Code, Error, Map, Result, Value, did_you_mean};
 use virt::sys;
 
 /// The groups of statistics by their names in libvirt's flat names.
@@ -22,6 +22,8 @@ const GROUPS: &[(&str, u32)] = &[
 
 /// Not libvirt's: what the networks of the host gave to the domains.
 const ADDRESSES: &str = "addresses";
+/// Not libvirt's either: what this program keeps in the metadata of each domain.
+const LABELS: &str = "labels";
 
 /// The entries of `balloon` that libvirt counts in KiB.
 const KIB: &[&str] =
@@ -29,7 +31,7 @@ const KIB: &[&str] =
 
 impl Host {
     /// Statistics of all domains that a filter lets through, by name, in one call; no groups means all of libvirt's. The
-    /// group `addresses` takes one more call for each network.
+    /// group `addresses` takes one more call for each network, `labels` one for each domain.
     pub fn domain_stats(&self, groups: &[&str], filter: &Filter) -> Result<Vec<Map>> {
         // A domain that is busy with a job is not waited for: it says less.
         let mut flags = sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
@@ -38,11 +40,15 @@ impl Host {
             Some(false) => flags |= sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE,
             None => {}
         }
-        let addresses = groups.contains(&ADDRESSES);
-        let nets = groups.contains(&"net");
-        // The addresses are found by the interfaces.
-        let groups: Vec<&str> = groups.iter().map(|group| if *group == ADDRESSES { "net" } else { *group }).collect();
-        let groups = numbers(&groups)?;
+        let [addresses, labels, nets, balloon, vcpu] =
+            [ADDRESSES, LABELS, "net", "balloon", "vcpu"].map(|one| groups.contains(&one));
+        // The addresses are found by the interfaces; without any group libvirt would tell all.
+        let groups = groups.iter().map(|group| match *group {
+            ADDRESSES => "net",
+            LABELS => "state",
+            group => group,
+        });
+        let groups = numbers(&groups.collect::<Vec<_>>())?;
         let ask = |flags| ffi::domain_stats(&self.raw(), &[], groups, flags);
         let found = ask(flags).or_else(|error| {
             // The test driver does not know `nowait`.
@@ -56,6 +62,12 @@ impl Host {
         found.retain(|(name, _)| filter.matches(name));
         found.sort_by(|a, b| a.0.cmp(&b.0));
         let mut found: Vec<Map> = found.into_iter().map(|(name, flat)| tree(Some(&name), flat)).collect();
+        for stats in &mut found {
+            self.add_sizes(stats, balloon, vcpu)?;
+        }
+        if labels {
+            self.add_labels(&mut found, filter)?;
+        }
         if addresses {
             self.add_addresses(&mut found)?;
             if !nets {
@@ -65,6 +77,43 @@ impl Host {
             }
         }
         Ok(found)
+    }
+
+    /// Adds the sizes that a driver tells of each domain only, such as libvirt's test driver.
+    fn add_sizes(&self, stats: &mut Map, balloon: bool, vcpu: bool) -> Result<()> {
+        let (balloon, vcpu) = (balloon && !stats.contains_key("balloon"), vcpu && !stats.contains_key("vcpu"));
+        let Some(name) = stats.get("name").and_then(Value::as_str).filter(|_| balloon || vcpu) else { return Ok(()) };
+        // It may be gone by now.
+        let Some(domain) = self.find_domain(name)? else { return Ok(()) };
+        let info = domain.info()?;
+        let bytes = |size| Value::Int(i64::try_from(size).unwrap_or(i64::MAX));
+        let mut add = |path: [&str; 2], value| plant(stats, &path.map(str::to_string), value);
+        if balloon {
+            add(["balloon", "current"], bytes(info.memory));
+            add(["balloon", "maximum"], bytes(info.max_memory));
+        }
+        if vcpu {
+            add(["vcpu", "current"], i64::from(info.vcpus).into());
+        }
+        Ok(())
+    }
+
+    fn add_labels(&self, stats: &mut [Map], filter: &Filter) -> Result<()> {
+        let domains = self.domains_where(filter)?;
+        for stats in stats {
+            let name = stats.get("name").and_then(Value::as_str);
+            let domain = domains.iter().find(|domain| Some(domain.name()) == name);
+            let record = match domain.map(Domain::record).transpose() {
+                // It is gone by now.
+                Err(error) if error.code == Code::NotFound => None,
+                record => record?,
+            };
+            let record = record.unwrap_or_default();
+            let labels = record.labels.into_iter().map(|(key, label)| (key, label.into())).collect();
+            stats.insert(LABELS.to_string(), Value::Map(labels));
+            stats.insert("is_protected".to_string(), record.protected.into());
+        }
+        Ok(())
     }
 }
 
@@ -78,7 +127,7 @@ impl Domain {
 }
 
 fn numbers(groups: &[&str]) -> Result<u32> {
-    let names = || GROUPS.iter().map(|(name, _)| *name).chain([ADDRESSES]);
+    let names = || GROUPS.iter().map(|(name, _)| *name).chain([ADDRESSES, LABELS]);
     groups.iter().try_fold(0, |all, group| {
         if let Some((_, number)) = GROUPS.iter().find(|(name, _)| name == group) {
             return Ok(all | number);

@@ -2,7 +2,7 @@
 
 use super::Volume;
 use super::cause::Explain;
-use super::ffi::{self, Received};
+use super::ffi::{self, Received, Transferring};
 use super::object::Object;
 use crate::floor::progress::Progress;
 use crate::floor::{Error, Result, interrupt};
@@ -49,10 +49,12 @@ impl Volume {
             return Err(Error::argument(format!("`{}` has {size} bytes: there is no offset {offset}", path.display())));
         }
         let sparse = sys::VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM;
-        let stream = self.stream(|stream| self.raw().upload(stream, offset, 0, sparse))?;
         let mut at = offset;
-        let sent = send_file(&stream, &file, path, &mut at, size, self.object(), &progress);
-        self.finish(stream, "upload to", sent).map_err(|mut error| {
+        let open = |stream: &Stream| self.raw().upload(stream, offset, 0, sparse);
+        let sent = self.through("upload to", open, |stream| {
+            send_file(stream, &file, path, &mut at, size, self.object(), &progress)
+        });
+        sent.map_err(|mut error| {
             let arrived = i64::try_from(at.saturating_sub(ON_THE_WAY).max(offset)).unwrap_or(i64::MAX);
             error.facts.insert("offset".to_string(), arrived.into());
             error
@@ -63,32 +65,33 @@ impl Volume {
     pub fn upload_bytes(&self, data: &[u8]) -> Result<Transfer> {
         let size = data.len() as u64;
         let progress = Progress::begin(&format!("upload {}", self.name()), Some(size));
-        let stream = self.stream(|stream| self.raw().upload(stream, 0, size, 0))?;
-        let mut done = 0;
-        let sent = data.chunks(CHUNK).try_for_each(|chunk| {
-            interrupt::check()?;
-            send(&stream, chunk, self.object())?;
-            done += chunk.len() as u64;
-            progress.at(done);
-            Ok(())
-        });
-        self.finish(stream, "upload to", sent.map(|()| Transfer { size, data: size }))
+        let open = |stream: &Stream| self.raw().upload(stream, 0, size, 0);
+        self.through("upload to", open, |stream| {
+            let mut done = 0;
+            for chunk in data.chunks(CHUNK) {
+                interrupt::check()?;
+                send(stream, chunk, self.object())?;
+                done += chunk.len() as u64;
+                progress.at(done);
+            }
+            Ok(Transfer { size, data: size })
+        })
     }
 
     /// So many bytes of it from a place on, or less at its end.
     pub fn read(&self, at: u64, length: u64) -> Result<Vec<u8>> {
-        let stream = self.stream(|stream| self.raw().download(stream, at, length, 0))?;
-        let mut found = Vec::new();
-        let mut buffer = vec![0; CHUNK];
-        let read = loop {
-            match ffi::receive(&stream, &mut buffer).explain("download", self.object()) {
-                Ok(Received::Data(0)) => break Ok(Transfer { size: length, data: found.len() as u64 }),
-                Ok(Received::Data(got)) => found.extend(&buffer[..got]),
-                Ok(Received::Hole(hole)) => found.resize(found.len() + usize::try_from(hole).unwrap_or_default(), 0),
-                Err(error) => break Err(error),
+        let open = |stream: &Stream| self.raw().download(stream, at, length, 0);
+        self.through("download", open, |stream| {
+            let mut found = Vec::new();
+            let mut buffer = vec![0; CHUNK];
+            loop {
+                match ffi::receive(stream, &mut buffer).explain("download", self.object())? {
+                    Received::Data(0) => return Ok(found),
+                    Received::Data(got) => found.extend(&buffer[..got]),
+                    Received::Hole(hole) => found.resize(found.len() + usize::try_from(hole).unwrap_or_default(), 0),
+                }
             }
-        };
-        self.finish(stream, "download", read).map(|_| found)
+        })
     }
 
     /// Writes it to a file of this machine, which appears when it is complete.
@@ -106,12 +109,12 @@ impl Volume {
         let size = self.raw().info_flags(sys::VIR_STORAGE_VOL_GET_PHYSICAL).ok().map(|info| info.allocation);
         let progress = Progress::begin(&format!("download {}", self.name()), size);
         let file = File::options().write(true).create(true).truncate(!resume).open(&part).map_err(unwritable)?;
-        let mut at = file.metadata().map_err(unwritable)?.len();
+        let start = file.metadata().map_err(unwritable)?.len();
+        let mut at = start;
         let sparse = sys::VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM;
-        let done = self.stream(|stream| self.raw().download(stream, at, 0, sparse)).and_then(|stream| {
-            let received = receive_file(&stream, &file, path, &mut at, self.object(), &progress);
-            self.finish(stream, "download", received)
-        });
+        let open = |stream: &Stream| self.raw().download(stream, start, 0, sparse);
+        let done = self
+            .through("download", open, |stream| receive_file(stream, &file, path, &mut at, self.object(), &progress));
         // A hole at the end is not written by anything else.
         let done = file.set_len(at).map_err(unwritable).and(done);
         match done.and_then(|moved| fs::rename(&part, path).map(|()| moved).map_err(unwritable)) {
@@ -139,8 +142,9 @@ impl Volume {
         }
         let end = if whole { size } else { size.min(HEAD) };
         let progress = Progress::begin(&format!("compare {}", self.name()), Some(end));
-        let stream =
-            self.stream(|stream| self.raw().download(stream, 0, end, sys::VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM))?;
+        let sparse = sys::VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM;
+        let stream = self.stream(|stream| self.raw().download(stream, 0, end, sparse))?;
+        let _transferring = Transferring::begin();
         let same = compare(&stream, &file, path, self.object(), &progress)?;
         if same {
             stream.finish().explain("download", self.object())?;
@@ -157,9 +161,16 @@ impl Volume {
         Ok(stream)
     }
 
-    /// Ends a transfer: only now libvirt says whether all has arrived.
-    fn finish(&self, stream: Stream, doing: &str, moved: Result<Transfer>) -> Result<Transfer> {
-        match moved {
+    /// Opens a stream, moves data through it, and ends it: only then libvirt says whether all has arrived.
+    fn through<T>(
+        &self,
+        doing: &str,
+        open: impl FnOnce(&Stream) -> Result<(), VirtError>,
+        moving: impl FnOnce(&Stream) -> Result<T>,
+    ) -> Result<T> {
+        let stream = self.stream(open)?;
+        let _transferring = Transferring::begin();
+        match moving(&stream) {
             Ok(moved) => stream.finish().explain(doing, self.object()).map(|()| moved),
             Err(error) => {
                 // The error at hand says more than whatever the abortion may meet.
