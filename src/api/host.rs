@@ -5,7 +5,7 @@ use crate::floor::{Options, Result};
 use crate::libvirt::Filter;
 use crate::schema::Kind;
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Map, Module};
+use rhai::{Array, Dynamic, FnPtr, Map, Module};
 
 pub(super) fn module() -> Module {
     exported_module!(functions)
@@ -87,6 +87,23 @@ mod functions {
         Ok(Context::of(&call).connect(uri.as_deref(), read_only)?)
     }
 
+    /// Connects to the host of a URI, calls a function with it, and closes the connection afterwards, whether the function
+    /// succeeds or fails. Gives what the function gives. The connection is not shared with others.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let names = connect("test:///default", |host| host.domains().map(|vm| vm.name));
+    /// assert_eq(names, ["test"]);
+    /// ```
+    #[rhai_fn(name = "connect", return_raw)]
+    pub fn connect_for(call: NativeCallContext, uri: &str, body: FnPtr) -> RhaiResultOf<Dynamic> {
+        let host = Context::of(&call).connect_anew(uri)?;
+        let done = body.call_within_context::<Dynamic>(&call, (host.clone(),));
+        host.close();
+        done
+    }
+
     /// The URI that libvirt made of the one given.
     ///
     /// # Example
@@ -121,6 +138,53 @@ mod functions {
     #[rhai_fn(get = "version", pure, return_raw)]
     pub fn version(host: &mut Host) -> RhaiResultOf<String> {
         Ok(host.version()?)
+    }
+
+    /// Closes the connection: the host and all that was had from it say so when they are used. The next `connect()` makes
+    /// a new one; closing what is closed does nothing.
+    ///
+    /// libvirt's daemon sees the end of the connection when no variable holds anything from it any more.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect();
+    /// let vm = host.domain("web");
+    /// host.close();
+    /// try {
+    ///     vm.destroy();
+    ///     throw "it was closed";
+    /// } catch (err) {
+    ///     assert_eq(err.code, "invalid-state");
+    /// }
+    /// assert_eq(connect().domain("web").state, "running");
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn close(host: &mut Host) -> RhaiResultOf<()> {
+        host.close();
+        Ok(())
+    }
+
+    /// Makes the connection anew, whether it stands, was lost or was closed. Domains, volumes and all else that was had from
+    /// it go on over the new one, and so do subscriptions to events.
+    ///
+    /// A connection that was lost comes back by itself as soon as it is used and the daemon answers; this is for one that was
+    /// closed, and for a daemon that is another one now.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect();
+    /// let vm = host.domain("web");
+    /// host.close();
+    /// assert(!host.is_alive);
+    /// host.reconnect();
+    /// assert(host.is_alive);
+    /// assert_eq(vm.state, "running");
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn reconnect(host: &mut Host) -> RhaiResultOf<()> {
+        Ok(host.reconnect()?)
     }
 
     /// The version of libvirt on the host, such as `9.0.0`.

@@ -173,7 +173,8 @@ mod functions {
     /// for stats in connect().domain_stats(#{ groups: ["state"], active: true, name: "w*" }) {
     ///     assert_eq(stats.state, "running");
     /// }
-    /// connect().domain("web").labels = #{ role: "web" };
+    /// let web = connect().domain("web");
+    /// web.labels = #{ role: "web" };
     /// for vm in connect().domain_stats(#{ groups: ["state", "balloon", "vcpu", "addresses", "labels"] }) {
     ///     print(`${vm.name} ${vm.state} ${vm.balloon.maximum} ${vm.vcpu.current} ${vm.addresses.map(|one| one.addr)}`);
     ///     assert_eq(vm.labels, if vm.name == "web" { #{ role: "web" } } else { #{} });

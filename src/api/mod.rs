@@ -119,8 +119,7 @@ impl Context {
     /// The connection to a host, `None` being the default one. A session has one for each URI: recipes that call each
     /// other do not connect anew. A connection that died is replaced.
     fn connect(&self, uri: Option<&str>, read_only: bool) -> Result<Host, Error> {
-        let uri = uri.or(self.uri.as_deref());
-        let uri = uri.map(|uri| self.aliases.get(uri).map_or(uri, String::as_str));
+        let uri = uri.or(self.uri.as_deref()).map(|uri| self.meant(uri));
         let known = || {
             let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
             hosts.retain(|(_, _, host)| host.is_alive());
@@ -138,6 +137,16 @@ impl Context {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         hosts.push((uri.map(str::to_string), read_only, host.clone()));
         Ok(host)
+    }
+
+    /// A connection to the host of a URI that nobody else uses.
+    fn connect_anew(&self, uri: &str) -> Result<Host, Error> {
+        Host::connect(Some(self.meant(uri)))
+    }
+
+    /// The URI that an alias stands for, or the URI itself.
+    fn meant<'u>(&'u self, uri: &'u str) -> &'u str {
+        self.aliases.get(uri).map_or(uri, String::as_str)
     }
 }
 

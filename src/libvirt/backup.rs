@@ -28,13 +28,13 @@ impl Domain {
         let made = Made::Checkpoint { domain: self.name().to_string(), uuid: self.uuid()?, name: name.clone() };
         undo::record(self.host(), made, || {
             let object = Object::new(Kind::Checkpoint, &name);
-            Ok(Checkpoint::new(RawCheckpoint::create(&self.raw(), &xml).explain("create", &object)?))
+            Ok(Checkpoint::new(RawCheckpoint::create(&self.raw()?, &xml).explain("create", &object)?))
         })
     }
 
     /// Its checkpoints, parents before their children.
     pub fn checkpoints(&self) -> Result<Vec<Checkpoint>> {
-        let found = RawCheckpoint::list(&self.raw()).explain("list the checkpoints of", self.object())?;
+        let found = RawCheckpoint::list(&self.raw()?).explain("list the checkpoints of", self.object())?;
         Ok(found.into_iter().map(Checkpoint::new).collect())
     }
 
@@ -56,7 +56,7 @@ impl Domain {
     pub fn backup(&self, xml: &str, checkpoint: Option<&str>, timeout: Duration) -> Result<()> {
         let events = self.host().events(&[EventKind::JobCompleted])?;
         let uuid = self.uuid()?;
-        ffi::backup_begin(&self.raw(), xml, checkpoint).explain("back up", self.object())?;
+        ffi::backup_begin(&self.raw()?, xml, checkpoint).explain("back up", self.object())?;
         let begin = Instant::now();
         loop {
             while let Some(event) = events.try_next() {
@@ -80,7 +80,7 @@ impl Domain {
     }
 
     fn backup_ended(&self) -> Result<()> {
-        let (_, job) = ffi::job_stats(&self.raw(), true).explain("ask for the last job of", self.object())?;
+        let (_, job) = ffi::job_stats(&self.raw()?, true).explain("ask for the last job of", self.object())?;
         if job.get("success") != Some(&Value::Bool(false)) {
             return Ok(());
         }

@@ -74,7 +74,7 @@ impl Domain {
             | flag(options.reuse_external, sys::VIR_DOMAIN_BLOCK_COPY_REUSE_EXT)
             // A domain with a definition takes such a job only if that may be lost with the domain.
             | sys::VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB;
-        ffi::block_copy(&self.raw(), disk, xml, options.bandwidth, flags)
+        ffi::block_copy(&self.raw()?, disk, xml, options.bandwidth, flags)
             .explain(&format!("copy the disk `{disk}` of"), self.object())?;
         if !options.wait {
             return Ok(());
@@ -91,7 +91,7 @@ impl Domain {
         let flags = if active { sys::VIR_DOMAIN_BLOCK_COMMIT_ACTIVE } else { 0 }
             | if options.delete { sys::VIR_DOMAIN_BLOCK_COMMIT_DELETE } else { 0 };
         let (base, top) = (options.base.as_deref(), options.top.as_deref());
-        ffi::block_commit(&self.raw(), disk, base, top, options.bandwidth, flags)
+        ffi::block_commit(&self.raw()?, disk, base, top, options.bandwidth, flags)
             .explain(&format!("commit the disk `{disk}` of"), self.object())?;
         if !options.wait {
             return Ok(());
@@ -103,14 +103,14 @@ impl Domain {
     /// Copies what a disk stands on into the disk, so that it stands alone, or on `base`.
     pub fn block_pull(&self, disk: &str, options: &BlockJobOptions) -> Result<()> {
         let events = self.job_events()?;
-        ffi::block_rebase(&self.raw(), disk, options.base.as_deref(), options.bandwidth)
+        ffi::block_rebase(&self.raw()?, disk, options.base.as_deref(), options.bandwidth)
             .explain(&format!("pull the disk `{disk}` of"), self.object())?;
         if options.wait { self.wait_block_job(disk, &events, options.timeout, false) } else { Ok(()) }
     }
 
     /// What a disk is busy with, if it is.
     pub fn block_job(&self, disk: &str) -> Result<Option<BlockJob>> {
-        let info = ffi::block_job_info(&self.raw(), disk)
+        let info = ffi::block_job_info(&self.raw()?, disk)
             .explain(&format!("ask for the job of the disk `{disk}` of"), self.object())?;
         Ok(info.map(|info| BlockJob {
             kind: match info.kind {
@@ -131,7 +131,7 @@ impl Domain {
     pub fn end_block_job(&self, disk: &str, pivot: bool) -> Result<()> {
         let flags = if pivot { sys::VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT } else { 0 };
         let doing = if pivot { "go over to the result of the job of" } else { "end the job of" };
-        ffi::block_job_abort(&self.raw(), disk, flags).explain(&format!("{doing} the disk `{disk}` of"), self.object())
+        ffi::block_job_abort(&self.raw()?, disk, flags).explain(&format!("{doing} the disk `{disk}` of"), self.object())
     }
 
     fn job_events(&self) -> Result<Events> {

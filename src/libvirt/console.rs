@@ -57,9 +57,9 @@ impl Domain {
         if device.is_some_and(|name| name.contains('\0')) {
             return Err(Error::argument("a name cannot hold a NUL byte"));
         }
-        let stream = Stream::new(&self.host().raw(), 0).explain("open a stream for", self.object())?;
+        let stream = Stream::new(&self.host().raw()?, 0).explain("open a stream for", self.object())?;
         let flags = if force { sys::VIR_DOMAIN_CONSOLE_FORCE } else { 0 };
-        self.raw().open_console(device, &stream, flags).explain("open the console of", self.object())?;
+        self.raw()?.open_console(device, &stream, flags).explain("open the console of", self.object())?;
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (reader, sink) = (stream.clone(), Arc::clone(&seen));
         let reading = move || read_all(&reader, &sink);

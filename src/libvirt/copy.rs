@@ -35,7 +35,7 @@ impl Pool {
         let copied = record(self.host(), made, || {
             timing::timed(&object.plain(), "copy", || {
                 self.making(&object, || {
-                    StorageVol::create_xml_from(&self.raw(), xml, &base.raw(), 0).explain("create", &object)
+                    StorageVol::create_xml_from(&self.raw()?, xml, &base.raw()?, 0).explain("create", &object)
                 })
             })
         });
@@ -43,7 +43,7 @@ impl Pool {
             self.settle()?;
             match grow {
                 Some(capacity) if thick => while_busy(self.host(), || {
-                    volume.raw().resize(capacity, sys::VIR_STORAGE_VOL_RESIZE_ALLOCATE).explain("resize", &object)
+                    volume.raw()?.resize(capacity, sys::VIR_STORAGE_VOL_RESIZE_ALLOCATE).explain("resize", &object)
                 })?,
                 Some(capacity) => volume.resize(capacity, false)?,
                 None => {}

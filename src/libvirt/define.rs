@@ -19,9 +19,10 @@ impl Host {
     pub fn define_domain(&self, xml: &str) -> Result<Domain> {
         let object = self.absent(Kind::Domain, xml)?;
         self.making(&object, xml, Self::domain_of_uuid, |xml| {
+            let host = self.raw()?;
             let raw = validated(
-                || self.raw().define_domain_xml_flags(xml, sys::VIR_DOMAIN_DEFINE_VALIDATE),
-                || self.raw().define_domain_xml(xml),
+                || host.define_domain_xml_flags(xml, sys::VIR_DOMAIN_DEFINE_VALIDATE),
+                || host.define_domain_xml(xml),
             );
             Domain::new(self, raw.explain("define", &object)?)
         })
@@ -32,9 +33,10 @@ impl Host {
         let object = self.absent(Kind::Domain, xml)?;
         let before = Wiring::read(xml)?.leases(self);
         let domain = self.making(&object, xml, Self::domain_of_uuid, |xml| {
+            let host = self.raw()?;
             let raw = validated(
-                || self.raw().create_domain_xml(xml, sys::VIR_DOMAIN_START_VALIDATE),
-                || self.raw().create_domain_xml(xml, sys::VIR_DOMAIN_NONE),
+                || host.create_domain_xml(xml, sys::VIR_DOMAIN_START_VALIDATE),
+                || host.create_domain_xml(xml, sys::VIR_DOMAIN_NONE),
             );
             Domain::new(self, raw.explain("create", &object)?)
         })?;
@@ -46,8 +48,8 @@ impl Host {
     pub fn define_network(&self, xml: &str) -> Result<Network> {
         let object = self.absent(Kind::Network, xml)?;
         self.making(&object, xml, Self::network_of_uuid, |xml| {
-            let raw =
-                validated(|| ffi::define_network_validated(&self.raw(), xml), || self.raw().define_network_xml(xml));
+            let host = self.raw()?;
+            let raw = validated(|| ffi::define_network_validated(&host, xml), || host.define_network_xml(xml));
             Network::new(self, raw.explain("define", &object)?)
         })
     }
@@ -56,8 +58,8 @@ impl Host {
     pub fn create_network(&self, xml: &str) -> Result<Network> {
         let object = self.absent(Kind::Network, xml)?;
         self.making(&object, xml, Self::network_of_uuid, |xml| {
-            let raw =
-                validated(|| ffi::create_network_validated(&self.raw(), xml), || self.raw().create_network_xml(xml));
+            let host = self.raw()?;
+            let raw = validated(|| ffi::create_network_validated(&host, xml), || host.create_network_xml(xml));
             Network::new(self, raw.explain("create", &object)?)
         })
     }
@@ -66,9 +68,10 @@ impl Host {
     pub fn define_pool(&self, xml: &str) -> Result<Pool> {
         let object = self.absent(Kind::Pool, xml)?;
         self.making(&object, xml, Self::pool_of_uuid, |xml| {
+            let host = self.raw()?;
             let raw = validated(
-                || self.raw().define_storage_pool_xml(xml, sys::VIR_STORAGE_POOL_DEFINE_VALIDATE),
-                || self.raw().define_storage_pool_xml(xml, 0),
+                || host.define_storage_pool_xml(xml, sys::VIR_STORAGE_POOL_DEFINE_VALIDATE),
+                || host.define_storage_pool_xml(xml, 0),
             );
             Pool::new(self, raw.explain("define", &object)?)
         })
@@ -78,7 +81,7 @@ impl Host {
     pub fn create_pool(&self, xml: &str) -> Result<Pool> {
         let object = self.absent(Kind::Pool, xml)?;
         self.making(&object, xml, Self::pool_of_uuid, |xml| {
-            let raw = self.raw().create_storage_pool_xml(xml, sys::VIR_STORAGE_POOL_CREATE_NORMAL);
+            let raw = self.raw()?.create_storage_pool_xml(xml, sys::VIR_STORAGE_POOL_CREATE_NORMAL);
             Pool::new(self, raw.explain("create", &object)?)
         })
     }
@@ -126,7 +129,7 @@ impl Pool {
         undo::record(self.host(), made, || {
             timing::timed(&object.plain(), "create", || {
                 let volume =
-                    self.making(&object, || StorageVol::create_xml(&self.raw(), xml, 0).explain("create", &object))?;
+                    self.making(&object, || StorageVol::create_xml(&self.raw()?, xml, 0).explain("create", &object))?;
                 verify::is_as_defined_in_size(&volume, xml)?;
                 Ok(volume)
             })

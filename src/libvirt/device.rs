@@ -45,7 +45,7 @@ impl Domain {
     pub fn attach_device(&self, xml: &str, apply: Apply) -> Result<()> {
         while_busy(self.host(), || {
             let flags = self.affects(apply)?;
-            self.raw().attach_device_flags(xml, flags).explain(&format!("attach {} to", named(xml)), self.object())
+            self.raw()?.attach_device_flags(xml, flags).explain(&format!("attach {} to", named(xml)), self.object())
         })
     }
 
@@ -53,7 +53,7 @@ impl Domain {
     pub fn detach_device(&self, device: &str, apply: Apply) -> Result<()> {
         self.wherever(device, apply, |xml, flags| {
             let doing = format!("detach {} from", named(xml));
-            while_busy(self.host(), || self.raw().detach_device_flags(xml, flags).explain(&doing, self.object()))?;
+            while_busy(self.host(), || self.raw()?.detach_device_flags(xml, flags).explain(&doing, self.object()))?;
             if flags == sys::VIR_DOMAIN_AFFECT_LIVE { self.wait_detached(xml) } else { Ok(()) }
         })
     }
@@ -62,7 +62,7 @@ impl Domain {
     pub fn update_device(&self, xml: &str, apply: Apply) -> Result<()> {
         repeatedly(self.host(), || {
             let flags = self.affects(apply)?;
-            self.raw().update_device_flags(xml, flags).explain(&format!("update {} of", named(xml)), self.object())
+            self.raw()?.update_device_flags(xml, flags).explain(&format!("update {} of", named(xml)), self.object())
         })
     }
 
@@ -100,7 +100,7 @@ impl Domain {
     pub fn set_memory(&self, bytes: u64, apply: Apply) -> Result<()> {
         repeatedly(self.host(), || {
             let flags = self.affects(apply)?;
-            self.raw().set_memory_flags(bytes / 1024, flags).map(drop).explain("set the memory of", self.object())?;
+            self.raw()?.set_memory_flags(bytes / 1024, flags).map(drop).explain("set the memory of", self.object())?;
             verify::has_memory(self, bytes, flags)
         })
     }
@@ -109,7 +109,7 @@ impl Domain {
     pub fn set_max_memory(&self, bytes: u64) -> Result<()> {
         let flags = sys::VIR_DOMAIN_AFFECT_CONFIG | sys::VIR_DOMAIN_MEM_MAXIMUM;
         repeatedly(self.host(), || {
-            let done = self.raw().set_memory_flags(bytes / 1024, flags).map(drop);
+            let done = self.raw()?.set_memory_flags(bytes / 1024, flags).map(drop);
             done.explain("set the maximum memory of", self.object())
         })?;
         verify::has_max_memory(self, bytes)
@@ -119,7 +119,7 @@ impl Domain {
     pub fn set_vcpus(&self, count: u32, apply: Apply) -> Result<()> {
         repeatedly(self.host(), || {
             let flags = self.affects(apply)?;
-            self.raw().set_vcpus_flags(count, flags).map(drop).explain("set the processors of", self.object())?;
+            self.raw()?.set_vcpus_flags(count, flags).map(drop).explain("set the processors of", self.object())?;
             verify::has_vcpus(self, count, flags)
         })
     }
@@ -128,7 +128,7 @@ impl Domain {
     pub fn set_max_vcpus(&self, count: u32) -> Result<()> {
         let flags = sys::VIR_DOMAIN_AFFECT_CONFIG | sys::VIR_DOMAIN_VCPU_MAXIMUM;
         repeatedly(self.host(), || {
-            let done = self.raw().set_vcpus_flags(count, flags).map(drop);
+            let done = self.raw()?.set_vcpus_flags(count, flags).map(drop);
             done.explain("set the maximum processors of", self.object())
         })?;
         verify::has_vcpus(self, count, flags)
@@ -137,7 +137,7 @@ impl Domain {
     /// Makes a disk of the running domain as large as this many bytes.
     pub fn block_resize(&self, disk: &str, bytes: u64) -> Result<()> {
         repeatedly(self.host(), || {
-            self.raw()
+            self.raw()?
                 .block_resize(disk, bytes, sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES)
                 .map(drop)
                 .explain(&format!("resize the disk `{disk}` of"), self.object())
@@ -149,7 +149,7 @@ impl Domain {
     pub fn set_iotune(&self, disk: &str, limits: &[(&str, u64)], apply: Apply) -> Result<()> {
         repeatedly(self.host(), || {
             let flags = self.affects(apply)?;
-            ffi::set_block_io_tune(&self.raw(), disk, limits, flags)
+            ffi::set_block_io_tune(&self.raw()?, disk, limits, flags)
                 .explain(&format!("limit the disk `{disk}` of"), self.object())
         })
     }
@@ -216,7 +216,7 @@ impl Domain {
         device.nodes.extend(new.map(Node::Elem));
         let xml = xml::to_string(&device);
         repeatedly(self.host(), || {
-            self.raw().update_device_flags(&xml, flags).explain(&format!("update {} of", named(&xml)), self.object())
+            self.raw()?.update_device_flags(&xml, flags).explain(&format!("update {} of", named(&xml)), self.object())
         })
     }
 

@@ -48,43 +48,43 @@ impl Domain {
 
     /// Its UUID.
     pub fn uuid(&self) -> Result<String> {
-        self.raw().uuid_string().explain("ask for the UUID of", &self.object)
+        self.raw()?.uuid_string().explain("ask for the UUID of", &self.object)
     }
 
     /// Its number while it runs.
     pub fn id(&self) -> Option<u32> {
-        self.raw().id()
+        self.raw().ok()?.id()
     }
 
     /// Its state and how it came to it.
     pub fn state(&self) -> Result<State> {
-        let (number, reason) = ffi::domain_state(&self.raw()).explain("ask for the state of", &self.object)?;
+        let (number, reason) = ffi::domain_state(&self.raw()?).explain("ask for the state of", &self.object)?;
         Ok(State::new(number, reason))
     }
 
     /// Whether it runs, be it paused.
     pub fn is_active(&self) -> Result<bool> {
-        self.raw().is_active().explain("ask for the state of", &self.object)
+        self.raw()?.is_active().explain("ask for the state of", &self.object)
     }
 
     /// Whether it stays when it stops.
     pub fn is_persistent(&self) -> Result<bool> {
-        self.raw().is_persistent().explain("ask for the state of", &self.object)
+        self.raw()?.is_persistent().explain("ask for the state of", &self.object)
     }
 
     /// Whether it starts with the host.
     pub fn autostart(&self) -> Result<bool> {
-        self.raw().autostart().explain("ask for the autostart of", &self.object)
+        self.raw()?.autostart().explain("ask for the autostart of", &self.object)
     }
 
     /// Sets whether it starts with the host.
     pub fn set_autostart(&self, on: bool) -> Result<()> {
-        repeatedly(&self.host, || self.raw().set_autostart(on).explain("set the autostart of", &self.object))
+        repeatedly(&self.host, || self.raw()?.set_autostart(on).explain("set the autostart of", &self.object))
     }
 
     /// Its sizes.
     pub fn info(&self) -> Result<DomainInfo> {
-        let info = self.raw().info().explain("ask for the sizes of", &self.object)?;
+        let info = self.raw()?.info().explain("ask for the sizes of", &self.object)?;
         Ok(DomainInfo {
             max_memory: info.max_mem.saturating_mul(1024),
             memory: info.memory.saturating_mul(1024),
@@ -95,12 +95,12 @@ impl Domain {
 
     /// Its XML: the running domain's if it runs, else the definition's.
     pub fn xml(&self) -> Result<String> {
-        self.raw().xml_desc(0).explain("read the XML of", &self.object)
+        self.raw()?.xml_desc(0).explain("read the XML of", &self.object)
     }
 
     /// The XML that its next start will use.
     pub fn inactive_xml(&self) -> Result<String> {
-        self.raw().xml_desc(sys::VIR_DOMAIN_XML_INACTIVE).explain("read the XML of", &self.object)
+        self.raw()?.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE).explain("read the XML of", &self.object)
     }
 
     /// Stops and undefines it, and is content if it is gone already.
@@ -152,11 +152,11 @@ impl Domain {
 
     /// What one source knows, asked without a look at the agent's channel first.
     pub(super) fn ask_now(&self, source: Source) -> Result<Vec<Interface>> {
-        ffi::interface_addresses(&self.raw(), source)
+        ffi::interface_addresses(&self.raw()?, source)
             .explain(&format!("ask for the {} addresses of", source.word()), &self.object)
     }
 
-    pub(super) fn raw(&self) -> virt::domain::Domain {
+    pub(super) fn raw(&self) -> Result<virt::domain::Domain> {
         self.raw.get(self.host.link(), |connect, raw| connect.lookup_domain_by_uuid_string(&raw.uuid_string()?))
     }
 

@@ -208,7 +208,7 @@ impl Host {
         let (sender, receiver) = mpsc::channel();
         self.hub().listeners().push((kinds.to_vec(), sender));
         for kind in kinds {
-            self.hub().register(&self.raw(), *kind).explain("subscribe to events of", self.object())?;
+            self.hub().register(&self.raw()?, *kind).explain("subscribe to events of", self.object())?;
         }
         Ok(Events { receiver, about: None })
     }
@@ -267,22 +267,20 @@ impl Hub {
         Ok(())
     }
 
-    /// Registers anew what was registered on a connection that was lost.
-    pub(super) fn renew(&self, old: &Connect, new: &Connect) {
-        let kinds: Vec<EventKind> = self.registered().keys().copied().collect();
-        self.end(old);
+    /// Registers on a connection what was registered on the one before.
+    pub(super) fn resume(&self, connect: &Connect) {
+        let kinds = std::mem::take(&mut *self.registered()).into_keys();
         for kind in kinds {
-            if let Err(error) = self.register(new, kind) {
+            if let Err(error) = self.register(connect, kind) {
                 tracing::warn!(kind = kind.word(), libvirt = error.message(), "no more events of this kind");
             }
         }
     }
 
     /// Ends all registrations, without which the connection would never be closed.
-    pub(super) fn end(&self, connect: &Connect) {
-        let registered = std::mem::take(&mut *self.registered());
-        for (kind, id) in registered {
-            match (place(kind), id) {
+    pub(super) fn pause(&self, connect: &Connect) {
+        for (kind, id) in self.registered().iter_mut() {
+            match (place(*kind), id.take()) {
                 (_, None) | (Place::Host, _) => {}
                 (Place::Domain(_), Some(id)) => ffi::off_domain(connect, id),
                 (Place::Network, Some(id)) => ffi::off_network(connect, id),

@@ -55,7 +55,7 @@ impl Host {
                 sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE,
                 sys::VIR_CONNECT_LIST_DOMAINS_NO_MANAGEDSAVE,
             );
-        let found = self.raw().list_all_domains(flags).explain("list the domains of", self.object())?;
+        let found = self.raw()?.list_all_domains(flags).explain("list the domains of", self.object())?;
         let mut all = found.into_iter().map(|raw| Domain::new(self, raw)).collect::<Result<Vec<_>>>()?;
         all.retain(|one| filter.matches(one.name()));
         if !filter.labels.is_empty() {
@@ -88,7 +88,7 @@ impl Host {
                     sys::VIR_CONNECT_LIST_NETWORKS_AUTOSTART,
                     sys::VIR_CONNECT_LIST_NETWORKS_NO_AUTOSTART,
                 );
-        let found = self.raw().list_all_networks(flags).explain("list the networks of", self.object())?;
+        let found = self.raw()?.list_all_networks(flags).explain("list the networks of", self.object())?;
         let mut all = found.into_iter().map(|raw| Network::new(self, raw)).collect::<Result<Vec<_>>>()?;
         all.retain(|one| filter.matches(one.name()));
         Ok(sorted(all, Network::name))
@@ -109,7 +109,7 @@ impl Host {
             sys::VIR_CONNECT_LIST_STORAGE_POOLS_AUTOSTART,
             sys::VIR_CONNECT_LIST_STORAGE_POOLS_NO_AUTOSTART,
         );
-        let found = self.raw().list_all_storage_pools(flags).explain("list the pools of", self.object())?;
+        let found = self.raw()?.list_all_storage_pools(flags).explain("list the pools of", self.object())?;
         let mut all = found.into_iter().map(|raw| Pool::new(self, raw)).collect::<Result<Vec<_>>>()?;
         all.retain(|one| filter.matches(one.name()));
         Ok(sorted(all, Pool::name))

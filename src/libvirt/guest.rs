@@ -52,7 +52,7 @@ impl Domain {
         self.agent_is_there()?;
         let seconds = i32::try_from(timeout.as_secs()).unwrap_or(i32::MAX).max(1);
         let answer = self
-            .raw()
+            .raw()?
             .qemu_agent_command(&command.to_string(), seconds, 0)
             .explain("use the agent of", self.object())?;
         let mut answer: Json = serde_json::from_str(&answer).map_err(|error| self.nonsense(&error.to_string()))?;
@@ -152,26 +152,26 @@ impl Domain {
     /// What the agent tells of its guest: operating system, host name, time zone, users, file systems, disks, interfaces.
     pub fn guest_info(&self) -> Result<Map> {
         self.agent_is_there()?;
-        let flat = ffi::guest_info(&self.raw()).explain("ask for the guest of", self.object())?;
+        let flat = ffi::guest_info(&self.raw()?).explain("ask for the guest of", self.object())?;
         Ok(tree(None, flat))
     }
 
     /// Freezes the guest's file systems so that its disks can be copied; gives their number.
     pub fn fs_freeze(&self) -> Result<u64> {
         self.agent_is_there()?;
-        ffi::fs_freeze(&self.raw()).map(|count| count as u64).explain("freeze the file systems of", self.object())
+        ffi::fs_freeze(&self.raw()?).map(|count| count as u64).explain("freeze the file systems of", self.object())
     }
 
     /// Thaws the guest's file systems; gives their number.
     pub fn fs_thaw(&self) -> Result<u64> {
         self.agent_is_there()?;
-        ffi::fs_thaw(&self.raw()).map(|count| count as u64).explain("thaw the file systems of", self.object())
+        ffi::fs_thaw(&self.raw()?).map(|count| count as u64).explain("thaw the file systems of", self.object())
     }
 
     /// Has the guest tell its disks what it does not use.
     pub fn fs_trim(&self) -> Result<()> {
         self.agent_is_there()?;
-        ffi::fs_trim(&self.raw()).explain("trim the file systems of", self.object())
+        ffi::fs_trim(&self.raw()?).explain("trim the file systems of", self.object())
     }
 
     /// Sets the password of an account in the guest.
@@ -180,7 +180,7 @@ impl Domain {
         if user.contains('\0') || password.contains('\0') {
             return Err(Error::argument("a password cannot hold a NUL byte"));
         }
-        self.raw().set_user_password(user, password, 0).map(drop).explain("set a password in", self.object())
+        self.raw()?.set_user_password(user, password, 0).map(drop).explain("set a password in", self.object())
     }
 
     /// The ssh keys that let somebody in as that user.
@@ -200,14 +200,14 @@ impl Domain {
     #[allow(clippy::cast_precision_loss, reason = "seconds stay exact for longer than anybody lives")]
     pub fn guest_time(&self) -> Result<f64> {
         self.agent_is_there()?;
-        let (seconds, nanoseconds) = self.raw().time(0).explain("ask for the time of", self.object())?;
+        let (seconds, nanoseconds) = self.raw()?.time(0).explain("ask for the time of", self.object())?;
         Ok(seconds as f64 + f64::from(nanoseconds) / 1e9)
     }
 
     /// Sets the guest's clock to the host's.
     pub fn sync_time(&self) -> Result<()> {
         self.agent_is_there()?;
-        self.raw().set_time(0, 0, sys::VIR_DOMAIN_TIME_SYNC).map(drop).explain("set the time of", self.object())
+        self.raw()?.set_time(0, 0, sys::VIR_DOMAIN_TIME_SYNC).map(drop).explain("set the time of", self.object())
     }
 
     fn ask_agent(&self, command: &str, arguments: &Json) -> Result<Json> {

@@ -87,17 +87,17 @@ impl Host {
 
     /// The host's name.
     pub fn hostname(&self) -> Result<String> {
-        self.raw().hostname().explain("ask for the name of", &self.0.object)
+        self.raw()?.hostname().explain("ask for the name of", &self.0.object)
     }
 
     /// The hypervisor's version, such as `7.2.22`.
     pub fn version(&self) -> Result<String> {
-        self.raw().hyp_version().map(dotted).explain("ask for the version of", &self.0.object)
+        self.raw()?.hyp_version().map(dotted).explain("ask for the version of", &self.0.object)
     }
 
     /// The version of libvirt on the host, such as `9.0.0`.
     pub fn lib_version(&self) -> Result<String> {
-        self.raw().lib_version().map(dotted).explain("ask for the libvirt version of", &self.0.object)
+        self.raw()?.lib_version().map(dotted).explain("ask for the libvirt version of", &self.0.object)
     }
 
     /// Whether the connection still stands.
@@ -105,9 +105,21 @@ impl Host {
         self.0.link.is_alive()
     }
 
-    /// The connection; one that was lost is made anew first.
-    pub(super) fn raw(&self) -> Connect {
-        self.0.link.get().0
+    /// Makes the connection anew, whether it stands, was lost or was closed: all that was had from the host goes on over
+    /// the new one.
+    pub fn reconnect(&self) -> Result<()> {
+        self.0.link.reconnect()
+    }
+
+    /// Gives the connection up. What was had from the host stays, and says that it was closed; libvirt's own end of it is
+    /// closed with the last of these.
+    pub fn close(&self) {
+        self.0.link.close();
+    }
+
+    /// The connection; one that was lost is made anew first. An error if it was closed.
+    pub(super) fn raw(&self) -> Result<Connect> {
+        Ok(self.0.link.get()?.0)
     }
 
     pub(super) fn link(&self) -> &Link {

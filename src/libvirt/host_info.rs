@@ -41,7 +41,7 @@ pub struct GuestKind {
 impl Host {
     /// Its processors and memory.
     pub fn node_info(&self) -> Result<NodeInfo> {
-        let info = self.raw().node_info().explain("ask for the hardware of", self.object())?;
+        let info = self.raw()?.node_info().explain("ask for the hardware of", self.object())?;
         Ok(NodeInfo {
             model: info.model,
             memory: info.memory.saturating_mul(1024),
@@ -56,7 +56,7 @@ impl Host {
 
     /// Its memory in bytes by libvirt's names (`total`, `free`, `buffers`, `cached`), of one NUMA cell or of all.
     pub fn memory_stats(&self, cell: Option<u32>) -> Result<Map> {
-        let found = ffi::node_memory(&self.raw(), cell).explain("ask for the memory of", self.object())?;
+        let found = ffi::node_memory(&self.raw()?, cell).explain("ask for the memory of", self.object())?;
         Ok(found.into_iter().map(|(name, kib)| (name, kib.saturating_mul(1024).into())).collect())
     }
 
@@ -64,19 +64,19 @@ impl Host {
     /// one processor or of all.
     #[allow(clippy::cast_precision_loss, reason = "nanoseconds become seconds")]
     pub fn cpu_stats(&self, cpu: Option<u32>) -> Result<Map> {
-        let found = ffi::node_cpu(&self.raw(), cpu).explain("ask for the processors of", self.object())?;
+        let found = ffi::node_cpu(&self.raw()?, cpu).explain("ask for the processors of", self.object())?;
         Ok(found.into_iter().map(|(name, nanoseconds)| (name, Value::Float(nanoseconds as f64 / 1e9))).collect())
     }
 
     /// The free memory of each NUMA cell in bytes.
     pub fn cells_free_memory(&self) -> Result<Vec<u64>> {
         let cells = i32::try_from(self.node_info()?.nodes).unwrap_or(i32::MAX);
-        self.raw().cells_free_memory(0, cells).explain("ask for the free memory of", self.object())
+        self.raw()?.cells_free_memory(0, cells).explain("ask for the free memory of", self.object())
     }
 
     /// What it can do, as XML.
     pub fn capabilities(&self) -> Result<String> {
-        self.raw().capabilities().explain("ask for the capabilities of", self.object())
+        self.raw()?.capabilities().explain("ask for the capabilities of", self.object())
     }
 
     /// What its guests can have, as XML.
@@ -86,7 +86,7 @@ impl Host {
             return Err(Error::argument("a kind of guest cannot hold a NUL byte"));
         }
         let [emulator, arch, machine, virt_type] = given.map(Option::as_deref);
-        self.raw()
+        self.raw()?
             .domain_capabilities(emulator, arch, machine, virt_type, 0)
             .explain("ask for the domain capabilities of", self.object())
     }
@@ -96,6 +96,6 @@ impl Host {
         if kind.contains('\0') || from.is_some_and(|xml| xml.contains('\0')) {
             return Err(Error::argument("a source cannot hold a NUL byte"));
         }
-        self.raw().find_storage_pool_sources(kind, from, 0).explain("look up pool sources of", self.object())
+        self.raw()?.find_storage_pool_sources(kind, from, 0).explain("look up pool sources of", self.object())
     }
 }

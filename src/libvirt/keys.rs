@@ -46,7 +46,7 @@ impl Domain {
         }
         let hold = u32::try_from(hold.as_millis()).unwrap_or(u32::MAX);
         let count = i32::try_from(codes.len()).unwrap_or_default();
-        self.raw()
+        self.raw()?
             .send_key(sys::VIR_KEYCODE_SET_LINUX, hold, codes.as_mut_ptr(), count, 0)
             .explain("press keys of", self.object())
     }

@@ -93,7 +93,7 @@ impl Domain {
             | flag(start.reset_nvram, sys::VIR_DOMAIN_START_RESET_NVRAM);
         let create = || {
             // The plain call is known to every driver.
-            let done = if flags == 0 { self.raw().create() } else { self.raw().create_with_flags(flags) };
+            let done = if flags == 0 { self.raw()?.create() } else { self.raw()?.create_with_flags(flags) };
             done.explain("start", self.object())
         };
         despite_loss(self.host(), &format!("start of {}", self.object()), create, || self.was_started())?;
@@ -120,7 +120,7 @@ impl Domain {
             Mode::Acpi => sys::VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN,
             Mode::Agent => sys::VIR_DOMAIN_SHUTDOWN_GUEST_AGENT,
         };
-        self.raw().shutdown_flags(flags).explain("shut down", self.object())
+        self.raw()?.shutdown_flags(flags).explain("shut down", self.object())
     }
 
     /// Asks the guest to shut down and waits until it is off. With `force`, a guest that is still up at the end of the
@@ -160,14 +160,14 @@ impl Domain {
         };
         // The guest will ask for its address anew; the lease of before is no answer to that.
         let before = Wiring::read(&self.xml()?)?.leases(self.host());
-        self.raw().reboot(flags).explain("reboot", self.object())?;
+        self.raw()?.reboot(flags).explain("reboot", self.object())?;
         self.host().remember(self.uuid()?, before);
         Ok(())
     }
 
     /// Presses the reset button: the guest is not asked.
     pub fn reset(&self) -> Result<()> {
-        self.raw().reset().explain("reset", self.object())
+        self.raw()?.reset().explain("reset", self.object())
     }
 
     /// Stops it at once; gracefully means that QEMU may still flush its caches, and that a hanging QEMU is not killed.
@@ -175,19 +175,19 @@ impl Domain {
         let flags = if graceful { sys::VIR_DOMAIN_DESTROY_GRACEFUL } else { sys::VIR_DOMAIN_DESTROY_DEFAULT };
         // A transient domain ends here, and its addresses with it.
         let kept = if self.is_persistent()? { None } else { Some(self.belongings()?) };
-        while_busy(self.host(), || self.raw().destroy_flags(flags).explain("destroy", self.object()))?;
+        while_busy(self.host(), || self.raw()?.destroy_flags(flags).explain("destroy", self.object()))?;
         kept.map_or(Ok(()), Belongings::release)
     }
 
     /// Freezes its processors.
     pub fn suspend(&self) -> Result<()> {
-        repeatedly(self.host(), || self.raw().suspend().explain("suspend", self.object()))?;
+        repeatedly(self.host(), || self.raw()?.suspend().explain("suspend", self.object()))?;
         verify::is(self, "paused")
     }
 
     /// Lets its processors run again.
     pub fn resume(&self) -> Result<()> {
-        let resume = || while_busy(self.host(), || self.raw().resume().explain("resume", self.object()));
+        let resume = || while_busy(self.host(), || self.raw()?.resume().explain("resume", self.object()));
         despite_loss(self.host(), &format!("resumption of {}", self.object()), resume, || {
             Ok((self.state()?.word() == "running").then_some(()))
         })?;
@@ -201,12 +201,12 @@ impl Domain {
             Sleep::Disk => sys::VIR_NODE_SUSPEND_TARGET_DISK,
             Sleep::Hybrid => sys::VIR_NODE_SUSPEND_TARGET_HYBRID,
         };
-        ffi::pm_suspend(&self.raw(), target).explain("put to sleep", self.object())
+        ffi::pm_suspend(&self.raw()?, target).explain("put to sleep", self.object())
     }
 
     /// Wakes it from its sleep.
     pub fn pm_wakeup(&self) -> Result<()> {
-        self.raw().pm_wakeup(0).explain("wake up", self.object())
+        self.raw()?.pm_wakeup(0).explain("wake up", self.object())
     }
 
     /// Removes its definition and all that libvirt keeps for it: UEFI variables, TPM state, managed save, the records of
@@ -239,23 +239,23 @@ impl Domain {
         }
         let last = tries.pop().unwrap_or_default();
         for flags in tries {
-            match self.raw().undefine_flags(flags) {
+            match self.raw()?.undefine_flags(flags) {
                 Err(error) if flag_refused(&error) => {}
                 done => return done.explain("undefine", self.object()),
             }
         }
-        self.raw().undefine_flags(last).explain("undefine", self.object())
+        self.raw()?.undefine_flags(last).explain("undefine", self.object())
     }
 
     /// Gives it another name; it must be off.
     pub fn rename(&self, name: &str) -> Result<Self> {
-        self.raw().rename(name, 0).explain("rename", self.object())?;
+        self.raw()?.rename(name, 0).explain("rename", self.object())?;
         self.host().domain(name)
     }
 
     /// Sends a non-maskable interrupt, at which many guests write a crash dump.
     pub fn inject_nmi(&self) -> Result<()> {
-        ffi::inject_nmi(&self.raw()).explain("send an interrupt to", self.object())
+        ffi::inject_nmi(&self.raw()?).explain("send an interrupt to", self.object())
     }
 }
 

@@ -42,23 +42,30 @@ struct Lost {
 /// A connection and how many there were before it.
 #[derive(Debug, Clone)]
 struct Current {
-    connect: Connect,
+    /// Nothing while it is closed.
+    connect: Option<Connect>,
     number: u64,
 }
 
 impl Link {
     pub(super) fn new(connect: Connect, uri: String, open: Open, hub: Hub) -> Self {
         watch(&connect, &uri, &hub);
-        Self { uri, open, hub, current: Mutex::new(Current { connect, number: 0 }), lost: Mutex::default() }
+        Self {
+            uri,
+            open,
+            hub,
+            current: Mutex::new(Current { connect: Some(connect), number: 0 }),
+            lost: Mutex::default(),
+        }
     }
 
     /// The connection and its number. A host that went away is given the time to come back; if it does not, or if
-    /// somebody asks to stop, this is the connection that was lost, whose calls say so.
-    pub(super) fn get(&self) -> (Connect, u64) {
+    /// somebody asks to stop, this is the connection that was lost, whose calls say so. An error if it was closed.
+    pub(super) fn get(&self) -> Result<(Connect, u64)> {
         loop {
-            let current = self.current();
-            if alive(&current.connect) {
-                return (current.connect, current.number);
+            let (connect, number) = self.open()?;
+            if alive(&connect) {
+                return Ok((connect, number));
             }
             // Whoever is patient waits for the one who is at it.
             let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,9 +75,38 @@ impl Link {
             let over = lost.is_some_and(|lost| lost.since.elapsed() >= COME_BACK);
             drop(lost);
             if over || interrupt::pause(PAUSE).is_err() {
-                return (current.connect, current.number);
+                return Ok((connect, number));
             }
         }
+    }
+
+    /// The connection and its number, be it lost; an error if it was closed.
+    pub(super) fn open(&self) -> Result<(Connect, u64)> {
+        let current = self.current();
+        let closed = || {
+            Error::new(Code::InvalidState, Area::Connection, format!("the connection to `{}` was closed", self.uri))
+                .about(format!("host {}", self.uri))
+                .hint("`host.reconnect()` opens it again, for all that was had from it too")
+        };
+        current.connect.map(|connect| (connect, current.number)).ok_or_else(closed)
+    }
+
+    /// Gives the connection up. Subscriptions stay, and hear nothing until it is made anew.
+    pub(super) fn close(&self) {
+        if let Some(connect) = self.lock().connect.take() {
+            self.hub.pause(&connect);
+            ffi::off_close(&connect);
+        }
+    }
+
+    /// Makes the connection anew, whatever became of the one before.
+    pub(super) fn reconnect(&self) -> Result<()> {
+        // Nobody else is at it meanwhile.
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let connect = open_in_time(&self.uri, self.open)?;
+        self.replace(connect);
+        *lost = None;
+        Ok(())
     }
 
     /// The number of the connection: how many there were before it.
@@ -80,7 +116,7 @@ impl Link {
 
     /// Whether the connection stands.
     pub(super) fn is_alive(&self) -> bool {
-        alive(&self.current().connect)
+        self.current().connect.is_some_and(|connect| alive(&connect))
     }
 
     /// Tries once to make a lost connection anew, unless somebody is at it.
@@ -96,8 +132,9 @@ impl Link {
     }
 
     fn again(&self, lost: &mut Option<Lost>) -> bool {
-        let old = self.current();
-        if alive(&old.connect) {
+        // One that was closed does not come back by itself.
+        let Some(old) = self.current().connect else { return false };
+        if alive(&old) {
             return true;
         }
         let begun = lost.get_or_insert_with(|| {
@@ -115,13 +152,18 @@ impl Link {
                 return false;
             }
         };
-        watch(&connect, &self.uri, &self.hub);
-        self.hub.renew(&old.connect, &connect);
-        ffi::off_close(&old.connect);
-        *self.lock() = Current { connect, number: old.number + 1 };
+        self.replace(connect);
         *lost = None;
         tracing::warn!(uri = self.uri, "the host is back: going on over a new connection");
         true
+    }
+
+    fn replace(&self, connect: Connect) {
+        watch(&connect, &self.uri, &self.hub);
+        self.close();
+        self.hub.resume(&connect);
+        let mut current = self.lock();
+        *current = Current { connect: Some(connect), number: current.number + 1 };
     }
 
     fn current(&self) -> Current {
@@ -135,9 +177,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        let connect = self.current().connect;
-        self.hub.end(&connect);
-        ffi::off_close(&connect);
+        self.close();
     }
 }
 
@@ -150,9 +190,10 @@ impl<T: Clone> Live<T> {
         Self(Arc::new(Mutex::new((link.number(), raw))))
     }
 
-    /// It, on the connection of now. What is not there any more stays what it was, and its calls fail.
-    pub(super) fn get(&self, link: &Link, again: impl FnOnce(&Connect, &T) -> Result<T, VirtError>) -> T {
-        let (connect, number) = link.get();
+    /// It, on the connection of now. What is not there any more stays what it was, and its calls fail. An error if the
+    /// connection was closed.
+    pub(super) fn get(&self, link: &Link, again: impl FnOnce(&Connect, &T) -> Result<T, VirtError>) -> Result<T> {
+        let (connect, number) = link.get()?;
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if held.0 != number {
             match again(&connect, &held.1) {
@@ -160,7 +201,7 @@ impl<T: Clone> Live<T> {
                 Err(error) => tracing::info!(libvirt = error.message(), "it is not on the host that came back"),
             }
         }
-        held.1.clone()
+        Ok(held.1.clone())
     }
 }
 

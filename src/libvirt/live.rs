@@ -136,7 +136,7 @@ impl Deed {
                     Text::Title => sys::VIR_DOMAIN_METADATA_TITLE,
                     Text::Description => sys::VIR_DOMAIN_METADATA_DESCRIPTION,
                 };
-                let done = domain.raw().set_metadata(
+                let done = domain.raw()?.set_metadata(
                     kind.cast_signed(),
                     Some(after.as_deref().unwrap_or_default()),
                     None,
@@ -179,7 +179,7 @@ impl Domain {
         for (foreign, element) in gone.chain(new) {
             let prefix = if foreign.prefix.is_empty() { "ns" } else { &*foreign.prefix };
             let kind = sys::VIR_DOMAIN_METADATA_ELEMENT.cast_signed();
-            self.raw()
+            self.raw()?
                 .set_metadata(kind, element, Some(prefix), Some(&foreign.space), sys::VIR_DOMAIN_AFFECT_LIVE)
                 .explain("change the metadata of", self.object())?;
         }

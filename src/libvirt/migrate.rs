@@ -107,7 +107,7 @@ impl Domain {
 
     /// The job that it is busy with, by libvirt's names in snake case; empty if there is none.
     pub fn job(&self) -> Result<Map> {
-        let (kind, flat) = ffi::job_stats(&self.raw(), false).explain("ask for the job of", self.object())?;
+        let (kind, flat) = ffi::job_stats(&self.raw()?, false).explain("ask for the job of", self.object())?;
         if kind == 0 {
             return Ok(Map::new());
         }
@@ -116,7 +116,7 @@ impl Domain {
 
     /// Gives up the job that it is busy with.
     pub fn abort_job(&self) -> Result<()> {
-        ffi::abort_job(&self.raw()).explain("abort the job of", self.object())
+        ffi::abort_job(&self.raw()?).explain("abort the job of", self.object())
     }
 
     fn give_up(&self, begin: Instant, timeout: Option<Duration>) -> Option<Error> {
@@ -152,10 +152,10 @@ impl Domain {
         };
         let doing = format!("migrate to `{}`", to.uri());
         if flags & sys::VIR_MIGRATE_PEER2PEER != 0 {
-            self.raw().migrate_to_uri3(Some(to.uri()), parameters, flags).explain(&doing, self.object())?;
+            self.raw()?.migrate_to_uri3(Some(to.uri()), parameters, flags).explain(&doing, self.object())?;
             return to.domain(how.name.as_deref().unwrap_or(self.name()));
         }
-        let raw = self.raw().migrate3(&to.raw(), parameters, flags).explain(&doing, self.object())?;
+        let raw = self.raw()?.migrate3(&to.raw()?, parameters, flags).explain(&doing, self.object())?;
         Domain::new(to, raw)
     }
 }

@@ -56,58 +56,58 @@ impl Network {
 
     /// Its UUID.
     pub fn uuid(&self) -> Result<String> {
-        self.raw().uuid_string().explain("ask for the UUID of", &self.object)
+        self.raw()?.uuid_string().explain("ask for the UUID of", &self.object)
     }
 
     /// The host's bridge device, if it has one.
     pub fn bridge(&self) -> Option<String> {
-        self.raw().bridge_name().ok()
+        self.raw().ok()?.bridge_name().ok()
     }
 
     /// Whether it is started.
     pub fn is_active(&self) -> Result<bool> {
-        self.raw().is_active().explain("ask for the state of", &self.object)
+        self.raw()?.is_active().explain("ask for the state of", &self.object)
     }
 
     /// Whether it stays when it is destroyed.
     pub fn is_persistent(&self) -> Result<bool> {
-        self.raw().is_persistent().explain("ask for the state of", &self.object)
+        self.raw()?.is_persistent().explain("ask for the state of", &self.object)
     }
 
     /// Whether it starts with the host.
     pub fn autostart(&self) -> Result<bool> {
-        self.raw().autostart().explain("ask for the autostart of", &self.object)
+        self.raw()?.autostart().explain("ask for the autostart of", &self.object)
     }
 
     /// Sets whether it starts with the host.
     pub fn set_autostart(&self, on: bool) -> Result<()> {
-        self.raw().set_autostart(on).explain("set the autostart of", &self.object)
+        self.raw()?.set_autostart(on).explain("set the autostart of", &self.object)
     }
 
     /// Starts it.
     pub fn start(&self) -> Result<()> {
-        self.raw().create().explain("start", &self.object)
+        self.raw()?.create().explain("start", &self.object)
     }
 
     /// Stops it.
     pub fn destroy(&self) -> Result<()> {
-        self.raw().destroy().explain("destroy", &self.object)
+        self.raw()?.destroy().explain("destroy", &self.object)
     }
 
     /// Removes its definition.
     pub fn undefine(&self) -> Result<()> {
-        self.raw().undefine().explain("undefine", &self.object)
+        self.raw()?.undefine().explain("undefine", &self.object)
     }
 
     /// Its XML.
     pub fn xml(&self) -> Result<String> {
-        self.raw().xml_desc(0).explain("read the XML of", &self.object)
+        self.raw()?.xml_desc(0).explain("read the XML of", &self.object)
     }
 
     /// The XML that its next start will use; the one of now if it has no definition.
     pub fn inactive_xml(&self) -> Result<String> {
         let flags = if self.is_persistent()? { sys::VIR_NETWORK_XML_INACTIVE } else { 0 };
-        match self.raw().xml_desc(flags) {
+        match self.raw()?.xml_desc(flags) {
             // A driver without this flag keeps one definition only.
             Err(error) if flag_refused(&error) => self.xml(),
             read => read.explain("read the XML of", &self.object),
@@ -116,10 +116,10 @@ impl Network {
 
     /// The addresses that its DHCP server gave away and that have not run out.
     pub fn dhcp_leases(&self) -> Result<Vec<Lease>> {
-        ffi::dhcp_leases(&self.raw()).explain("list the leases of", &self.object)
+        ffi::dhcp_leases(&self.raw()?).explain("list the leases of", &self.object)
     }
 
-    pub(super) fn raw(&self) -> virt::network::Network {
+    pub(super) fn raw(&self) -> Result<virt::network::Network> {
         self.raw.get(self.host.link(), |connect, raw| connect.lookup_network_by_uuid_string(&raw.uuid_string()?))
     }
 
@@ -135,7 +135,7 @@ impl Network {
     ) -> Result<()> {
         let lock = self.host.lock(&self.object.plain());
         let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        self.raw().update(command, section, index, xml, flags).explain(doing, &self.object)
+        self.raw()?.update(command, section, index, xml, flags).explain(doing, &self.object)
     }
 
     pub(super) fn object(&self) -> &Object {

@@ -54,7 +54,7 @@ impl Network {
             // Two changes at once would each begin with what was there before.
             let lock = self.host().lock(&self.object().plain());
             let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
-            self.raw()
+            self.raw()?
                 .update(command, *number, parent.unwrap_or(-1), xml, flags)
                 .explain(&format!("{doing} the {} of", section.replace('_', " ")), self.object())
         };

@@ -49,12 +49,12 @@ impl Pool {
 
     /// Its UUID.
     pub fn uuid(&self) -> Result<String> {
-        self.raw().uuid_string().explain("ask for the UUID of", &self.object)
+        self.raw()?.uuid_string().explain("ask for the UUID of", &self.object)
     }
 
     /// Its state and sizes.
     pub fn info(&self) -> Result<PoolInfo> {
-        let info = self.raw().info().explain("ask for the state of", &self.object)?;
+        let info = self.raw()?.info().explain("ask for the state of", &self.object)?;
         let state = match info.state {
             sys::VIR_STORAGE_POOL_BUILDING => "building",
             sys::VIR_STORAGE_POOL_RUNNING => "running",
@@ -67,28 +67,28 @@ impl Pool {
 
     /// Whether it is started.
     pub fn is_active(&self) -> Result<bool> {
-        self.raw().is_active().explain("ask for the state of", &self.object)
+        self.raw()?.is_active().explain("ask for the state of", &self.object)
     }
 
     /// Whether it stays when it is destroyed.
     pub fn is_persistent(&self) -> Result<bool> {
-        self.raw().is_persistent().explain("ask for the state of", &self.object)
+        self.raw()?.is_persistent().explain("ask for the state of", &self.object)
     }
 
     /// Whether it starts with the host.
     pub fn autostart(&self) -> Result<bool> {
-        self.raw().autostart().explain("ask for the autostart of", &self.object)
+        self.raw()?.autostart().explain("ask for the autostart of", &self.object)
     }
 
     /// Sets whether it starts with the host.
     pub fn set_autostart(&self, on: bool) -> Result<()> {
-        self.raw().set_autostart(on).explain("set the autostart of", &self.object)
+        self.raw()?.set_autostart(on).explain("set the autostart of", &self.object)
     }
 
     /// Makes what it stands on: the directory, the file system, the volume group.
     pub fn build(&self) -> Result<()> {
         let build = || {
-            self.raw().build(0).explain("build", &self.object)?;
+            self.raw()?.build(0).explain("build", &self.object)?;
             self.settle()
         };
         // What was there before is not ours to delete.
@@ -104,7 +104,7 @@ impl Pool {
         if self.is_active().unwrap_or(false) {
             return true;
         }
-        let started = self.raw().create(sys::VIR_STORAGE_POOL_CREATE_NORMAL).is_ok();
+        let started = self.raw().is_ok_and(|raw| raw.create(sys::VIR_STORAGE_POOL_CREATE_NORMAL).is_ok());
         if started && let Err(error) = self.destroy() {
             tracing::warn!(%error, "the pool was started to see whether it stands, and goes on");
         }
@@ -121,7 +121,7 @@ impl Pool {
 
     /// Starts it.
     pub fn start(&self) -> Result<()> {
-        self.raw().create(sys::VIR_STORAGE_POOL_CREATE_NORMAL).explain("start", &self.object)?;
+        self.raw()?.create(sys::VIR_STORAGE_POOL_CREATE_NORMAL).explain("start", &self.object)?;
         self.settle()
     }
 
@@ -139,22 +139,22 @@ impl Pool {
 
     /// Stops it; the volumes stay.
     pub fn destroy(&self) -> Result<()> {
-        while_busy(&self.host, || self.raw().destroy().explain("destroy", &self.object))
+        while_busy(&self.host, || self.raw()?.destroy().explain("destroy", &self.object))
     }
 
     /// Deletes what it stands on; it must be stopped and empty.
     pub fn delete(&self) -> Result<()> {
-        while_busy(&self.host, || self.raw().delete(0).explain("delete", &self.object))
+        while_busy(&self.host, || self.raw()?.delete(0).explain("delete", &self.object))
     }
 
     /// Removes its definition.
     pub fn undefine(&self) -> Result<()> {
-        while_busy(&self.host, || self.raw().undefine().explain("undefine", &self.object))
+        while_busy(&self.host, || self.raw()?.undefine().explain("undefine", &self.object))
     }
 
     /// Looks again at what is in it.
     pub fn refresh(&self) -> Result<()> {
-        while_busy(&self.host, || self.raw().refresh(0).explain("refresh", &self.object))
+        while_busy(&self.host, || self.raw()?.refresh(0).explain("refresh", &self.object))
     }
 
     /// The path that a volume of this name has or will have, where volumes are files in a folder.
@@ -167,10 +167,10 @@ impl Pool {
 
     /// Its XML.
     pub fn xml(&self) -> Result<String> {
-        self.raw().xml_desc(0).explain("read the XML of", &self.object)
+        self.raw()?.xml_desc(0).explain("read the XML of", &self.object)
     }
 
-    pub(super) fn raw(&self) -> virt::storage_pool::StoragePool {
+    pub(super) fn raw(&self) -> Result<virt::storage_pool::StoragePool> {
         self.raw.get(self.host.link(), |connect, raw| connect.lookup_storage_pool_by_uuid_string(&raw.uuid_string()?))
     }
 

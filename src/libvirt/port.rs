@@ -3,8 +3,10 @@
 use super::cause::Explain;
 use super::ffi::{RawBinding, RawPort};
 use super::object::{Kind, Object};
+use super::undo::{self, Made};
 use super::{Host, Network};
 use crate::floor::Result;
+use crate::schema::xml;
 use std::sync::Arc;
 
 /// A port of a network: the place of one interface on it.
@@ -24,7 +26,7 @@ pub struct NwFilterBinding {
 impl Network {
     /// Its ports, by UUID.
     pub fn ports(&self) -> Result<Vec<NetworkPort>> {
-        let found = RawPort::list(&self.raw()).explain("list the ports of", self.object())?;
+        let found = RawPort::list(&self.raw()?).explain("list the ports of", self.object())?;
         let mut all: Vec<_> = found.into_iter().map(NetworkPort::new).collect();
         all.sort_by(|a, b| a.uuid().cmp(b.uuid()));
         Ok(all)
@@ -41,7 +43,10 @@ impl Network {
 
     /// Makes a port; libvirt does that by itself for each interface of a domain that is started.
     pub fn create_port(&self, xml: &str) -> Result<NetworkPort> {
-        Ok(NetworkPort::new(RawPort::create(&self.raw(), xml).explain("create a port on", self.object())?))
+        let (made, _, xml) = Made::identify(Kind::NetworkPort, self.name(), xml)?;
+        undo::record(self.host(), made, || {
+            Ok(NetworkPort::new(RawPort::create(&self.raw()?, &xml).explain("create a port on", self.object())?))
+        })
     }
 }
 
@@ -70,7 +75,7 @@ impl NetworkPort {
 impl Host {
     /// The network filters at work, by device.
     pub fn nwfilter_bindings(&self) -> Result<Vec<NwFilterBinding>> {
-        let found = RawBinding::list(&self.raw()).explain("list the network filter bindings of", self.object())?;
+        let found = RawBinding::list(&self.raw()?).explain("list the network filter bindings of", self.object())?;
         let mut all: Vec<_> = found.into_iter().map(NwFilterBinding::new).collect();
         all.sort_by(|a, b| a.device().cmp(b.device()));
         Ok(all)
@@ -87,8 +92,17 @@ impl Host {
 
     /// Puts a network filter to work on a device of the host.
     pub fn create_nwfilter_binding(&self, xml: &str) -> Result<NwFilterBinding> {
-        let raw = RawBinding::create(&self.raw(), xml).explain("bind a network filter on", self.object())?;
-        Ok(NwFilterBinding::new(raw))
+        let device =
+            xml::parse(xml)?.find("portdev").and_then(|device| device.attr("name")).unwrap_or_default().to_string();
+        let create = || {
+            let raw = RawBinding::create(&self.raw()?, xml).explain("bind a network filter on", self.object())?;
+            Ok(NwFilterBinding::new(raw))
+        };
+        // A device that has a filter keeps it: libvirt refuses a second one.
+        if self.nwfilter_bindings()?.iter().any(|one| one.device() == device) {
+            return create();
+        }
+        undo::record(self, Made::Binding { device }, create)
     }
 }
 

@@ -115,7 +115,7 @@ pub(super) fn despite_loss<T>(
         Err(error) if error.code == Code::NoConnection => error,
         done => return done,
     };
-    host.link().get();
+    drop(host.link().get());
     if !host.is_alive() {
         return Err(lost);
     }

@@ -30,7 +30,7 @@ impl Snapshot {
     pub(super) fn revert_external(&self, revert: Revert) -> Result<()> {
         let domain = self.domain();
         let text =
-            self.raw().xml_desc(sys::VIR_DOMAIN_SNAPSHOT_XML_SECURE).explain("read the XML of", self.object())?;
+            self.raw()?.xml_desc(sys::VIR_DOMAIN_SNAPSHOT_XML_SECURE).explain("read the XML of", self.object())?;
         let root = xml::parse(&text)?;
         self.check_revertible(domain, &root)?;
         let discarded = active_files(&xml::parse(&domain.inactive_xml()?)?);
@@ -50,7 +50,7 @@ impl Snapshot {
         let done = self.add_layers(&mut definition, &disks).and_then(|layers| {
             let xml = xml::to_string(&definition);
             let host = domain.host();
-            host.raw().define_domain_xml(&xml).explain("redefine", domain.object())?;
+            host.raw()?.define_domain_xml(&xml).explain("redefine", domain.object())?;
             Ok(layers)
         });
         let layers = match done {
@@ -60,7 +60,7 @@ impl Snapshot {
         transaction.commit();
         // The next snapshot stands on this one.
         let flags = sys::VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE | sys::VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT;
-        domain.raw().create_snapshot_xml(&text, flags).explain("make current", self.object())?;
+        domain.raw()?.create_snapshot_xml(&text, flags).explain("make current", self.object())?;
         self.discard(discarded, &layers)?;
         if revert.running || revert.paused {
             domain.start_with(Start { paused: revert.paused, ..Start::default() })?;

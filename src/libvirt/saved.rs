@@ -55,8 +55,8 @@ impl Host {
     /// Lets a domain run on from a file that [`Domain::save`] made.
     pub fn restore(&self, path: &str, save: Save) -> Result<()> {
         let done = match save.flags() {
-            0 => self.raw().restore_domain(path),
-            flags => self.raw().restore_domain_flags(path, None, flags),
+            0 => self.raw()?.restore_domain(path),
+            flags => self.raw()?.restore_domain_flags(path, None, flags),
         };
         done.explain(&format!("restore `{path}` on"), self.object())
     }
@@ -65,22 +65,22 @@ impl Host {
 impl Domain {
     /// Writes its memory to a file of the host and stops it.
     pub fn save(&self, path: &str, save: Save) -> Result<()> {
-        ffi::save(&self.raw(), path, save.flags()).explain("save", self.object())
+        ffi::save(&self.raw()?, path, save.flags()).explain("save", self.object())
     }
 
     /// Writes its memory to where libvirt keeps it and stops it; its next start goes on from there.
     pub fn managed_save(&self, save: Save) -> Result<()> {
-        self.raw().managed_save(save.flags()).explain("save", self.object())
+        self.raw()?.managed_save(save.flags()).explain("save", self.object())
     }
 
     /// Whether its next start goes on from a managed save.
     pub fn has_managed_save(&self) -> Result<bool> {
-        self.raw().has_managed_save(0).explain("ask for the managed save of", self.object())
+        self.raw()?.has_managed_save(0).explain("ask for the managed save of", self.object())
     }
 
     /// Throws its managed save away: its next start boots.
     pub fn remove_managed_save(&self) -> Result<()> {
-        self.raw().managed_save_remove(0).map(drop).explain("remove the managed save of", self.object())
+        self.raw()?.managed_save_remove(0).map(drop).explain("remove the managed save of", self.object())
     }
 
     /// Writes the guest's memory to a file of the host, for a debugger.
@@ -90,7 +90,7 @@ impl Domain {
             | flag(dump.live, sys::VIR_DUMP_LIVE)
             | flag(dump.crash, sys::VIR_DUMP_CRASH)
             | flag(dump.reset, sys::VIR_DUMP_RESET);
-        self.raw().core_dump(path, flags).map(drop).explain("dump the memory of", self.object())
+        self.raw()?.core_dump(path, flags).map(drop).explain("dump the memory of", self.object())
     }
 
     /// A picture of its screen as PNG.
@@ -108,8 +108,8 @@ impl Domain {
     /// A picture of its screen in the format that the hypervisor likes.
     pub fn raw_screenshot(&self, screen: u32) -> Result<Screenshot> {
         let doing = "ask for the screen of";
-        let stream = Stream::new(&self.host().raw(), 0).explain("open a stream for", self.object())?;
-        let mime = self.raw().screenshot(&stream, screen, 0).explain(doing, self.object())?;
+        let stream = Stream::new(&self.host().raw()?, 0).explain("open a stream for", self.object())?;
+        let mime = self.raw()?.screenshot(&stream, screen, 0).explain(doing, self.object())?;
         let mut data = Vec::new();
         let mut buffer = vec![0; 64 * 1024];
         loop {

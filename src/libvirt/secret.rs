@@ -2,6 +2,7 @@
 
 use super::cause::Explain;
 use super::define::validated;
+use super::link::Live;
 use super::lookup::sorted;
 use super::object::{Kind, Object};
 use super::undo::{self, Made};
@@ -13,7 +14,7 @@ use virt::sys;
 #[derive(Debug, Clone)]
 pub struct Secret {
     host: Host,
-    raw: virt::secret::Secret,
+    raw: Live<virt::secret::Secret>,
     uuid: String,
     object: Object,
 }
@@ -21,7 +22,7 @@ pub struct Secret {
 impl Host {
     /// All secrets, by what they are used for.
     pub fn secrets(&self) -> Result<Vec<Secret>> {
-        let found = self.raw().list_all_secrets(0).explain("list the secrets of", self.object())?;
+        let found = self.raw()?.list_all_secrets(0).explain("list the secrets of", self.object())?;
         let all = found.into_iter().map(|raw| Secret::new(self, raw)).collect::<Result<Vec<_>>>()?;
         Ok(sorted(all, Secret::name))
     }
@@ -45,7 +46,8 @@ impl Host {
         let object = Object::new(Kind::Secret, "new");
         let (made, uuid, xml) = Made::identify(Kind::Secret, &object.name, xml)?;
         let define = || {
-            let define = |flags| self.raw().define_secret_xml(&xml, flags);
+            let host = self.raw()?;
+            let define = |flags| host.define_secret_xml(&xml, flags);
             let raw = validated(|| define(sys::VIR_SECRET_DEFINE_VALIDATE), || define(0));
             Secret::new(self, raw.explain("define", &object)?)
         };
@@ -60,7 +62,7 @@ impl Secret {
         // One that is used for nothing in particular has no usage id.
         let usage = ffi::secret_usage(&raw).filter(|usage| !usage.is_empty());
         let object = Object::new(Kind::Secret, usage.as_deref().unwrap_or(&uuid));
-        Ok(Self { host: host.clone(), raw, uuid, object })
+        Ok(Self { host: host.clone(), raw: Live::new(host.link(), raw), uuid, object })
     }
 
     /// The host it is on.
@@ -80,7 +82,7 @@ impl Secret {
 
     /// What kind of thing it is used for: `none`, `volume`, `ceph`, `iscsi`, `tls` or `vtpm`.
     pub fn usage(&self) -> Result<&'static str> {
-        Ok(match self.raw.usage_type().explain("ask for the usage of", &self.object)? {
+        Ok(match self.raw()?.usage_type().explain("ask for the usage of", &self.object)? {
             sys::VIR_SECRET_USAGE_TYPE_VOLUME => "volume",
             sys::VIR_SECRET_USAGE_TYPE_CEPH => "ceph",
             sys::VIR_SECRET_USAGE_TYPE_ISCSI => "iscsi",
@@ -92,16 +94,20 @@ impl Secret {
 
     /// Its XML, which does not hold its value.
     pub fn xml(&self) -> Result<String> {
-        self.raw.xml_desc(0).explain("read the XML of", &self.object)
+        self.raw()?.xml_desc(0).explain("read the XML of", &self.object)
     }
 
     /// Sets its value.
     pub fn set_value(&self, value: &[u8]) -> Result<()> {
-        self.raw.set_value(value, 0).map(drop).explain("set the value of", &self.object)
+        self.raw()?.set_value(value, 0).map(drop).explain("set the value of", &self.object)
     }
 
     /// Removes it with its value.
     pub fn undefine(&self) -> Result<()> {
-        self.raw.undefine().explain("undefine", &self.object)
+        self.raw()?.undefine().explain("undefine", &self.object)
+    }
+
+    fn raw(&self) -> Result<virt::secret::Secret> {
+        self.raw.get(self.host.link(), |connect, _| connect.lookup_secret_by_uuid_string(&self.uuid))
     }
 }

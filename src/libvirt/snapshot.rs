@@ -2,6 +2,7 @@
 
 use super::cause::Explain;
 use super::define::{name_or_new, validated};
+use super::link::Live;
 use super::object::{Kind, Object};
 use super::undo::{self, Made};
 use super::{BlockJobOptions, Domain};
@@ -15,7 +16,7 @@ use virt::sys;
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     domain: Domain,
-    raw: virt::domain_snapshot::DomainSnapshot,
+    raw: Live<virt::domain_snapshot::DomainSnapshot>,
     object: Object,
 }
 
@@ -74,7 +75,8 @@ impl Domain {
             | flag(snap.reuse_external, sys::VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT)
             | flag(snap.no_metadata, sys::VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA);
         let create = || {
-            let create = |flags| self.raw().create_snapshot_xml(&xml, flags);
+            let domain = self.raw()?;
+            let create = |flags| domain.create_snapshot_xml(&xml, flags);
             let raw = validated(|| create(flags | sys::VIR_DOMAIN_SNAPSHOT_CREATE_VALIDATE), || create(flags));
             Snapshot::new(self, raw.explain("create", &Object::new(Kind::Snapshot, &name))?)
         };
@@ -88,7 +90,8 @@ impl Domain {
 
     /// Its snapshots, parents before their children.
     pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
-        let list = |flags| self.raw().list_all_snapshots(flags);
+        let domain = self.raw()?;
+        let list = |flags| domain.list_all_snapshots(flags);
         let found = list(sys::VIR_DOMAIN_SNAPSHOT_LIST_TOPOLOGICAL).or_else(|_| list(0));
         found.explain("list the snapshots of", self.object())?.into_iter().map(|raw| Snapshot::new(self, raw)).collect()
     }
@@ -111,7 +114,7 @@ impl Domain {
     /// The snapshot of that name; an error if there is none.
     pub fn snapshot(&self, name: &str) -> Result<Snapshot> {
         let object = Object::new(Kind::Snapshot, name);
-        let error = match Raw::lookup_snapshot_by_name(&self.raw(), name, 0) {
+        let error = match Raw::lookup_snapshot_by_name(&self.raw()?, name, 0) {
             Ok(raw) => return Snapshot::new(self, raw),
             Err(error) if error.code().is_known_and(|code| code == ErrorNumber::NoDomainSnapshot) => error,
             Err(error) => return Err(error).explain("look up", &object),
@@ -128,7 +131,7 @@ impl Domain {
 
     /// The snapshot that its disks stand on, if there is one.
     pub fn current_snapshot(&self) -> Result<Option<Snapshot>> {
-        match self.raw().current_snapshot(0) {
+        match self.raw()?.current_snapshot(0) {
             Ok(raw) => Snapshot::new(self, raw).map(Some),
             Err(error) if error.code().is_known_and(|code| code == ErrorNumber::NoDomainSnapshot) => Ok(None),
             Err(error) => Err(error).explain("look up the current snapshot of", self.object()),
@@ -139,6 +142,7 @@ impl Domain {
 impl Snapshot {
     fn new(domain: &Domain, raw: virt::domain_snapshot::DomainSnapshot) -> Result<Self> {
         let name = raw.name().explain("ask for a snapshot's name of", domain.object())?;
+        let raw = Live::new(domain.host().link(), raw);
         Ok(Self { domain: domain.clone(), raw, object: Object::new(Kind::Snapshot, &name) })
     }
 
@@ -154,17 +158,17 @@ impl Snapshot {
 
     /// Its XML.
     pub fn xml(&self) -> Result<String> {
-        self.raw.xml_desc(0).explain("read the XML of", &self.object)
+        self.raw()?.xml_desc(0).explain("read the XML of", &self.object)
     }
 
     /// Whether the domain's disks stand on it.
     pub fn is_current(&self) -> Result<bool> {
-        self.raw.is_current(0).explain("ask for the state of", &self.object)
+        self.raw()?.is_current(0).explain("ask for the state of", &self.object)
     }
 
     /// The snapshot that it was made on, if there is one.
     pub fn parent(&self) -> Result<Option<Self>> {
-        match self.raw.parent(0) {
+        match self.raw()?.parent(0) {
             Ok(raw) => Self::new(&self.domain, raw).map(Some),
             Err(error) if error.code().is_known_and(|code| code == ErrorNumber::NoDomainSnapshot) => Ok(None),
             Err(error) => Err(error).explain("look up the parent of", &self.object),
@@ -173,7 +177,7 @@ impl Snapshot {
 
     /// The snapshots that were made on it.
     pub fn children(&self) -> Result<Vec<Self>> {
-        let found = self.raw.list_all_children(0).explain("list the children of", &self.object)?;
+        let found = self.raw()?.list_all_children(0).explain("list the children of", &self.object)?;
         found.into_iter().map(|raw| Self::new(&self.domain, raw)).collect()
     }
 
@@ -183,7 +187,7 @@ impl Snapshot {
         let flags = flag(revert.running, sys::VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING)
             | flag(revert.paused, sys::VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED)
             | flag(revert.force, sys::VIR_DOMAIN_SNAPSHOT_REVERT_FORCE);
-        match self.raw.revert(flags) {
+        match self.raw()?.revert(flags) {
             Err(error)
                 if error.code().is_known_and(|code| code == ErrorNumber::ConfigUnsupported)
                     && self.is_external()? =>
@@ -195,8 +199,9 @@ impl Snapshot {
         }
     }
 
-    pub(super) fn raw(&self) -> &virt::domain_snapshot::DomainSnapshot {
-        &self.raw
+    pub(super) fn raw(&self) -> Result<virt::domain_snapshot::DomainSnapshot> {
+        let domain = self.domain.raw()?;
+        self.raw.get(self.domain.host().link(), |_, _| Raw::lookup_snapshot_by_name(&domain, self.name(), 0))
     }
 
     pub(super) fn object(&self) -> &Object {
@@ -235,7 +240,7 @@ impl Snapshot {
         let flags = flag(how.children, sys::VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN)
             | flag(how.children_only, sys::VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY)
             | flag(how.metadata_only, sys::VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY);
-        self.raw.delete(flags).explain("delete", &self.object)
+        self.raw()?.delete(flags).explain("delete", &self.object)
     }
 }
 

@@ -49,7 +49,8 @@ impl Host {
             group => group,
         });
         let groups = numbers(&groups.collect::<Vec<_>>())?;
-        let ask = |flags| ffi::domain_stats(&self.raw(), &[], groups, flags);
+        let host = self.raw()?;
+        let ask = |flags| ffi::domain_stats(&host, &[], groups, flags);
         let found = ask(flags).or_else(|error| {
             // The test driver does not know `nowait`.
             if super::cause::flag_refused(&error) {
@@ -120,7 +121,7 @@ impl Host {
 impl Domain {
     /// Its statistics; no groups means all of them.
     pub fn stats(&self, groups: &[&str]) -> Result<Map> {
-        let found = ffi::domain_stats(&self.host().raw(), &[&self.raw()], numbers(groups)?, 0)
+        let found = ffi::domain_stats(&self.host().raw()?, &[&self.raw()?], numbers(groups)?, 0)
             .explain("ask for the statistics of", self.object())?;
         Ok(found.into_iter().next().map(|(name, flat)| tree(Some(&name), flat)).unwrap_or_default())
     }

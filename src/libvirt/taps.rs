@@ -26,7 +26,7 @@ pub(super) struct Taps(Mutex<HashMap<Run, Vec<Tail>>>);
 impl Host {
     /// Adds to the statistics of domains, which hold their `nets`, the addresses that libvirt's networks gave them.
     pub(super) fn add_addresses(&self, stats: &mut [Map]) -> Result<()> {
-        let known = self.tails_of_taps();
+        let known = self.tails_of_taps()?;
         let leases = self.all_leases()?;
         for domain in stats {
             let mut given = Vec::new();
@@ -69,16 +69,17 @@ impl Host {
     }
 
     /// The MAC addresses of the host's devices, without their first bytes; none where the host does not tell.
-    fn tails_of_taps(&self) -> HashMap<String, Tail> {
-        let found = self.raw().list_all_node_devices(sys::VIR_CONNECT_LIST_NODE_DEVICES_CAP_NET).unwrap_or_default();
-        found.iter().filter_map(|device| split(&device.name().ok()?)).collect()
+    fn tails_of_taps(&self) -> Result<HashMap<String, Tail>> {
+        let found = self.raw()?.list_all_node_devices(sys::VIR_CONNECT_LIST_NODE_DEVICES_CAP_NET).unwrap_or_default();
+        Ok(found.iter().filter_map(|device| split(&device.name().ok()?)).collect())
     }
 
     /// All leases of started networks with their MAC addresses; a network whose driver knows no leases has none.
     fn all_leases(&self) -> Result<Vec<(String, Value)>> {
         let mut all = Vec::new();
         for network in self.networks_where(&Filter { active: Some(true), ..Filter::default() })? {
-            let leases = match super::ffi::dhcp_leases(&network.raw()).explain("list the leases of", network.object()) {
+            let leases = match super::ffi::dhcp_leases(&network.raw()?).explain("list the leases of", network.object())
+            {
                 Err(error) if matches!(error.code, Code::NotFound | Code::Unsupported) => continue,
                 other => other?,
             };

@@ -50,7 +50,8 @@ impl Volume {
         }
         let sparse = sys::VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM;
         let mut at = offset;
-        let open = |stream: &Stream| self.raw().upload(stream, offset, 0, sparse);
+        let raw = self.raw()?;
+        let open = |stream: &Stream| raw.upload(stream, offset, 0, sparse);
         let sent = self.through("upload to", open, |stream| {
             send_file(stream, &file, path, &mut at, size, self.object(), &progress)
         });
@@ -65,7 +66,8 @@ impl Volume {
     pub fn upload_bytes(&self, data: &[u8]) -> Result<Transfer> {
         let size = data.len() as u64;
         let progress = Progress::begin(&format!("upload {}", self.name()), Some(size));
-        let open = |stream: &Stream| self.raw().upload(stream, 0, size, 0);
+        let raw = self.raw()?;
+        let open = |stream: &Stream| raw.upload(stream, 0, size, 0);
         self.through("upload to", open, |stream| {
             let mut done = 0;
             for chunk in data.chunks(CHUNK) {
@@ -80,7 +82,8 @@ impl Volume {
 
     /// So many bytes of it from a place on, or less at its end.
     pub fn read(&self, at: u64, length: u64) -> Result<Vec<u8>> {
-        let open = |stream: &Stream| self.raw().download(stream, at, length, 0);
+        let raw = self.raw()?;
+        let open = |stream: &Stream| raw.download(stream, at, length, 0);
         self.through("download", open, |stream| {
             let mut found = Vec::new();
             let mut buffer = vec![0; CHUNK];
@@ -106,13 +109,14 @@ impl Volume {
         let mut part = path.as_os_str().to_owned();
         part.push(".part");
         let part = PathBuf::from(part);
-        let size = self.raw().info_flags(sys::VIR_STORAGE_VOL_GET_PHYSICAL).ok().map(|info| info.allocation);
+        let size = self.raw()?.info_flags(sys::VIR_STORAGE_VOL_GET_PHYSICAL).ok().map(|info| info.allocation);
         let progress = Progress::begin(&format!("download {}", self.name()), size);
         let file = File::options().write(true).create(true).truncate(!resume).open(&part).map_err(unwritable)?;
         let start = file.metadata().map_err(unwritable)?.len();
         let mut at = start;
         let sparse = sys::VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM;
-        let open = |stream: &Stream| self.raw().download(stream, start, 0, sparse);
+        let raw = self.raw()?;
+        let open = |stream: &Stream| raw.download(stream, start, 0, sparse);
         let done = self
             .through("download", open, |stream| receive_file(stream, &file, path, &mut at, self.object(), &progress));
         // A hole at the end is not written by anything else.
@@ -136,14 +140,15 @@ impl Volume {
         let file = File::open(path).map_err(unreadable)?;
         let size = file.metadata().map_err(unreadable)?.len();
         let own =
-            self.raw().info_flags(sys::VIR_STORAGE_VOL_GET_PHYSICAL).explain("ask for the size of", self.object())?;
+            self.raw()?.info_flags(sys::VIR_STORAGE_VOL_GET_PHYSICAL).explain("ask for the size of", self.object())?;
         if own.allocation != size {
             return Ok(false);
         }
         let end = if whole { size } else { size.min(HEAD) };
         let progress = Progress::begin(&format!("compare {}", self.name()), Some(end));
         let sparse = sys::VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM;
-        let stream = self.stream(|stream| self.raw().download(stream, 0, end, sparse))?;
+        let raw = self.raw()?;
+        let stream = self.stream(|stream| raw.download(stream, 0, end, sparse))?;
         let _transferring = Transferring::begin();
         let same = compare(&stream, &file, path, self.object(), &progress)?;
         if same {
@@ -156,7 +161,7 @@ impl Volume {
     }
 
     fn stream(&self, open: impl FnOnce(&Stream) -> Result<(), VirtError>) -> Result<Stream> {
-        let stream = Stream::new(&self.host().raw(), 0).explain("open a stream for", self.object())?;
+        let stream = Stream::new(&self.host().raw()?, 0).explain("open a stream for", self.object())?;
         open(&stream).explain("transfer data of", self.object())?;
         Ok(stream)
     }

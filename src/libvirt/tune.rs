@@ -126,7 +126,7 @@ impl Tune {
 impl Domain {
     /// The parameters as they are: of the running domain, or of its definition.
     pub fn tuning(&self, tune: Tune) -> Result<Map> {
-        let found = ffi::tuning(&self.raw(), tune.family(), sys::VIR_DOMAIN_AFFECT_CURRENT)
+        let found = ffi::tuning(&self.raw()?, tune.family(), sys::VIR_DOMAIN_AFFECT_CURRENT)
             .explain(&format!("read the {} of", tune.name()), self.object())?;
         Ok(found.into_iter().map(|(name, value)| (name.clone(), tune.shown(&name, value))).collect())
     }
@@ -159,14 +159,14 @@ impl Domain {
     }
 
     fn tune(&self, tune: Tune, told: &[(&str, CType, String)], place: u32) -> Result<()> {
-        ffi::set_tuning(&self.raw(), tune.family(), told, place)
+        ffi::set_tuning(&self.raw()?, tune.family(), told, place)
             .explain(&format!("change the {} of", tune.name()), self.object())?;
         self.took(tune, told, place)
     }
 
     /// Fails where libvirt says another number than the one it was told. Lists of devices it writes in its own way.
     fn took(&self, tune: Tune, told: &[(&str, CType, String)], place: u32) -> Result<()> {
-        let now = ffi::tuning(&self.raw(), tune.family(), place)
+        let now = ffi::tuning(&self.raw()?, tune.family(), place)
             .explain(&format!("read the {} of", tune.name()), self.object())?;
         for (name, _, asked) in told.iter().filter(|(_, ty, _)| *ty != CType::Text) {
             if let Some(Value::Int(has)) = now.get(*name)

@@ -111,9 +111,10 @@ impl Domain {
     }
 
     fn redefine(&self, xml: &str) -> Result<()> {
+        let host = self.host().raw()?;
         let raw = super::define::validated(
-            || self.host().raw().define_domain_xml_flags(xml, sys::VIR_DOMAIN_DEFINE_VALIDATE),
-            || self.host().raw().define_domain_xml(xml),
+            || host.define_domain_xml_flags(xml, sys::VIR_DOMAIN_DEFINE_VALIDATE),
+            || host.define_domain_xml(xml),
         );
         raw.map(drop).explain("update", self.object())
     }

@@ -72,7 +72,7 @@ pub(super) fn has_vcpus(domain: &Domain, asked: u32, flags: u32) -> Result<()> {
     const PLACES: [u32; 2] = [sys::VIR_DOMAIN_AFFECT_LIVE, sys::VIR_DOMAIN_AFFECT_CONFIG];
     for place in PLACES.into_iter().filter(|place| flags & place != 0) {
         let which = place | (flags & sys::VIR_DOMAIN_VCPU_MAXIMUM);
-        let has = domain.raw().vcpus_flags(which).explain("ask for the processors of", domain.object())?;
+        let has = domain.raw()?.vcpus_flags(which).explain("ask for the processors of", domain.object())?;
         if has != asked {
             return Err(differs(domain, &format!("{has} processors"), &asked.to_string()));
         }
@@ -82,7 +82,7 @@ pub(super) fn has_vcpus(domain: &Domain, asked: u32, flags: u32) -> Result<()> {
 
 /// Fails unless a disk of a running domain is as large as was asked; formats round up.
 pub(super) fn has_disk_size(domain: &Domain, disk: &str, asked: u64) -> Result<()> {
-    let has = domain.raw().block_info(disk, 0).explain("ask for the disks of", domain.object())?.capacity;
+    let has = domain.raw()?.block_info(disk, 0).explain("ask for the disks of", domain.object())?.capacity;
     if has >= asked {
         return Ok(());
     }

@@ -45,22 +45,22 @@ impl Volume {
 
     /// What tells it from all volumes of the host.
     pub fn key(&self) -> Result<String> {
-        self.raw().key().explain("ask for the key of", &self.object)
+        self.raw()?.key().explain("ask for the key of", &self.object)
     }
 
     /// Its path on the host.
     pub fn path(&self) -> Result<String> {
-        self.raw().path().explain("ask for the path of", &self.object)
+        self.raw()?.path().explain("ask for the path of", &self.object)
     }
 
     /// The pool it is in.
     pub fn pool(&self) -> Result<Pool> {
-        Pool::new(&self.host, self.raw().lookup_storage_pool().explain("ask for the pool of", &self.object)?)
+        Pool::new(&self.host, self.raw()?.lookup_storage_pool().explain("ask for the pool of", &self.object)?)
     }
 
     /// Its kind and sizes.
     pub fn info(&self) -> Result<VolumeInfo> {
-        let info = self.raw().info().explain("ask for the size of", &self.object)?;
+        let info = self.raw()?.info().explain("ask for the size of", &self.object)?;
         let kind = match info.kind {
             sys::VIR_STORAGE_VOL_BLOCK => "block",
             sys::VIR_STORAGE_VOL_DIR => "dir",
@@ -74,23 +74,23 @@ impl Volume {
 
     /// Its XML.
     pub fn xml(&self) -> Result<String> {
-        self.raw().xml_desc(0).explain("read the XML of", &self.object)
+        self.raw()?.xml_desc(0).explain("read the XML of", &self.object)
     }
 
     /// Sets its capacity in bytes; making it smaller must be asked for, as data may be lost.
     pub fn resize(&self, capacity: u64, shrink: bool) -> Result<()> {
         let flags = if shrink { sys::VIR_STORAGE_VOL_RESIZE_SHRINK } else { 0 };
-        while_busy(&self.host, || self.raw().resize(capacity, flags).explain("resize", &self.object))?;
+        while_busy(&self.host, || self.raw()?.resize(capacity, flags).explain("resize", &self.object))?;
         verify::is_as_large(self, if shrink { 0 } else { capacity })?;
         self.pool()?.settle()
     }
 
     /// Deletes it with its data.
     pub fn delete(&self) -> Result<()> {
-        while_busy(&self.host, || self.raw().delete(0).explain("delete", &self.object))
+        while_busy(&self.host, || self.raw()?.delete(0).explain("delete", &self.object))
     }
 
-    pub(super) fn raw(&self) -> virt::storage_vol::StorageVol {
+    pub(super) fn raw(&self) -> Result<virt::storage_vol::StorageVol> {
         self.raw.get(self.host.link(), |connect, raw| connect.lookup_storage_vol_by_key(&raw.key()?))
     }
 

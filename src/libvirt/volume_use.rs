@@ -66,7 +66,7 @@ impl Volume {
                     .hint("`zero`, `nnsa`, `dod`, `bsi`, `gutmann`, `schneier`, `random` or `trim`"));
             }
         };
-        while_busy(self.host(), || self.raw().wipe_pattern(number, 0).map(drop).explain("wipe", self.object()))
+        while_busy(self.host(), || self.raw()?.wipe_pattern(number, 0).map(drop).explain("wipe", self.object()))
     }
 }
 

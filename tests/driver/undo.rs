@@ -31,6 +31,27 @@ fn whatever_ends_a_transaction_badly_undoes_it() {
 }
 
 #[test]
+fn an_interface_of_the_host_is_taken_down_and_undefined() {
+    let host = Host::new();
+    let script = "let host = connect();
+         let there = host.host_interfaces().len();
+         try {
+             transaction(|| {
+                 let made = host.define_host_interface(#{ type: \"ethernet\", name: \"eth7\", start: #{ mode: \"onboot\" } });
+                 made.start();
+                 assert_eq(host.host_interfaces().len(), there + 1);
+                 throw \"no\";
+             });
+         } catch (err) {
+             assert_eq(err, \"no\");
+         }
+         assert_eq(host.host_interfaces().len(), there);";
+    let shown = host.run(script);
+    assert!(shown.status.success(), "{}", text(&shown.stderr));
+    assert!(!text(&shown.stderr).contains("cannot undo"), "{}", text(&shown.stderr));
+}
+
+#[test]
 fn what_was_there_before_is_never_touched() {
     let host = Host::new();
     let shown = host.run(

@@ -53,6 +53,12 @@ transaction(|| {
     built.start();
     built.create_volume(disk.call("NAME-inside.qcow2"));
     network.add("dhcp_host", #{ mac: "52:54:00:1a:17:01", name: "NAME", ip: "192.168.SUBNET.77" });
+    let owner = #{ name: "NAME", uuid: "0f0e0d0c-0b0a-4009-8807-060504030SUBNET" };
+    network.create_port(#{ uuid: "0f0e0d0c-0b0a-4009-8807-060504031SUBNET", owner: owner, mac: #{ address: "52:54:00:1a:17:02" } });
+    host.create_nwfilter_binding(#{
+        owner: owner, portdev: #{ name: "virbr-NAME" }, mac: #{ address: "52:54:00:1a:17:02" },
+        filterref: #{ filter: "NAME-filter" },
+    });
     network.add("dns_host", "<host ip='192.168.SUBNET.78'><hostname>NAME</hostname></host>");
     pool.clone_volume(disk.call("NAME-copy.qcow2"), built.volume("NAME-inside.qcow2"));
     old.create_snapshot("inside");
@@ -70,6 +76,8 @@ let network = host.network("NAME-net");
 pool.refresh();
 print(look.call());
 assert(!network.xml.contains("NAME</hostname>") && !network.xml.contains("192.168.SUBNET.77"));
+assert_eq(network.ports().len(), 0);
+assert(!host.nwfilter_bindings().some(|binding| binding.device == "virbr-NAME"));
 assert_eq(old.snapshots().len(), 0);
 assert_eq(old.state, "running");
 assert_eq(old.definition.devices.disks[0].source.file, pool.volume("NAME-old.qcow2").path);
@@ -114,7 +122,7 @@ fn everything_that_a_killed_transaction_made_is_recovered() {
     child.wait().expect("ended");
     assert_eq!(line.split_whitespace().count(), MADE, "{line}");
     let listed = program(folder.path()).args(["recover", "--list"]).output().expect("the program starts");
-    assert_eq!(text(&listed.stdout).matches("to do").count(), 13, "{}", text(&listed.stdout));
+    assert_eq!(text(&listed.stdout).matches("to do").count(), 15, "{}", text(&listed.stdout));
     let recovered = program(folder.path()).arg("recover").output().expect("the program starts");
     assert!(recovered.status.success(), "{}", text(&recovered.stdout));
     assert_eq!(prints(&script("kall", "182", AFTER)), before);

@@ -44,7 +44,7 @@ impl Domain {
     }
 
     fn read_metadata(&self, kind: u32, space: Option<&str>) -> Result<Option<String>> {
-        match self.raw().metadata(kind.cast_signed(), space, 0) {
+        match self.raw()?.metadata(kind.cast_signed(), space, 0) {
             Err(error) if error.code().is_any(vec![ErrorNumber::NoDomainMetadata]) => Ok(None),
             other => other.explain("read the metadata of", self.object()).map(Some),
         }
@@ -54,7 +54,7 @@ impl Domain {
         let (prefix, space) = space.unzip();
         repeatedly(self.host(), || {
             let flags = self.affects(Apply::Both)?;
-            self.raw()
+            self.raw()?
                 .set_metadata(kind.cast_signed(), text, prefix, space, flags)
                 .explain("change the metadata of", self.object())
         })

@@ -18,6 +18,8 @@ const ROUNDS: u32 = 3;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub(in crate::libvirt) enum Made {
+    /// A network filter at work on a device.
+    Binding { device: String },
     /// What a pool stands on, such as its directory.
     Built { pool: String, uuid: String },
     /// A checkpoint of the domain of this UUID.
@@ -26,12 +28,16 @@ pub(in crate::libvirt) enum Made {
     Domain { name: String, uuid: String },
     /// A network filter.
     Filter { name: String },
+    /// A network interface of the host.
+    Interface { name: String },
     /// A network.
     Network { name: String, uuid: String },
     /// A part of a network, such as a name that its DNS server knows.
     Part { network: String, section: String, xml: String, parent: Option<i32> },
     /// A pool; its directory is not part of it.
     Pool { name: String, uuid: String },
+    /// A port of the network of this name.
+    Port { network: String, uuid: String },
     /// An address that a network's DHCP server keeps; for a card, or for a name as IPv6 has it.
     Reservation { network: String, ip: IpAddr, mac: Option<String> },
     /// A secret.
@@ -45,15 +51,18 @@ pub(in crate::libvirt) enum Made {
 impl fmt::Display for Made {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Binding { device } => write!(f, "take the network filter from device `{device}`"),
             Self::Built { pool, .. } => write!(f, "delete what pool `{pool}` stands on"),
             Self::Checkpoint { domain, name, .. } => write!(f, "delete checkpoint `{name}` of domain `{domain}`"),
             Self::Domain { name, .. } => write!(f, "remove domain `{name}`"),
             Self::Filter { name } => write!(f, "remove network filter `{name}`"),
+            Self::Interface { name } => write!(f, "remove host interface `{name}`"),
             Self::Network { name, .. } => write!(f, "remove network `{name}`"),
             Self::Part { network, section, .. } => {
                 write!(f, "take a part (`{section}`) out of network `{network}`")
             }
             Self::Pool { name, .. } => write!(f, "remove pool `{name}`"),
+            Self::Port { network, uuid } => write!(f, "delete port `{uuid}` of network `{network}`"),
             Self::Reservation { network, ip, .. } => write!(f, "release {ip} on network `{network}`"),
             Self::Secret { uuid } => write!(f, "remove secret `{uuid}`"),
             Self::Snapshot { domain, name, .. } => write!(f, "delete snapshot `{name}` of domain `{domain}`"),
@@ -79,6 +88,7 @@ impl Made {
         let made = match kind {
             Kind::Domain => Self::Domain { name, uuid },
             Kind::Network => Self::Network { name, uuid },
+            Kind::NetworkPort => Self::Port { network: name, uuid },
             Kind::Secret => Self::Secret { uuid },
             _ => Self::Pool { name, uuid },
         };
@@ -88,6 +98,7 @@ impl Made {
     /// Whether it is there.
     pub(super) fn exists(&self, host: &Host) -> Result<bool> {
         Ok(match self {
+            Self::Binding { device } => host.nwfilter_bindings()?.iter().any(|one| one.device() == device),
             Self::Built { uuid, .. } => host.pool_of_uuid(uuid)?.is_some_and(|pool| pool.stands()),
             Self::Checkpoint { uuid, name, .. } => match host.domain_of_uuid(uuid)? {
                 Some(domain) => domain.checkpoints()?.iter().any(|one| one.name() == name),
@@ -95,12 +106,17 @@ impl Made {
             },
             Self::Domain { uuid, .. } => host.domain_of_uuid(uuid)?.is_some(),
             Self::Filter { name } => host.nwfilters()?.iter().any(|filter| filter.name() == name),
+            Self::Interface { name } => host.host_interfaces()?.iter().any(|one| one.name() == name),
             Self::Network { uuid, .. } => host.network_of_uuid(uuid)?.is_some(),
             Self::Part { network, section, xml, .. } => match host.find_network(network)? {
                 Some(network) => network.has_part(section, xml)?,
                 None => false,
             },
             Self::Pool { uuid, .. } => host.pool_of_uuid(uuid)?.is_some(),
+            Self::Port { network, uuid } => match host.find_network(network)? {
+                Some(network) => network.ports()?.iter().any(|one| one.uuid() == uuid),
+                None => false,
+            },
             Self::Reservation { network, ip, mac } => match host.find_network(network)? {
                 Some(network) => network.reservations()?.iter().any(|kept| kept.is_for(*ip, mac.as_deref())),
                 None => false,
@@ -136,6 +152,7 @@ impl Made {
 
     fn remove_once(&self, host: &Host) -> Result<()> {
         match self {
+            Self::Binding { device } => host.nwfilter_binding(device)?.delete(),
             Self::Built { uuid, .. } => host.pool_of_uuid(uuid)?.map_or(Ok(()), |pool| pool.unbuild()),
             Self::Checkpoint { uuid, name, .. } => match host.domain_of_uuid(uuid)? {
                 Some(domain) => domain.checkpoint(name)?.delete(false),
@@ -143,6 +160,7 @@ impl Made {
             },
             Self::Domain { uuid, .. } => host.domain_of_uuid(uuid)?.map_or(Ok(()), |domain| domain.purge()),
             Self::Filter { name } => host.nwfilter(name)?.undefine(),
+            Self::Interface { name } => host.host_interface(name)?.take_back(),
             Self::Network { uuid, .. } => {
                 let Some(network) = host.network_of_uuid(uuid)? else { return Ok(()) };
                 let persistent = network.is_persistent()?;
@@ -160,6 +178,7 @@ impl Made {
                 }
                 if persistent { pool.undefine() } else { Ok(()) }
             }
+            Self::Port { network, uuid } => host.network(network)?.port(uuid)?.delete(),
             Self::Reservation { network, ip, mac } => {
                 host.find_network(network)?.map_or(Ok(()), |network| network.release_for(*ip, mac.as_deref()).map(drop))
             }
@@ -189,17 +208,17 @@ fn new_uuid() -> Result<String> {
 
 impl Host {
     pub(in crate::libvirt) fn domain_of_uuid(&self, uuid: &str) -> Result<Option<Domain>> {
-        let found = self.raw().lookup_domain_by_uuid_string(uuid);
+        let found = self.raw()?.lookup_domain_by_uuid_string(uuid);
         known(found, Kind::Domain, uuid)?.map(|raw| Domain::new(self, raw)).transpose()
     }
 
     pub(in crate::libvirt) fn network_of_uuid(&self, uuid: &str) -> Result<Option<Network>> {
-        let found = self.raw().lookup_network_by_uuid_string(uuid);
+        let found = self.raw()?.lookup_network_by_uuid_string(uuid);
         known(found, Kind::Network, uuid)?.map(|raw| Network::new(self, raw)).transpose()
     }
 
     pub(in crate::libvirt) fn pool_of_uuid(&self, uuid: &str) -> Result<Option<Pool>> {
-        let found = self.raw().lookup_storage_pool_by_uuid_string(uuid);
+        let found = self.raw()?.lookup_storage_pool_by_uuid_string(uuid);
         known(found, Kind::Pool, uuid)?.map(|raw| Pool::new(self, raw)).transpose()
     }
 }

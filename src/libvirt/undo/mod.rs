@@ -119,7 +119,7 @@ fn remove(steps: Vec<Step>, mut done: impl FnMut(u64)) -> (Vec<String>, bool) {
     for step in steps.into_iter().rev() {
         tracing::info!(what = %step.made, "undo");
         // A host that went away is given the time to come back.
-        if step.host.link().get().1 > step.over {
+        if step.host.link().get().is_ok_and(|(_, number)| number > step.over) {
             let note =
                 format!("the connection to `{}` was lost: what was made is undone over a new one", step.host.uri());
             if !notes.contains(&note) {

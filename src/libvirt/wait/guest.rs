@@ -22,6 +22,7 @@ impl Guest {
 
     pub(super) fn state(&self, tick: Tick) -> Result<Option<State>> {
         let host = self.domain.host();
+        host.link().open()?;
         // A look never waits for a host that went away; the wait as a whole does.
         if !host.link().try_again() {
             let message = format!("the connection to `{}` was lost", host.uri());

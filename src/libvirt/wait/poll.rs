@@ -101,7 +101,7 @@ impl Poll {
         if let Some(states) = inner.states.fresh(tick.now, STATES_WITH_EVENTS) {
             return Ok(states.get(uuid).copied());
         }
-        if let Ok(states) = ffi::domain_states(&domain.host().raw()) {
+        if let Ok(states) = ffi::domain_states(&domain.host().raw()?) {
             let state = states.get(uuid).copied();
             inner.states = Answer(Some((tick.now, Arc::new(states))));
             return Ok(state);

@@ -143,8 +143,8 @@ impl Look for Serial {
 /// Opens the console and reads it on a thread of its own.
 fn console(domain: &Domain) -> Result<From> {
     let object = domain.object();
-    let stream = Stream::new(&domain.host().raw(), 0).explain("open a stream for", object)?;
-    domain.raw().open_console(None, &stream, 0).explain("open the console of", object)?;
+    let stream = Stream::new(&domain.host().raw()?, 0).explain("open a stream for", object)?;
+    domain.raw()?.open_console(None, &stream, 0).explain("open the console of", object)?;
     let (sender, receiver) = mpsc::channel();
     let stop = Stop(stream.clone());
     let started = thread::Builder::new().name("console".to_string()).spawn(move || {
