@@ -1,8 +1,9 @@
 //! Machines: what is kept of them, and removing them.
 
+use super::records::record;
 use super::{RhaiResultOf, dynamic, shown, value};
 use crate::floor::{Error, Options, Result, Value};
-use crate::libvirt::{Owned, Remove, Removed};
+use crate::libvirt::{Lease, Owned, Remove, Removed};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
 use std::collections::BTreeMap;
@@ -67,7 +68,17 @@ fn owned(given: &Dynamic) -> Result<Owned> {
 }
 
 fn removed(gone: Removed) -> Map {
-    let fields = [("volumes".into(), volumes(gone.volumes).into()), ("missing".into(), volumes(gone.missing).into())];
+    let lease = |(network, lease): (String, Lease)| {
+        let mut fields = record(lease);
+        fields.insert("network".into(), network.into());
+        Dynamic::from_map(fields)
+    };
+    let leases: Array = gone.leases.into_iter().map(lease).collect();
+    let fields = [
+        ("volumes".into(), volumes(gone.volumes).into()),
+        ("missing".into(), volumes(gone.missing).into()),
+        ("leases".into(), leases.into()),
+    ];
     fields.into_iter().collect()
 }
 
@@ -78,7 +89,9 @@ mod functions {
     /// Removes it completely: stops it, undefines it with its UEFI variables, TPM state, managed save, snapshots and
     /// reserved addresses, and deletes the volumes that were made for it by `provision`; nothing else.
     ///
-    /// Gives `#{ volumes, missing }`: what was deleted, and what was recorded but is not there any more.
+    /// Gives `#{ volumes, missing, leases }`: what was deleted, what was recorded but is not there any more, and the leases
+    /// that could not be ended from here: `#{ network, addr, hwaddr, expiry, ... }`, which run out by themselves at `expiry`
+    /// (seconds since 1970).
     /// A protected domain is refused, and so is one whose volumes somebody else needs; nothing is touched then.
     ///
     /// # Example

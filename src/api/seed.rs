@@ -106,8 +106,9 @@ mod functions {
         Ok(folder_seed(folder, options.str("label")?)?)
     }
 
-    /// Takes the seed out of a machine and deletes its volume: a CD-ROM drive becomes empty, a disk goes. The seed is known
-    /// by the name of its file system. Gives whether there was one.
+    /// Takes the seed out of a machine and deletes its volume: its disk or CD-ROM drive goes, or becomes empty on a bus from
+    /// which nothing can be unplugged (`sata`, `ide`). The seed is known by the name of its file system. Gives whether there
+    /// was one.
     ///
     /// # Example
     ///

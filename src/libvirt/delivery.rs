@@ -82,12 +82,17 @@ pub fn add_seed_disk(root: &mut Elem, bus: Option<Bus>, pool: &str, volume: &str
     let bus = bus.unwrap_or_else(|| Bus::of(root));
     let source = elem("source", &[("pool", pool), ("volume", volume)]);
     let disk = seed_disk(root, bus, "volume", source);
-    let scsi = root.find_all("devices/controller").iter().any(|one| one.attr("type") == Some("scsi"));
+    let scsi = has_scsi(root);
     let devices = child(root, "devices");
     if bus == Bus::Scsi && !scsi {
         devices.nodes.push(Node::Elem(elem("controller", &[("type", "scsi"), ("model", "virtio-scsi")])));
     }
     devices.nodes.push(Node::Elem(disk));
+}
+
+/// Whether a machine has a SCSI controller. libvirt would add one by itself, but of a kind that few guests know.
+pub(super) fn has_scsi(root: &Elem) -> bool {
+    root.find_all("devices/controller").iter().any(|one| one.attr("type") == Some("scsi"))
 }
 
 /// The disk of a seed. It is the last one of its bus: firmware that starts from the first disk or CD-ROM finds that one.

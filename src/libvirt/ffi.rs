@@ -293,6 +293,7 @@ unsafe fn read_lease(item: sys::virNetworkDHCPLeasePtr) -> Lease {
             prefix: lease.prefix,
             hostname: text(lease.hostname),
             client_id: text(lease.clientid),
+            iaid: text(lease.iaid).and_then(|number| number.parse().ok()),
             expiry: lease.expirytime,
             interface: text(lease.iface).unwrap_or_default(),
         }

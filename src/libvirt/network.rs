@@ -32,6 +32,8 @@ pub struct Lease {
     pub hostname: Option<String>,
     /// The client id, or the DUID for IPv6.
     pub client_id: Option<String>,
+    /// The number of the guest's interface that an IPv6 client tells.
+    pub iaid: Option<u32>,
     /// When it ends, in seconds since 1970; 0 for never.
     pub expiry: i64,
     /// The host's device.

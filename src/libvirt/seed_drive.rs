@@ -1,6 +1,6 @@
 //! The seed of a machine that is there: found by what its disk says it is, taken out, put in anew.
 
-use super::delivery::{Bus, child, elem, seed_disk, set};
+use super::delivery::{Bus, child, elem, has_scsi, seed_disk, set};
 use super::{Apply, Content, Domain, Owned, Transaction, Volume};
 use crate::floor::Result;
 use crate::schema::xml::{self, Elem, Node};
@@ -16,8 +16,16 @@ const NAME: std::ops::Range<usize> = 40..72;
 #[derive(Debug, Clone)]
 struct Drive {
     target: String,
-    cdrom: bool,
+    bus: Option<Bus>,
     volume: Volume,
+}
+
+impl Drive {
+    /// Whether the drive stays and only its medium goes: it cannot be unplugged. The others go with it, since libvirt does
+    /// not open the tray of a drive that was plugged into a running machine.
+    fn stays(&self) -> bool {
+        !self.bus.is_some_and(Bus::is_hot)
+    }
 }
 
 /// Where a new seed goes.
@@ -33,7 +41,7 @@ impl Domain {
     /// Takes the seed out and deletes its volume, unless that is to be kept. Gives whether there was one.
     pub fn eject_seed(&self, keep: bool) -> Result<bool> {
         let Some(drive) = self.seed_drive()? else { return Ok(false) };
-        if drive.cdrom {
+        if drive.stays() {
             self.change_media(&drive.target, None, Apply::Both, true)?;
         } else {
             self.detach_device(&drive.target, Apply::Both)?;
@@ -78,17 +86,21 @@ impl Domain {
     }
 
     fn put_in(&self, path: &str, former: Option<&Drive>, bus: Option<Bus>) -> Result<()> {
-        if let Some(drive) = former.filter(|drive| drive.cdrom) {
-            // A guest that still has its seed mounted has locked the drive.
-            return self.change_media(&drive.target, Some(path), Apply::Both, true);
-        }
-        let root = xml::parse(&self.own_xml()?)?;
-        let bus = bus.unwrap_or_else(|| if former.is_some() { Bus::Virtio } else { Bus::of(&root) });
-        let disk = seed_disk(&root, bus, "file", elem("source", &[("file", path)]));
         if let Some(drive) = former {
+            if drive.stays() {
+                // A guest that still has its seed mounted has locked the drive.
+                return self.change_media(&drive.target, Some(path), Apply::Both, true);
+            }
             self.detach_device(&drive.target, Apply::Both)?;
         }
+        let root = xml::parse(&self.own_xml()?)?;
+        let bus = bus.or_else(|| former?.bus).unwrap_or_else(|| Bus::of(&root));
         let apply = if bus.is_hot() { Apply::Both } else { Apply::Config };
+        if bus == Bus::Scsi && !has_scsi(&root) {
+            let controller = elem("controller", &[("type", "scsi"), ("index", "0"), ("model", "virtio-scsi")]);
+            self.attach_device(&xml::to_string(&controller), apply)?;
+        }
+        let disk = seed_disk(&root, bus, "file", elem("source", &[("file", path)]));
         self.attach_device(&xml::to_string(&disk), apply)
     }
 
@@ -110,11 +122,13 @@ impl Domain {
         let root = xml::parse(&self.own_xml()?)?;
         for disk in root.find_all("devices/disk") {
             let cdrom = disk.attr("device") == Some("cdrom");
-            let target = disk.child("target").and_then(|target| target.attr("dev"));
+            let of_target = |attr| disk.child("target").and_then(|target| target.attr(attr));
+            let target = of_target("dev");
             let (true, Some(target)) = (cdrom || disk.child("readonly").is_some(), target) else { continue };
             let Some(volume) = self.volume_of(disk)? else { continue };
             if is_seed(&volume)? {
-                return Ok(Some(Drive { target: target.to_string(), cdrom, volume }));
+                let bus = of_target("bus").and_then(Bus::from_word);
+                return Ok(Some(Drive { target: target.to_string(), bus, volume }));
             }
         }
         Ok(None)

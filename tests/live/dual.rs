@@ -28,6 +28,7 @@ chmod +x $folder/tell
 # Until duplicate address detection is over, the link has no address to ask from.
 until ip -6 address show dev ask1 scope link -tentative | grep -q fe80; do sleep 0.1; done
 timeout 120 dhclient -6 -1 -q -cf $folder/conf -sf $folder/tell -lf $folder/leases -pf $folder/pid ask1
+until [ -s $folder/pid ]; do sleep 0.1; done
 kill "$(cat $folder/pid)"
 ip link del ask0
 rm -r $folder
@@ -71,7 +72,7 @@ for ip in ["192.168.173.151/24", "fd00:173::5/64"] {
     let resolved = || text(&inside(&["python3", "-c", RESOLVE, "192.168.173.1", "files.lab"]).stdout);
     assert_eq!(resolved(), "192.168.173.150\n");
     // A real client of DHCPv6 that tells the guest's name gets what is kept for it.
-    let asked = inside(&["sh", "-c", ASK]);
+    let asked = inside(&["sh", "-ec", ASK]);
     assert_eq!(text(&asked.stdout), "fd00:173::5\n", "{asked:?}");
 
     own.prints(r#"remove(host, "dual"); assert_eq(net.reservations(), []);"#);

@@ -33,6 +33,47 @@ const GONE: &str = r#"
     ip link del gone0
     rm -r $folder"#;
 
+/// A DHCP client for IPv6 with the guest's card gets a lease and is gone without giving it back.
+const ASK: &str = r#"
+    folder=$(mktemp -d)
+    ip link add six0 type veth peer name six1 address 52:54:00:00:00:74
+    ip link set six0 master virbr174 up
+    ip link set six1 up
+    printf '#!/bin/sh\n[ -z "$new_ip6_address" ] || echo "$new_ip6_address"\n' >$folder/tell
+    chmod +x $folder/tell
+    : >$folder/conf
+    # Until duplicate address detection is over, the link has no address to ask from.
+    until ip -6 address show dev six1 scope link -tentative | grep -q fe80; do sleep 0.1; done
+    timeout 120 dhclient -6 -1 -q -cf $folder/conf -sf $folder/tell -lf $folder/leases -pf $folder/pid six1
+    until [ -s $folder/pid ]; do sleep 0.1; done
+    kill "$(cat $folder/pid)"
+    ip link del six0
+    rm -r $folder"#;
+
+#[test]
+fn leases_of_both_families_end_with_the_machine_and_those_that_cannot_are_told() {
+    let six = "<ip family='ipv6' address='fd00:174::1' prefix='64'>
+        <dhcp><range start='fd00:174::100' end='fd00:174::1ff'/></dhcp></ip>";
+    let own = Own::with("released", 174, six);
+    let asked = shell(ASK);
+    let address = asked.trim();
+    assert!(address.starts_with("fd00:174::1"), "{asked}");
+    let script = r#"
+let vm = host.define_domain(#{
+    type: "qemu", name: "released", memory: "64 MiB", os: #{ type: "hvm" },
+    devices: #{ interfaces: [ #{
+        type: "network", mac: #{ address: "52:54:00:00:00:74" }, source: #{ network: "released" },
+    } ] },
+});
+for lease in vm.remove().leases { print(`${lease.network} ${lease.addr} ${lease.hwaddr} ${lease.expiry > 0}`); }
+print(net.dhcp_leases().len());
+"#;
+    // Over a connection by which the host is another machine, the lease stays and is told.
+    assert_eq!(own.prints(script), format!("released {address} 52:54:00:00:00:74 true\n1\n"));
+    assert_eq!(own.prints_inside(script), "0\n");
+    own.remove();
+}
+
 #[test]
 fn neighbours_are_seen_gateways_probed_and_leases_given_back() {
     let own = Own::new("here", 172);

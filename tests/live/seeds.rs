@@ -122,6 +122,46 @@ pool.volume("seed-scsi-installer.iso").delete(#{ force: true });
 }
 
 #[test]
+fn a_cd_rom_on_scsi_comes_to_a_running_machine_and_goes() {
+    let out = provisioned(
+        "seed-plugged",
+        "",
+        "me",
+        r#"
+let read = "mkdir -p /mnt/seed; until [ -b /dev/sr0 ]; do sleep 0.1; done; mount /dev/sr0 /mnt/seed; cat /mnt/seed/user-data";
+let seen = || vm.exec("/bin/sh", ["-c", read + "; umount /mnt/seed"], #{ check: true }).stdout.split("\n")[1];
+print(vm.eject_seed());
+// The machine has no SCSI controller so far.
+vm.set_seed(guest(#{ hostname: "first" }), #{ bus: "scsi" });
+print(seeds.call());
+print(seen.call());
+vm.set_seed(guest(#{ hostname: "second" }));
+print(seeds.call());
+print(seen.call());
+// What the guest has in use goes, too.
+vm.exec("/bin/sh", ["-c", read], #{ check: true });
+print(vm.eject_seed());
+print(seeds.call());
+print(vm.xml.contains("cdrom"));
+"#,
+    );
+    let lines: Vec<_> = out.lines().collect();
+    let expected = [
+        "true",
+        r#"["sda scsi cdrom"]"#,
+        "hostname: first",
+        r#"["sda scsi cdrom"]"#,
+        "hostname: second",
+        "true",
+        "[]",
+        "false",
+        r#"["seed-plugged.qcow2"]"#,
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!(left("seed-plugged"), "");
+}
+
+#[test]
 fn ignition_comes_by_the_firmware() {
     let out = provisioned(
         "seed-firmware",

@@ -4,7 +4,7 @@ use super::record::Record;
 use super::survey::Card;
 use crate::addressing::Mac;
 use crate::floor::Result;
-use crate::libvirt::{Domain, Host};
+use crate::libvirt::{Domain, Host, Lease, Network};
 use crate::schema::xml;
 use std::net::IpAddr;
 
@@ -38,6 +38,7 @@ impl Domain {
 impl Belongings {
     /// Gives all of it back. A network that is gone keeps nothing.
     pub(in crate::libvirt) fn release(self) -> Result<()> {
+        let plugged = self.plugged()?;
         for (network, ip, name) in self.names {
             if let Some(network) = self.host.find_network(&network)? {
                 network.release_name(ip, &name)?;
@@ -50,15 +51,31 @@ impl Belongings {
                 network.release_for(ip, mac.as_deref())?;
             }
         }
-        let mut networks: Vec<&String> = self.cards.iter().map(|(network, _)| network).collect();
-        networks.sort_unstable();
-        networks.dedup();
-        for name in networks {
-            let of: Vec<Mac> = self.cards.iter().filter(|(network, _)| network == name).map(|(_, mac)| *mac).collect();
-            if let Some(network) = self.host.find_network(name)? {
-                network.release_leases(&of);
-            }
+        for (network, cards) in plugged {
+            network.release_leases(&cards);
         }
         Ok(())
+    }
+
+    /// The leases that its cards have, each with the name of its network, as far as that can be told.
+    pub(in crate::libvirt) fn leases(&self) -> Vec<(String, Lease)> {
+        let held = self.plugged().unwrap_or_default().into_iter().flat_map(|(network, cards)| {
+            let name = network.name().to_string();
+            network.leases_of(&cards).into_iter().map(move |lease| (name.clone(), lease))
+        });
+        held.collect()
+    }
+
+    /// The networks that are still there, with the cards on them.
+    fn plugged(&self) -> Result<Vec<(Network, Vec<Mac>)>> {
+        let mut names: Vec<&String> = self.cards.iter().map(|(network, _)| network).collect();
+        names.sort_unstable();
+        names.dedup();
+        let mut all = Vec::new();
+        for name in names {
+            let of = self.cards.iter().filter(|(network, _)| network == name).map(|(_, mac)| *mac);
+            all.extend(self.host.find_network(name)?.map(|network| (network, of.collect())));
+        }
+        Ok(all)
     }
 }

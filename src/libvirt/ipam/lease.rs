@@ -1,8 +1,9 @@
 //! Giving leases back in the name of a guest that is gone, so that its address is free at once.
 //!
 //! libvirt has no call for that. Where the host is this machine, the DHCP server is told what the guest would have told
-//! it: a DHCPRELEASE of RFC 2131. Elsewhere, and for IPv6, a lease runs out by itself.
+//! it: a DHCPRELEASE of RFC 2131, or a Release of RFC 8415. Elsewhere a lease runs out by itself.
 
+use super::release6;
 use super::subnet::Subnet;
 use crate::addressing::Mac;
 use crate::libvirt::{Lease, Network};
@@ -24,30 +25,50 @@ impl Network {
     /// failure is only logged.
     pub(super) fn release_leases(&self, cards: &[Mac]) {
         let Some(bridge) = self.bridge().filter(|_| self.host().is_here()) else { return };
-        let of_cards = || -> Vec<(Lease, Ipv4Addr, Mac)> {
-            let leases = self.dhcp_leases().unwrap_or_default().into_iter();
-            let read = leases.filter_map(|lease| Some((lease.addr.parse().ok()?, lease.mac.parse().ok()?, lease)));
-            read.filter(|(_, mac, _)| cards.contains(mac)).map(|(ip, mac, lease)| (lease, ip, mac)).collect()
-        };
-        let leases = of_cards();
+        let leases = self.leases_of(cards);
         if leases.is_empty() {
             return;
         }
         let subnets = self.subnets().unwrap_or_default();
-        for (lease, ip, mac) in leases {
-            let sent = server(&subnets, ip).ok_or_else(|| io::Error::other("no DHCP server")).and_then(|server| {
-                let client = lease.client_id.as_deref().and_then(octets);
-                send(&bridge, server, &release(ip, mac, server, client.as_deref()))
-            });
-            match sent {
-                Ok(()) => tracing::info!(network = self.name(), %ip, %mac, "lease given back"),
+        let mut told = Vec::new();
+        for lease in leases {
+            let (ip, mac) = (&lease.addr, &lease.mac);
+            match give_back(&bridge, &subnets, &lease) {
+                Ok(()) => {
+                    tracing::info!(network = self.name(), %ip, %mac, "lease given back");
+                    told.push(lease.addr);
+                }
                 Err(error) => tracing::warn!(network = self.name(), %ip, %mac, %error, "the lease runs out by itself"),
             }
         }
-        // There is no answer to a release; what libvirt tells of it changes a moment later.
+        // What libvirt tells of it changes a moment later.
         let end = Instant::now() + NOTICED;
-        while !of_cards().is_empty() && Instant::now() < end {
+        while self.leases_of(cards).iter().any(|lease| told.contains(&lease.addr)) && Instant::now() < end {
             thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// What the DHCP server has leased to these cards; nothing where that cannot be told.
+    pub(super) fn leases_of(&self, cards: &[Mac]) -> Vec<Lease> {
+        let mut leases = self.dhcp_leases().unwrap_or_default();
+        leases.retain(|lease| lease.mac.parse().is_ok_and(|mac| cards.contains(&mac)));
+        leases
+    }
+}
+
+/// Tells the DHCP server that a client needs its lease no more.
+fn give_back(bridge: &str, subnets: &[Subnet], lease: &Lease) -> io::Result<()> {
+    let incomplete = || io::Error::other("libvirt tells too little of it");
+    let client = lease.client_id.as_deref().and_then(octets);
+    match lease.addr.parse().map_err(|_| incomplete())? {
+        IpAddr::V4(ip) => {
+            let mac = lease.mac.parse().map_err(|_| incomplete())?;
+            let server = server(subnets, ip).ok_or_else(|| io::Error::other("no DHCP server"))?;
+            send(bridge, server, &release(ip, mac, server, client.as_deref()))
+        }
+        IpAddr::V6(ip) => {
+            let (client, iaid) = client.zip(lease.iaid).ok_or_else(incomplete)?;
+            release6::give_back(bridge, ip, &client, iaid)
         }
     }
 }

@@ -11,6 +11,7 @@ mod names;
 mod plan;
 mod plugs;
 mod record;
+mod release6;
 mod reserve;
 mod status;
 mod subnet;

@@ -39,8 +39,15 @@ impl Host {
             }
         }
         for nic in nics {
-            if let Some(name) = plugged(nic, "bridge").filter(|_| nic.find("vlan/tag").is_some() && !is_ovs(nic)) {
-                found.extend(self.no_tags(nic, &name)?);
+            let Some(vlan) = nic.find("vlan/tag").and_then(|tag| tag.attr("id")).filter(|_| !is_ovs(nic)) else { continue };
+            if let Some(bridge) = plugged(nic, "bridge") {
+                // What another host's kernel says is not known; libvirt tells it when the guest starts.
+                let filtering = self.is_here().then(|| filtering(&bridge));
+                found.extend(self.no_tags(nic, vlan, &bridge, filtering.as_ref().map(Option::as_deref))?);
+            } else if let Some(name) = plugged(nic, "network")
+                && let Some(bridge) = self.plain_bridge(&name)?
+            {
+                found.extend(self.no_tags(nic, vlan, &bridge, None)?);
             }
         }
         if found.is_empty() {
@@ -82,20 +89,53 @@ impl Host {
     }
 
     /// Why the port on a Linux bridge cannot get its VLAN tags.
-    fn no_tags(&self, nic: &Elem, bridge: &str) -> Result<Option<Finding>> {
-        let version = self.lib_version()?;
-        if version.split('.').next().and_then(|major| major.parse().ok()).is_some_and(|major: u32| major < TAGS_PORTS) {
-            let message = format!("libvirt before version {TAGS_PORTS} cannot tag a port of a Linux bridge");
-            let hint = "an Open vSwitch bridge can, with `virtualport: #{ type: \"openvswitch\" }`".to_string();
-            return Ok(Some(finding(nic, "vlan", message, hint)));
-        }
-        let filter = Path::new("/sys/class/net").join(bridge).join("bridge/vlan_filtering");
-        if !self.is_here() || fs::read_to_string(filter).is_ok_and(|text| text.trim() == "1") {
-            return Ok(None);
-        }
-        let message = format!("bridge `{bridge}` knows nothing of VLANs");
-        let hint = format!("`ip link set {bridge} type bridge vlan_filtering 1` makes it tell them apart");
-        Ok(Some(finding(nic, "vlan", message, hint)))
+    fn no_tags(
+        &self,
+        nic: &Elem,
+        vlan: &str,
+        bridge: &str,
+        filtering: Option<Option<&str>>,
+    ) -> Result<Option<Finding>> {
+        let trouble = trouble_with_tags(&self.lib_version()?, vlan, bridge, filtering);
+        Ok(trouble.map(|(message, hint)| finding(nic, "vlan", message, hint)))
+    }
+
+    /// The Linux bridge of a network; nothing for one whose ports others tag: Open vSwitch, or a card of the host.
+    fn plain_bridge(&self, name: &str) -> Result<Option<String>> {
+        let Some(network) = self.find_network(name)? else { return Ok(None) };
+        let root = xml::parse(&network.xml()?)?;
+        let ovs = is_ovs(&root) || root.find_all("portgroup").into_iter().any(is_ovs);
+        Ok(root.child("bridge").and_then(|bridge| bridge.attr("name")).filter(|_| !ovs).map(str::to_string))
+    }
+}
+
+/// What this machine's kernel says of a bridge and VLANs; nothing if it was built without them.
+fn filtering(bridge: &str) -> Option<String> {
+    fs::read_to_string(Path::new("/sys/class/net").join(bridge).join("bridge/vlan_filtering")).ok()
+}
+
+/// Why VLAN tags cannot be on the ports of a bridge, and what can be done, by libvirt's version and by what the kernel
+/// says of the bridge, if it could be asked.
+fn trouble_with_tags(
+    version: &str,
+    vlan: &str,
+    bridge: &str,
+    filtering: Option<Option<&str>>,
+) -> Option<(String, String)> {
+    let other =
+        || format!("plug it into a bridge of that VLAN alone, such as `{bridge}.{vlan}`, or into one of Open vSwitch");
+    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_some_and(|major| major < TAGS_PORTS) {
+        let message = format!("libvirt before version {TAGS_PORTS} cannot tag a port of a Linux bridge");
+        return Some((message, other()));
+    }
+    match filtering.map(|text| text.map(str::trim)) {
+        None | Some(Some("1")) => None,
+        Some(Some(_)) => Some((
+            format!("bridge `{bridge}` knows nothing of VLANs"),
+            format!("`ip link set {bridge} type bridge vlan_filtering 1` makes it tell them apart"),
+        )),
+        Some(None) => Some((format!("the kernel cannot tell VLANs apart on bridge `{bridge}`"), other())),
     }
 }
 
@@ -130,10 +170,30 @@ fn no_bridge(nic: &Elem, name: &str, devices: &[Device]) -> Option<Finding> {
     Some(finding(nic, "source.bridge", message, hint))
 }
 
-fn is_ovs(nic: &Elem) -> bool {
-    nic.child("virtualport").is_some_and(|port| port.attr("type") == Some("openvswitch"))
+fn is_ovs(elem: &Elem) -> bool {
+    elem.child("virtualport").is_some_and(|port| port.attr("type") == Some("openvswitch"))
 }
 
 fn finding(nic: &Elem, key: &str, message: String, hint: String) -> Finding {
     Finding { path: format!("{}.{key}", nic.origin), message, hint: Some(hint), ..Finding::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_need_libvirt_and_a_bridge_that_tells_vlans_apart() {
+        let trouble = |version, filtering| trouble_with_tags(version, "20", "br0", filtering).map(|(message, _)| message);
+        for (version, filtering, told) in [
+            ("9.0.0", Some(Some("1\n")), "libvirt before version 11 cannot tag a port of a Linux bridge"),
+            ("10.10.0", None, "libvirt before version 11 cannot tag a port of a Linux bridge"),
+            ("11.0.0", Some(Some("0\n")), "bridge `br0` knows nothing of VLANs"),
+            ("11.3.0", Some(None), "the kernel cannot tell VLANs apart on bridge `br0`"),
+        ] {
+            assert_eq!(trouble(version, filtering).as_deref(), Some(told));
+        }
+        assert_eq!(trouble("11.0.0", Some(Some("1\n"))), None);
+        assert_eq!(trouble("12.1.0", None), None, "another host's kernel is not asked");
+    }
 }

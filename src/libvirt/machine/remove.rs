@@ -4,7 +4,7 @@ use super::{MachineRecord, Owned};
 use crate::floor::timing::timed;
 use crate::floor::{Area, Code, Error, Result};
 use crate::libvirt::volume_use::needed_by;
-use crate::libvirt::{Domain, Mode, Volume};
+use crate::libvirt::{Domain, Lease, Mode, Volume};
 use crate::schema::xml;
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub struct Removed {
     pub volumes: Vec<Owned>,
     /// The recorded volumes that were not there any more.
     pub missing: Vec<Owned>,
+    /// The leases of its cards that nobody could end, with the names of their networks: they run out by themselves.
+    pub leases: Vec<(String, Lease)>,
 }
 
 impl Domain {
@@ -52,6 +54,7 @@ impl Domain {
             }
         }
         self.nobody_else_needs(&volumes)?;
+        let belongings = self.belongings()?;
         self.stop(how.timeout)?;
         if self.host().find_domain(self.name())?.is_some() {
             timed(&self.object().plain(), "undefine", || self.undefine())?;
@@ -62,6 +65,7 @@ impl Domain {
                 done => done,
             })?;
         }
+        removed.leases = belongings.leases();
         Ok(removed)
     }
 
