@@ -39,15 +39,17 @@ impl Host {
             }
         }
         for nic in nics {
-            let Some(vlan) = nic.find("vlan/tag").and_then(|tag| tag.attr("id")).filter(|_| !is_ovs(nic)) else { continue };
+            let Some(vlan) = nic.find("vlan/tag").and_then(|tag| tag.attr("id")).filter(|_| !is_ovs(nic)) else {
+                continue;
+            };
             if let Some(bridge) = plugged(nic, "bridge") {
                 // What another host's kernel says is not known; libvirt tells it when the guest starts.
-                let filtering = self.is_here().then(|| filtering(&bridge));
-                found.extend(self.no_tags(nic, vlan, &bridge, filtering.as_ref().map(Option::as_deref))?);
+                let filtering = if self.is_here() { Filtering::of(&bridge) } else { Filtering::Unknown };
+                found.extend(self.no_tags(nic, vlan, &bridge, filtering)?);
             } else if let Some(name) = plugged(nic, "network")
                 && let Some(bridge) = self.plain_bridge(&name)?
             {
-                found.extend(self.no_tags(nic, vlan, &bridge, None)?);
+                found.extend(self.no_tags(nic, vlan, &bridge, Filtering::Unknown)?);
             }
         }
         if found.is_empty() {
@@ -89,13 +91,7 @@ impl Host {
     }
 
     /// Why the port on a Linux bridge cannot get its VLAN tags.
-    fn no_tags(
-        &self,
-        nic: &Elem,
-        vlan: &str,
-        bridge: &str,
-        filtering: Option<Option<&str>>,
-    ) -> Result<Option<Finding>> {
+    fn no_tags(&self, nic: &Elem, vlan: &str, bridge: &str, filtering: Filtering) -> Result<Option<Finding>> {
         let trouble = trouble_with_tags(&self.lib_version()?, vlan, bridge, filtering);
         Ok(trouble.map(|(message, hint)| finding(nic, "vlan", message, hint)))
     }
@@ -109,19 +105,35 @@ impl Host {
     }
 }
 
-/// What this machine's kernel says of a bridge and VLANs; nothing if it was built without them.
-fn filtering(bridge: &str) -> Option<String> {
-    fs::read_to_string(Path::new("/sys/class/net").join(bridge).join("bridge/vlan_filtering")).ok()
+/// Whether a bridge tells VLANs apart.
+#[derive(Debug, Clone, Copy)]
+enum Filtering {
+    On,
+    Off,
+    /// The kernel was built without it.
+    Impossible,
+    Unknown,
 }
 
-/// Why VLAN tags cannot be on the ports of a bridge, and what can be done, by libvirt's version and by what the kernel
-/// says of the bridge, if it could be asked.
-fn trouble_with_tags(
-    version: &str,
-    vlan: &str,
-    bridge: &str,
-    filtering: Option<Option<&str>>,
-) -> Option<(String, String)> {
+impl Filtering {
+    /// As this machine's kernel has it.
+    fn of(bridge: &str) -> Self {
+        let file = Path::new("/sys/class/net").join(bridge).join("bridge/vlan_filtering");
+        Self::read(fs::read_to_string(file).ok().as_deref())
+    }
+
+    /// By the kernel's own text, if it has one.
+    fn read(text: Option<&str>) -> Self {
+        match text.map(str::trim) {
+            Some("1") => Self::On,
+            Some(_) => Self::Off,
+            None => Self::Impossible,
+        }
+    }
+}
+
+/// Why VLAN tags cannot be on the ports of a bridge, and what can be done.
+fn trouble_with_tags(version: &str, vlan: &str, bridge: &str, filtering: Filtering) -> Option<(String, String)> {
     let other =
         || format!("plug it into a bridge of that VLAN alone, such as `{bridge}.{vlan}`, or into one of Open vSwitch");
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
@@ -129,13 +141,13 @@ fn trouble_with_tags(
         let message = format!("libvirt before version {TAGS_PORTS} cannot tag a port of a Linux bridge");
         return Some((message, other()));
     }
-    match filtering.map(|text| text.map(str::trim)) {
-        None | Some(Some("1")) => None,
-        Some(Some(_)) => Some((
+    match filtering {
+        Filtering::On | Filtering::Unknown => None,
+        Filtering::Off => Some((
             format!("bridge `{bridge}` knows nothing of VLANs"),
             format!("`ip link set {bridge} type bridge vlan_filtering 1` makes it tell them apart"),
         )),
-        Some(None) => Some((format!("the kernel cannot tell VLANs apart on bridge `{bridge}`"), other())),
+        Filtering::Impossible => Some((format!("the kernel cannot tell VLANs apart on bridge `{bridge}`"), other())),
     }
 }
 
@@ -184,16 +196,17 @@ mod tests {
 
     #[test]
     fn tags_need_libvirt_and_a_bridge_that_tells_vlans_apart() {
-        let trouble = |version, filtering| trouble_with_tags(version, "20", "br0", filtering).map(|(message, _)| message);
-        for (version, filtering, told) in [
-            ("9.0.0", Some(Some("1\n")), "libvirt before version 11 cannot tag a port of a Linux bridge"),
-            ("10.10.0", None, "libvirt before version 11 cannot tag a port of a Linux bridge"),
-            ("11.0.0", Some(Some("0\n")), "bridge `br0` knows nothing of VLANs"),
-            ("11.3.0", Some(None), "the kernel cannot tell VLANs apart on bridge `br0`"),
+        let trouble =
+            |version, filtering| trouble_with_tags(version, "20", "br0", filtering).map(|(message, _)| message);
+        for (version, text, told) in [
+            ("9.0.0", Some("1\n"), Some("libvirt before version 11 cannot tag a port of a Linux bridge")),
+            ("10.10.0", None, Some("libvirt before version 11 cannot tag a port of a Linux bridge")),
+            ("11.0.0", Some("0\n"), Some("bridge `br0` knows nothing of VLANs")),
+            ("11.3.0", None, Some("the kernel cannot tell VLANs apart on bridge `br0`")),
+            ("11.0.0", Some("1\n"), None),
         ] {
-            assert_eq!(trouble(version, filtering).as_deref(), Some(told));
+            assert_eq!(trouble(version, Filtering::read(text)).as_deref(), told);
         }
-        assert_eq!(trouble("11.0.0", Some(Some("1\n"))), None);
-        assert_eq!(trouble("12.1.0", None), None, "another host's kernel is not asked");
+        assert_eq!(trouble("12.1.0", Filtering::Unknown), None, "another host's kernel is not asked");
     }
 }

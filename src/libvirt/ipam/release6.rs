@@ -1,4 +1,4 @@
-//! A Release of RFC 8415: what a client of DHCPv6 tells the servers of its link when it needs its address no more.
+//! A Release of RFC 8415: what a client of `DHCPv6` tells the servers of its link when it needs its address no more.
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn6, bind, setsockopt, socket, sockopt};
 use std::ffi::OsString;
