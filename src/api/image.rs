@@ -103,4 +103,18 @@ mod functions {
     pub fn image_info(source: &str) -> RhaiResultOf<Map> {
         Ok(record(crate::image::inspect(source)?))
     }
+
+    /// The checksum of an image in its publisher's list, such as `"sha512:..."`: of the file as it is published, told by
+    /// its name. Both are URLs or paths. An error if the list cannot be read or does not name the image.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// write_file("SHA256SUMS", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  empty.raw\n");
+    /// assert(listed_checksum("https://example.com/empty.raw", "SHA256SUMS").starts_with("sha256:e3b0"));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn listed_checksum(source: &str, list: &str) -> RhaiResultOf<String> {
+        Ok(crate::image::listed_checksum(source, list)?.to_string())
+    }
 }

@@ -133,8 +133,10 @@ pub struct Report {
     pub message: String,
     /// The object, such as `domain web`.
     pub object: Option<String>,
-    /// libvirt's or the system's own words.
+    /// libvirt's, the system's or a server's own words.
     pub cause: Option<String>,
+    /// Whether these words are libvirt's.
+    pub by_libvirt: bool,
     /// Further facts: what each source answered, what could not be undone.
     pub notes: Vec<String>,
     /// What to do about it, a line each.
@@ -160,6 +162,7 @@ impl Error {
             message: message.into(),
             object: None,
             cause: None,
+            by_libvirt: false,
             notes: Vec::new(),
             hints: Vec::new(),
             findings: Vec::new(),
@@ -219,7 +222,14 @@ impl Error {
         self
     }
 
-    /// Adds libvirt's or the system's own words.
+    /// Adds libvirt's own words.
+    #[must_use]
+    pub fn told_by_libvirt(mut self, words: impl Into<String>) -> Self {
+        self.0.by_libvirt = true;
+        self.caused_by(words)
+    }
+
+    /// Adds the system's, a server's or another program's own words.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<String>) -> Self {
         self.0.cause = Some(cause.into());

@@ -146,6 +146,12 @@ pub fn inspect(source: &str) -> Result<(Description, Option<Compression>)> {
     Ok((found, packed))
 }
 
+/// The checksum that a publisher's list has for an image, as [`fetch`] would look for it.
+pub fn listed_checksum(source: &str, list: &str) -> Result<Checksum> {
+    let request = Request::new(vec![source.to_string()]);
+    listed(&Client::new(request.stall), &request, list)
+}
+
 /// The path of a source that is a file of this machine.
 fn local(source: &str) -> Option<PathBuf> {
     match source.split_once("://") {

@@ -1,5 +1,6 @@
 //! One HTTP request at a time, and what its failure means: worth another try, or not.
 
+use super::proxy::proxy_for;
 use crate::floor::{Area, Code, Error, Result};
 use std::io::Read;
 use std::time::Duration;
@@ -101,7 +102,8 @@ impl Client {
 
     /// Makes a request.
     pub(super) fn get(&self, url: &str, want: Want) -> Result<Answer, Trouble> {
-        let mut request = self.agent.get(url);
+        let proxy = proxy_for(url).map_err(Trouble::Lasting)?;
+        let mut request = self.agent.get(url).config().proxy(proxy).build();
         let exact = if let Want::From(_, version) = want { version.exact() } else { None };
         match want {
             Want::Whole => {}
@@ -174,14 +176,20 @@ fn trouble(url: &str, error: &ureq::Error) -> Trouble {
         ureq::Error::TooManyRedirects => {
             Trouble::Lasting(failed(url, &format!("the server redirects more than {MOST_REDIRECTS} times")))
         }
-        ureq::Error::HostNotFound => Trouble::Passing(
-            failed(url, "its host name is not known").hint("check the name, the network and the proxy variables"),
-        ),
-        ureq::Error::Io(_) | ureq::Error::Protocol(_) | ureq::Error::ConnectionFailed | ureq::Error::BodyStalled => {
+        ureq::Error::HostNotFound => unknown_host(url),
+        // The system's resolver has no kind of error of its own.
+        ureq::Error::Io(cause) if cause.to_string().starts_with("failed to lookup address") => unknown_host(url),
+        ureq::Error::Io(cause) => Trouble::Passing(failed(url, &cause.to_string())),
+        ureq::Error::Protocol(_) | ureq::Error::ConnectionFailed | ureq::Error::BodyStalled => {
             Trouble::Passing(failed(url, &error.to_string()))
         }
         other => Trouble::Lasting(failed(url, &other.to_string())),
     }
+}
+
+fn unknown_host(url: &str) -> Trouble {
+    let error = failed(url, "its host name is not known");
+    Trouble::Passing(error.hint("check the name, the network and the proxy variables"))
 }
 
 fn failed(url: &str, cause: &str) -> Error {

@@ -36,7 +36,7 @@ fn explain(doing: &str, object: &Object, error: &VirtError) -> Error {
     tracing::debug!(doing, object = object.plain(), code = code.name(), libvirt = words, "call failed");
     let mut ours = Error::new(code, area, format!("cannot {doing} {object}: {}", fact(words)))
         .about(object.plain())
-        .caused_by(words);
+        .told_by_libvirt(words);
     ours.hints = hints(code, object, words);
     ours
 }
@@ -47,8 +47,8 @@ pub(super) fn connect_error(uri: Option<&str>, error: &VirtError) -> Error {
     let denied = matches!(code(error), Code::PermissionDenied) || words.contains("Permission denied");
     let code = if denied { Code::PermissionDenied } else { Code::NoConnection };
     let target = uri.map_or_else(|| "libvirt".to_string(), |uri| format!("`{uri}`"));
-    let mut ours =
-        Error::new(code, Area::Connection, format!("cannot connect to {target}: {}", fact(words))).caused_by(words);
+    let mut ours = Error::new(code, Area::Connection, format!("cannot connect to {target}: {}", fact(words)))
+        .told_by_libvirt(words);
     if let Some(uri) = uri {
         ours = ours.about(format!("host {uri}"));
     }

@@ -125,7 +125,7 @@ impl Domain {
         let message = format!("{} has no {object}", self.object());
         Err(Error::new(Code::NotFound, Kind::Snapshot.area(), message)
             .about(object.plain())
-            .caused_by(error.message())
+            .told_by_libvirt(error.message())
             .hint(hint))
     }
 

@@ -25,7 +25,7 @@ pub struct Place {
 pub enum Label {
     /// What to do.
     Hint,
-    /// libvirt's or the system's own words.
+    /// libvirt's own words.
     Libvirt,
     /// A further fact.
     Note,
@@ -56,8 +56,7 @@ impl Diagnostic {
     pub fn from_error(error: &crate::floor::Error) -> Self {
         let mut shown = Self::error(&error.message);
         if let Some(cause) = &error.cause {
-            // A file's error comes from the system, everything else that has a cause from libvirt.
-            let label = if error.code == crate::floor::Code::Io { Label::Note } else { Label::Libvirt };
+            let label = if error.by_libvirt { Label::Libvirt } else { Label::Note };
             shown.lines.push((label, cause.clone()));
         }
         shown.lines.extend(error.notes.iter().map(|note| (Label::Note, note.clone())));

@@ -1,7 +1,9 @@
 //! Catalogues of images as their users have them, and images made into other formats.
 
 use super::fetching::disk;
+use super::server::{Server, respond};
 use std::path::Path;
+use std::process::Command;
 use vmscript::image::{Catalogue, Checksum, Format, Request, convert, fetch};
 
 #[test]
@@ -21,6 +23,48 @@ fn the_catalogue_of_a_home_lab_loads_as_it_is() {
     }
     assert_eq!(all.find(Some("debian-13"), "x86_64").expect("bundled").user.as_deref(), Some("debian"));
     assert_eq!(all.search("fedora coreos", None)[0].name, "fedora-42-coreos");
+}
+
+#[test]
+fn a_catalogue_is_checked_against_its_servers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(|request, stream| match request.path.as_str() {
+        "/disk.raw" | "/other.raw" => respond(stream, "200 OK", &[], &disk()),
+        "/SUMS" => respond(stream, "200 OK", &[], format!("{}  disk.raw\n", "0".repeat(64)).as_bytes()),
+        _ => respond(stream, "404 Not Found", &[], &[]),
+    });
+    let url = |path: &str| server.url(path);
+    let sums = url("/SUMS");
+    let catalogue = format!(
+        "vm_images:\n  own-good: {{ url: ['{}', '{}'], checksum_url: '{sums}', format: raw }}\n  \
+         own-unlisted: {{ url: '{}', checksum_url: '{sums}', format: raw }}\n  own-wrong: {{ url: '{}', format: qcow2 }}\n",
+        url("/gone.raw"),
+        url("/disk.raw"),
+        url("/other.raw"),
+        url("/disk.raw"),
+    );
+    std::fs::write(folder.path().join("own.yaml"), catalogue).expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_vmscript"))
+        .args([
+            "image",
+            "check",
+            "--catalogue",
+            "own.yaml",
+            "--search",
+            "own-",
+            "-o",
+            "csv",
+            "--columns",
+            "name,result",
+        ])
+        .current_dir(folder.path())
+        .output()
+        .expect("the program starts");
+    let expected = format!(
+        "name,result\r\nown-good,the server has no such file (HTTP 404)\r\nown-good,ok\r\n\
+         own-unlisted,`{sums}` lists no checksum of `other.raw`\r\nown-wrong,\"it is raw, not qcow2\"\r\n"
+    );
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod catalogues;
 mod fetching;
 mod guests;
+mod proxy;
 mod seeds;
 mod server;
 mod signatures;
