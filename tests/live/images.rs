@@ -1,5 +1,6 @@
 //! Images on the lab's host: from a file to a pool, to disks, and to a guest that boots from one.
 
+use super::own::inside;
 use super::program::{left, prints, run, text};
 
 #[test]
@@ -116,4 +117,36 @@ for disk in [thick, thin, image] {{ disk.delete(); }}
     assert_eq!(lines[..5], ["true", "67108864", "true", "true", "no-space"], "{out}");
     assert!(lines[5].starts_with("volume `made-huge.raw` needs 900 TiB in pool `default`, which has "), "{out}");
     assert_eq!(left("made"), "");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_the_numbers() {
+    let images = std::env::var("VMSCRIPT_LAB_IMAGES").expect("VMSCRIPT_LAB_IMAGES is the tiny guest's folder");
+    let folder = "/var/lib/libvirt/small";
+    let made = inside(&["sh", "-ec", &format!("mkdir {folder}; mount -t tmpfs -o size=30m small {folder}")]);
+    assert!(made.status.success(), "{made:?}");
+    let out = prints(&format!(
+        r#"
+let pool = connect().create_pool(#{{ type: "dir", name: "small", target: #{{ path: "{folder}" }} }});
+let source = #{{ path: "{images}/tiny.qcow2" }};
+let image = pool.ensure_image("small-image.qcow2", source).volume;
+let refused = |deed| {{ try {{ deed.call(); print("made"); }} catch (err) {{ print(`${{err.code}} ${{err.message}}`); }} }};
+refused.call(|| pool.ensure_image("small-second.qcow2", source));
+refused.call(|| pool.create_disk("small-copy.qcow2", #{{ image: image, mode: "copy", size: "1 GiB" }}));
+// An overlay takes no more than what is written to it.
+pool.create_disk("small-overlay.qcow2", #{{ image: image, size: "10 GiB" }});
+pool.refresh();
+print(pool.volumes().map(|one| one.name));
+pool.destroy();
+"#
+    ));
+    let undone = inside(&["sh", "-ec", &format!("umount {folder}; rmdir {folder}")]);
+    assert!(undone.status.success(), "{undone:?}");
+    let lines: Vec<_> = out.lines().collect();
+    for (line, name) in lines.iter().zip(["image `small-second.qcow2`", "volume `small-copy.qcow2`"]) {
+        let told =
+            line.starts_with(&format!("no-space {name} needs ")) && line.contains(" in pool `small`, which has ");
+        assert!(told, "{out}");
+    }
+    assert_eq!(lines[2], r#"["small-image.qcow2", "small-overlay.qcow2"]"#, "{out}");
 }
