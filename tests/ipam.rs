@@ -260,6 +260,8 @@ fn what_fails_gives_its_addresses_back() {
         content: vmscript::libvirt::Content::None,
     };
     let claimed = claim(&host, &wanted).expect("claimed");
+    let phase = host.domain("new").expect("defined").network_status().expect("told")[0].phase;
+    assert_eq!(phase, Phase::Creating, "validated, and not made yet");
     assert_eq!(network.reservations().expect("listed").len(), 1);
     assert!(named());
     let options = Provision { storage: vec![missing], ..Provision::default() };

@@ -131,8 +131,8 @@ mod functions {
     /// `[#{ assigned_ip, interface, mac, config_method, gateway, dns, source, phase, conditions }]`.
     ///
     /// `config_method` is `static` or `dhcp`; `source` says who confirms the address: `lease` or `arp`, or only the
-    /// declaration (`declared`). `phase` is `Creating` while the guest is being made, `Pending` while it is off, `Running`,
-    /// or `Failed` if `keep` left it after a failure.
+    /// declaration (`declared`). `phase` is `Validating` while its addresses are compared with those of guests made at the same
+    /// time, `Creating` while it is being made, `Pending` while it is off, `Running`, or `Failed` if `keep` left it after a failure.
     ///
     /// Each condition has `type`, `status` (`True`, `False` or `Unknown`), `reason`, `message` and `time`:
     /// * `AddressAssigned`: `StaticIPAssigned`, or for DHCP `DHCPAssigned` or `NoAddress`.

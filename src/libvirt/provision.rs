@@ -121,13 +121,14 @@ impl Host {
             Ok(_) => {
                 let ready =
                     NetworkCondition::now("Ready", "True", "Provisioned", "made, started and waited for as asked");
-                domain.keep_phase(Phase::Running, ready)
+                domain.keep_phase(Phase::Running, Some(ready))
             }
             Err(error) if options.keep => {
                 // What was waited for in vain is an address.
                 let reason =
                     if error.code == Code::Timeout { "StaticIPAssignmentFailed" } else { "ProvisioningFailed" };
-                domain.keep_phase(Phase::Failed, NetworkCondition::now("Ready", "False", reason, error.to_string()))
+                let failed = NetworkCondition::now("Ready", "False", reason, error.to_string());
+                domain.keep_phase(Phase::Failed, Some(failed))
             }
             Err(_) => Ok(()),
         };

@@ -10,6 +10,7 @@ const READING: &[&str] = &[
     "hypervisor check",
     "hypervisor dhcp",
     "hypervisor info",
+    "image check",
     "image info",
     "image list",
     "inventory export",

@@ -108,8 +108,13 @@ impl Host {
         }
         let transaction = Transaction::begin();
         let taken = self.take(name, root, seed, &assigned, gateways);
-        let alone =
-            taken.and_then(|domain| Ok((self.is_alone(&domain, &assigned, shared)?, cards_of(&domain)?, domain)));
+        let alone = taken.and_then(|domain| {
+            let other = self.is_alone(&domain, &assigned, shared)?;
+            if other.is_none() {
+                domain.keep_phase(Phase::Creating, None)?;
+            }
+            Ok((other, cards_of(&domain)?, domain))
+        });
         match alone {
             Ok((None, cards, domain)) => Ok(Attempt::Won(won(domain, cards, assigned, transaction))),
             Ok((Some(error), ..)) => Ok(Attempt::Lost(transaction.roll_back(error))),
@@ -150,7 +155,7 @@ impl Host {
             kept.conditions.extend(gateway);
             addresses.push(kept);
         }
-        let record = Record { phase: Phase::Creating, addresses, conditions: Vec::new() };
+        let record = Record { phase: Phase::Validating, addresses, conditions: Vec::new() };
         let mut root = root.clone();
         complete(&mut root, assigned, seed, &record);
         self.define_domain(&xml::to_string(&root))

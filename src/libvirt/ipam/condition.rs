@@ -8,7 +8,7 @@ pub enum Phase {
     /// It is not running yet, or not any more.
     #[default]
     Pending,
-    /// Its addresses are being checked.
+    /// It is defined with its addresses, and those of others are looked at once more.
     Validating,
     /// It is being made.
     Creating,

@@ -85,12 +85,14 @@ impl Domain {
         seen
     }
 
-    /// Keeps how far the domain is, with a further condition of all its addresses, if any are kept for it.
-    pub(in crate::libvirt) fn keep_phase(&self, phase: Phase, condition: NetworkCondition) -> Result<()> {
+    /// Keeps how far the domain is, perhaps with a further condition of all its addresses, if any are kept for it.
+    pub(in crate::libvirt) fn keep_phase(&self, phase: Phase, condition: Option<NetworkCondition>) -> Result<()> {
         let Some(mut record) = Record::read(&xml::parse(&self.inactive_xml()?)?) else { return Ok(()) };
         record.phase = phase;
-        record.conditions.retain(|other| other.kind != condition.kind);
-        record.conditions.push(condition);
+        if let Some(condition) = condition {
+            record.conditions.retain(|other| other.kind != condition.kind);
+            record.conditions.push(condition);
+        }
         self.set_metadata(Some(&xml::to_string(&record.bare())), PREFIX, SPACE)
     }
 }
