@@ -204,7 +204,7 @@ fn pools_and_volumes_come_and_go() {
     let xml = "<pool type='dir'><name>p</name><target><path>/p</path></target></pool>";
     let pool = host.define_pool(xml).expect("defined");
     assert_eq!(host.define_pool(xml).expect_err("there already").code, Code::AlreadyExists);
-    pool.build().expect("built");
+    pool.build(None).expect("built");
     pool.start().expect("started");
     pool.set_autostart(true).expect("set");
     assert_eq!(pool.info().expect("known").state, "running");

@@ -54,7 +54,7 @@ mod functions {
         Ok(net.edit(Edit::Add, part, &part_xml(part, &fields)?, None, Apply::Both)?)
     }
 
-    /// Changes a part of a network while it is in use. A DHCP host is found by its MAC address.
+    /// Changes a part of a network while it is in use. A DHCP host is found by its MAC address, a range by its first address, a DNS host by its address, a DNS text and a port group by their names, and a DNS service by its name, protocol and domain.
     ///
     /// Parts: `dhcp_host`, `dhcp_range`, `dns_host`, `dns_srv`, `dns_txt`, `forward_interface`, `portgroup`. The part is a map as in a network's definition, or XML. The running network and its definition change together, and guests stay connected.
     ///

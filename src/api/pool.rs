@@ -1,7 +1,8 @@
 //! Storage pools: their state and their volumes.
 
 use super::records::record;
-use super::{RhaiResultOf, list};
+use super::{RhaiResultOf, list, value};
+use crate::floor::Options;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
 
@@ -246,7 +247,28 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn build(pool: &mut Pool) -> RhaiResultOf<()> {
-        Ok(pool.build()?)
+        Ok(pool.build(None)?)
+    }
+
+    /// Makes what it stands on, on a device that may not be empty.
+    ///
+    /// Options:
+    /// * `overwrite`: `true` deletes what is on the device and makes a file system, a volume group or a table of partitions;
+    ///   `false` does so only if nothing is there. Without it, no file system is made.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().define_pool(#{
+    ///     type: "fs", name: "disk", target: #{ path: "/srv/disk" },
+    ///     source: #{ device: #{ path: "/dev/sdb1" }, format: "ext4" },
+    /// });
+    /// try { pool.build(#{ overwrite: false }); } catch (err) { print(err.message); }
+    /// ```
+    #[rhai_fn(name = "build", pure, return_raw)]
+    pub fn build_with(pool: &mut Pool, options: Map) -> RhaiResultOf<()> {
+        let options = Options::from_value("build", value(&options.into(), "")?, &["overwrite"])?;
+        Ok(pool.build(options.bool("overwrite")?)?)
     }
 
     /// Looks for volumes that others made.

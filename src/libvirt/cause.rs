@@ -1,5 +1,6 @@
 //! The one place that turns libvirt's errors into ours: code, message, hints.
 
+use super::hints::by_words;
 use super::object::{Kind, Object};
 use super::words::fact;
 use crate::floor::{Area, Code, Error, Result};
@@ -77,6 +78,9 @@ const TELLING: &[(&str, Code)] = &[
     ("\" lock", Code::Busy),
     ("active block job", Code::Busy),
     ("already in use", Code::Busy),
+    ("missing backend for pool type", Code::Unsupported),
+    ("unknown filesystem type", Code::Unsupported),
+    ("/dev/mapper/control: open failed", Code::Unsupported),
     ("already exists", Code::AlreadyExists),
     ("exists already", Code::AlreadyExists),
     ("Broken pipe", Code::NoConnection),
@@ -160,6 +164,8 @@ fn hints(code: Code, object: &Object, words: &str) -> Vec<String> {
         "another job holds the domain: try again when it is done".to_string()
     } else if words.contains("is not running") && object.kind == Kind::Domain {
         format!("start it with `{}.start()`", object.expression())
+    } else if let Some(hint) = by_words(words) {
+        hint
     } else {
         return by_code(code, object);
     };
@@ -168,6 +174,11 @@ fn hints(code: Code, object: &Object, words: &str) -> Vec<String> {
 
 fn by_code(code: Code, object: &Object) -> Vec<String> {
     let hint = match code {
+        Code::Unsupported if object.kind == Kind::Pool => {
+            "pools of this type cannot do this, or this host's driver cannot: `pool.definition.type` and `host.uri` say which \
+             they are"
+                .to_string()
+        }
         Code::Unsupported => "the host's driver cannot do this: `host.uri` says which one it is, and \
              libvirt's embedded test driver (`test:///`) can do much less than `qemu:///system`"
             .to_string(),

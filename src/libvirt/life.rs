@@ -94,7 +94,7 @@ impl Domain {
         let create = || {
             // The plain call is known to every driver.
             let done = if flags == 0 { self.raw()?.create() } else { self.raw()?.create_with_flags(flags) };
-            done.explain("start", self.object())
+            done.explain("start", self.object()).map_err(|error| self.host().tell_more(error))
         };
         despite_loss(self.host(), &format!("start of {}", self.object()), create, || self.was_started())?;
         verify::runs(self)

@@ -4,7 +4,7 @@ use super::Network;
 use super::cause::Explain;
 use super::device::Apply;
 use super::undo::{self, Made};
-use crate::floor::{Error, Result, did_you_mean};
+use crate::floor::{Area, Code, Error, Result, did_you_mean};
 use crate::schema::xml::{self, Elem};
 use std::sync::PoisonError;
 use virt::sys;
@@ -31,6 +31,14 @@ const SECTIONS: &[(&str, u32)] = &[
     ("portgroup", sys::VIR_NETWORK_SECTION_PORTGROUP),
 ];
 
+/// The parts that libvirt cannot change in place, and by which attributes one is known.
+const REPLACED: &[(&str, &[&str])] = &[
+    ("dhcp_range", &["start"]),
+    ("dns_host", &["ip"]),
+    ("dns_srv", &["service", "protocol", "domain"]),
+    ("dns_txt", &["name"]),
+];
+
 impl Network {
     /// Changes one part of it, in the running network and in its definition unless it is to be one of them only.
     /// `parent` is the index of the `ip` element for DHCP.
@@ -41,6 +49,11 @@ impl Network {
                 .unwrap_or_else(|| format!("parts: {}", names().collect::<Vec<_>>().join(", ")));
             return Err(Error::argument(format!("a network has no part `{section}` to edit")).hint(hint));
         };
+        if edit == Edit::Modify
+            && let Some((_, keys)) = REPLACED.iter().find(|(name, _)| *name == section)
+        {
+            return self.replace(section, keys, xml, parent, apply);
+        }
         let (command, doing) = match edit {
             Edit::Add => (sys::VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, "add to"),
             Edit::Modify => (sys::VIR_NETWORK_UPDATE_COMMAND_MODIFY, "modify"),
@@ -65,6 +78,28 @@ impl Network {
         undo::record(self.host(), Made::Part { network, section, xml: xml.to_string(), parent }, change)
     }
 
+    /// Takes a part out and puts the new one in; the old one again if that is refused.
+    fn replace(&self, section: &str, keys: &[&str], xml: &str, parent: Option<i32>, apply: Apply) -> Result<()> {
+        let wanted = xml::parse(xml)?;
+        let root = xml::parse(&if apply == Apply::Config { self.inactive_xml()? } else { self.xml()? })?;
+        let is_meant = |one: &&Elem| keys.iter().all(|key| one.attr(key) == wanted.attr(key));
+        let Some(old) = root.find_all(path(section)).into_iter().find(is_meant).map(xml::to_string) else {
+            let known: Vec<_> = keys.iter().filter_map(|key| Some(format!("{key} `{}`", wanted.attr(key)?))).collect();
+            let what = section.replace('_', " ");
+            let message = format!("{} has no {what} with {}", self.object(), known.join(", "));
+            return Err(Error::new(Code::NotFound, Area::Network, message)
+                .about(self.object().plain())
+                .hint(format!("`add(\"{section}\", ...)` makes one")));
+        };
+        self.edit(Edit::Delete, section, &old, parent, apply)?;
+        self.edit(Edit::Add, section, xml, parent, apply).map_err(|error| {
+            match self.edit(Edit::Add, section, &old, parent, apply) {
+                Ok(()) => error,
+                Err(failure) => error.note(format!("the part that was there is gone: {failure}")),
+            }
+        })
+    }
+
     /// Whether it has such a part, now or from its next start on.
     pub(super) fn has_part(&self, section: &str, text: &str) -> Result<bool> {
         Ok(!self.places_with(section, text)?.is_empty())
@@ -78,16 +113,8 @@ impl Network {
 
     fn places_with(&self, section: &str, text: &str) -> Result<Vec<Apply>> {
         let wanted = xml::parse(text)?;
-        let path = match section {
-            "dhcp_host" => "ip/dhcp/host",
-            "dhcp_range" => "ip/dhcp/range",
-            "dns_host" => "dns/host",
-            "dns_srv" => "dns/srv",
-            "dns_txt" => "dns/txt",
-            "forward_interface" => "forward/interface",
-            _ => "portgroup",
-        };
-        let has = |text: &str| Ok(xml::parse(text)?.find_all(path).into_iter().any(|one| is_like(one, &wanted)));
+        let has =
+            |text: &str| Ok(xml::parse(text)?.find_all(path(section)).into_iter().any(|one| is_like(one, &wanted)));
         let mut places = Vec::new();
         if self.is_active()? && has(&self.xml()?)? {
             places.push(Apply::Live);
@@ -96,6 +123,19 @@ impl Network {
             places.push(Apply::Config);
         }
         Ok(places)
+    }
+}
+
+/// Where such parts are in a network's definition.
+fn path(section: &str) -> &'static str {
+    match section {
+        "dhcp_host" => "ip/dhcp/host",
+        "dhcp_range" => "ip/dhcp/range",
+        "dns_host" => "dns/host",
+        "dns_srv" => "dns/srv",
+        "dns_txt" => "dns/txt",
+        "forward_interface" => "forward/interface",
+        _ => "portgroup",
     }
 }
 

@@ -85,10 +85,16 @@ impl Pool {
         self.raw()?.set_autostart(on).explain("set the autostart of", &self.object)
     }
 
-    /// Makes what it stands on: the directory, the file system, the volume group.
-    pub fn build(&self) -> Result<()> {
+    /// Makes what it stands on: the directory, the file system, the volume group. With `overwrite`, whatever is on its
+    /// device is gone; with `Some(false)`, something there is an error. Without, libvirt makes no file system at all.
+    pub fn build(&self, overwrite: Option<bool>) -> Result<()> {
+        let flags = match overwrite {
+            None => sys::VIR_STORAGE_POOL_BUILD_NEW,
+            Some(true) => sys::VIR_STORAGE_POOL_BUILD_OVERWRITE,
+            Some(false) => sys::VIR_STORAGE_POOL_BUILD_NO_OVERWRITE,
+        };
         let build = || {
-            self.raw()?.build(0).explain("build", &self.object)?;
+            self.raw()?.build(flags).explain("build", &self.object)?;
             self.settle()
         };
         // What was there before is not ours to delete.

@@ -32,7 +32,7 @@ pub(crate) fn lab() -> &'static Lab {
         let host = Host::connect(Some(&uri)).expect("the lab's libvirtd answers");
         host.create_network(SILENT).expect("a network without DHCP starts");
         let pool = host.define_pool(POOL).expect("the tests' pool is defined");
-        pool.build().expect("the tests' pool is built");
+        pool.build(None).expect("the tests' pool is built");
         pool.start().expect("the tests' pool starts");
         let nvram = host.create_pool(NVRAM).expect("the folder of UEFI variables can be looked at");
         Lab { host, pool, nvram, images, uri }

@@ -13,6 +13,7 @@ mod memory;
 mod migrate;
 mod objects;
 mod own;
+mod pools;
 mod program;
 mod recipes;
 mod room;

@@ -38,7 +38,7 @@ impl Other {
         let other = Self { name, host: Host::connect(Some(&uri)).expect("the other node answers") };
         script(&["wire", &first, &other.name]);
         let pool = other.host.define_pool(POOL).expect("defined");
-        pool.build().expect("built");
+        pool.build(None).expect("built");
         pool.start().expect("started");
         other
     }

@@ -2,6 +2,8 @@
 
 use super::lab::{Guest, lab, wait};
 use super::objects::shell;
+use super::own::inside;
+use super::program::{prints, text};
 use vmscript::floor::Code;
 use vmscript::libvirt::{Apply, Content, Edit, Source};
 
@@ -107,4 +109,85 @@ fn a_network_changes_while_a_guest_keeps_its_lease() {
     let error = network.edit(Edit::Add, "dhcp_hots", host, None, Apply::Both).expect_err("no such part");
     assert_eq!(error.hints, ["did you mean `dhcp_host`?"]);
     guest.remove(&made.domain);
+}
+
+#[test]
+fn every_part_of_a_network_is_added_changed_and_taken_out_while_it_runs() {
+    let shown = prints(
+        r#"
+let host = connect();
+let net = host.define_network(#{
+    name: "parts", bridge: #{ name: "virbr-parts", stp: "off", delay: 0 }, forward: "nat",
+    ips: [ #{ address: "192.168.184.1", prefix: 24, dhcp: #{ ranges: [ #{ start: "192.168.184.2", end: "192.168.184.9" } ] } } ],
+});
+net.start();
+let parts = [
+    ["dhcp_host", #{ mac: "52:54:00:1a:18:01", ip: "192.168.184.20" }, #{ mac: "52:54:00:1a:18:01", ip: "192.168.184.21" }],
+    ["dhcp_range", #{ start: "192.168.184.30", end: "192.168.184.39" }, #{ start: "192.168.184.30", end: "192.168.184.35" }],
+    ["dns_host", #{ ip: "192.168.184.40", hostnames: ["one"] }, #{ ip: "192.168.184.40", hostnames: ["two"] }],
+    ["dns_srv", #{ service: "ldap", protocol: "tcp", domain: "a.lab", target: "x", port: 389 }, #{ service: "ldap", protocol: "tcp", domain: "a.lab", target: "y", port: 636 }],
+    ["dns_txt", #{ name: "t.lab", value: "one" }, #{ name: "t.lab", value: "two" }],
+    ["portgroup", #{ name: "slow" }, #{ name: "slow", bandwidth: #{ inbound: #{ average: 100 } } }],
+];
+// What runs and what is defined, without what only a running network has.
+let both = || [net.xml, net.definition.xml];
+let before = both.call();
+for part in parts {
+    net.add(part[0], part[1]);
+    let added = both.call();
+    net.modify(part[0], part[2]);
+    let changed = both.call();
+    for at in 0..2 { assert(added[at] != before[at] && changed[at] != added[at] && changed[at] != before[at], part[0]); }
+    net.delete(part[0], part[2]);
+    assert_eq(both.call(), before);
+    try { net.modify(part[0], part[2]); throw "it was changed"; } catch (err) { print(`${part[0]}: ${err.message}`); }
+    assert_eq(both.call(), before);
+}
+net.destroy();
+net.undefine();
+let direct = host.define_network(#{ name: "parts-direct", forward: #{ mode: "private", interfaces: [ #{ dev: "lo" } ] } });
+direct.add("forward_interface", #{ dev: "virbr1" });
+assert(direct.xml.contains("virbr1"));
+direct.delete("forward_interface", #{ dev: "virbr1" });
+assert(!direct.xml.contains("virbr1"));
+direct.undefine();
+"#,
+    );
+    assert_eq!(shown.lines().count(), 6, "{shown}");
+    assert!(shown.contains("dns_txt: network `parts` has no dns txt with name `t.lab`"), "{shown}");
+}
+
+#[test]
+fn a_start_that_fails_tells_what_was_meant_and_which_folder_is_closed() {
+    let shown = prints(
+        r#"
+let host = connect();
+let vm = host.define_domain(#{ type: "qemu", name: "meant", memory: "64 MiB", os: #{ type: "hvm" },
+    devices: #{ interfaces: [ #{ type: "network", source: #{ network: "labb" } } ] } });
+try { vm.start(); throw "it started"; } catch (err) { print(err.hints[0]); }
+vm.undefine();
+"#,
+    );
+    assert_eq!(shown.trim(), "did you mean `lab`?");
+    // Only a program on the host itself can look at its folders.
+    let script = r#"
+let vm = connect().define_domain(#{ type: "qemu", name: "closed", memory: "64 MiB", os: #{ type: "hvm" },
+    devices: #{ disks: [ #{ type: "file", device: "disk", driver: #{ name: "qemu", type: "raw" },
+        source: #{ file: "/var/lib/libvirt/closed/in/disk.raw" }, target: #{ dev: "vda", bus: "virtio" } } ] } });
+try { vm.start(); throw "it started"; } catch (err) { print(`${err.code} ${err.hints[0]}`); }
+vm.undefine();
+"#;
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, state) = (folder.path().join("script.rhai"), format!("XDG_STATE_HOME={}", folder.path().display()));
+    std::fs::write(&file, script).expect("written");
+    let prepare = "mkdir -p /var/lib/libvirt/closed/in && chmod 700 /var/lib/libvirt/closed && truncate -s 1M /var/lib/libvirt/closed/in/disk.raw";
+    assert!(inside(&["sh", "-c", prepare]).status.success());
+    let file = file.to_str().expect("a plain path");
+    let done = inside(&["env", &state, env!("CARGO_BIN_EXE_vmscript"), "-c", "qemu:///system", file]);
+    inside(&["rm", "-r", "/var/lib/libvirt/closed"]);
+    let shown = format!("{}{}", text(&done.stdout), text(&done.stderr));
+    assert!(
+        shown.contains("permission-denied user ") && shown.contains("cannot enter `/var/lib/libvirt/closed`"),
+        "{shown}"
+    );
 }

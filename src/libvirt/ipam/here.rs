@@ -31,7 +31,7 @@ struct Local {
 
 impl Host {
     /// Whether the host's network is this process's: a local connection through libvirt's usual socket.
-    pub(super) fn is_here(&self) -> bool {
+    pub(in crate::libvirt) fn is_here(&self) -> bool {
         let (scheme, rest) = self.uri().split_once("://").unwrap_or((self.uri(), ""));
         let remote = !rest.starts_with('/') || scheme.contains('+') || rest.contains("socket=");
         !remote && scheme != "test"

@@ -1,0 +1,85 @@
+//! What to do about an error, by libvirt's words alone.
+
+/// Words that stand together in an error, and what to do about it.
+const BY_WORDS: &[(&[&str], &str)] = &[
+    (&["mount point does not exist"], "`pool.build()` makes the folder on which it is mounted"),
+    (
+        &["unknown filesystem type"],
+        "the host cannot mount such a file system: install its tools there, such as `nfs-common`, or its kernel module",
+    ),
+    (
+        &["wrong fs type, bad option, bad superblock"],
+        "`pool.build(#{ overwrite: true })` makes a file system, which deletes what is on the device",
+    ),
+    (
+        &["iscsiadm", "127"],
+        "install `open-iscsi` on the host, or use the pool type `iscsi-direct`, which needs no other program",
+    ),
+    (&["/sys/class/scsi_host/"], "`host.node_devices(\"scsi_host\")` lists the adapters that are there"),
+    (&["/dev/mapper/control: open failed"], "the host's kernel has no device mapper: `modprobe dm-mod` loads it"),
+    (
+        &["unable to find any master var store for loader"],
+        "install UEFI firmware on the host, such as Debian's `ovmf`, or name the file of its variables: `os: #{ nvram: #{ template: ... } }`",
+    ),
+    (
+        &["Unable to find any firmware to satisfy"],
+        "install UEFI firmware on the host, such as Debian's `ovmf`; `host.domain_capabilities().to_map().os` tells what there is",
+    ),
+    (&["swtpm", "Unable to find"], "install `swtpm` and `swtpm-tools` on the host"),
+    (&["TPM version", "is not supported"], "install `swtpm` and `swtpm-tools` on the host"),
+    (&["Cannot get interface MTU on"], "make the bridge first; `host.node_devices(\"net\")` lists what there is"),
+    (
+        &["is already in use by interface"],
+        "another network of the host has these addresses: choose others; `host.networks()` lists libvirt's own",
+    ),
+    (
+        &["AppArmor"],
+        "AppArmor is in the way: the host's `journalctl -k` tells what was `DENIED`; files in a pool's directory usually may be used",
+    ),
+    (
+        &["security context"],
+        "SELinux is in the way: `restorecon -v FILE` on the host gives the file its label, and `ausearch -m avc` tells what was denied",
+    ),
+    (
+        &["Could not open", "Permission denied"],
+        "QEMU's user, and AppArmor or SELinux, must allow it: the host's `journalctl -k` tells what was `DENIED`; files in a pool's directory usually may be used",
+    ),
+];
+
+/// What to do about these words of libvirt's, if they tell.
+pub(super) fn by_words(words: &str) -> Option<String> {
+    if let Some((_, rest)) = words.split_once("missing backend for pool type ") {
+        let kind = rest.split(['(', ')']).nth(1).unwrap_or("such");
+        return Some(format!(
+            "this libvirt has no driver for `{kind}` pools: it was built without, or a package is missing, such as Debian's `libvirt-daemon-driver-storage-{kind}`"
+        ));
+    }
+    let fits = |parts: &[&str]| parts.iter().all(|part| words.contains(part));
+    BY_WORDS.iter().find(|(parts, _)| fits(parts)).map(|(_, hint)| (*hint).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::by_words;
+
+    #[test]
+    fn what_libvirt_says_is_understood() {
+        for (words, expected) in [
+            (
+                "internal error: missing backend for pool type 9 (rbd)",
+                "this libvirt has no driver for `rbd` pools: it was built without, or a package is missing, such as Debian's `libvirt-daemon-driver-storage-rbd`",
+            ),
+            (
+                "operation failed: Unable to find any firmware to satisfy 'efi'",
+                "install UEFI firmware on the host, such as Debian's `ovmf`; `host.domain_capabilities().to_map().os` tells what there is",
+            ),
+            (
+                "Cannot get interface MTU on 'br9': No such device",
+                "make the bridge first; `host.node_devices(\"net\")` lists what there is",
+            ),
+        ] {
+            assert_eq!(by_words(words).as_deref(), Some(expected));
+        }
+        assert_eq!(by_words("internal error: /usr/bin/iscsiadm failed new mode"), None);
+    }
+}
