@@ -17,7 +17,7 @@ const ROOMS: &[Room] = &[
     Room { name: "main", rooms: &["cli"], crates: &[] },
     Room {
         name: "cli",
-        rooms: &["repl", "script", "api", "floor"],
+        rooms: &["repl", "script", "api", "schema", "floor"],
         crates: &[
             "clap",
             "clap_complete",
@@ -179,6 +179,27 @@ fn nothing_is_left_lying_around() {
         }
     }
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+/// What can be planned to fail is asked for where it is done, and the other way round.
+#[test]
+fn every_verb_of_the_plans_is_asked_for() {
+    let quoted = |text: &str, before: &str| {
+        let parts: Vec<String> = text.split(before).skip(1).map(str::to_string).collect();
+        parts.into_iter().filter_map(|rest| rest.split('"').next().map(str::to_string)).collect::<BTreeSet<_>>()
+    };
+    let (mut planned, mut asked) = (BTreeSet::new(), BTreeSet::new());
+    for (name, text) in files(&["src/libvirt"], &["rs"]) {
+        if name.ends_with("plan/verbs.rs") {
+            planned.extend(quoted(&text, "    verb(\""));
+            planned.extend(quoted(&text, "    skippable(\""));
+        } else {
+            asked.extend(quoted(&text, "attempt(\""));
+            asked.extend(quoted(&text, "is_skipped(\""));
+        }
+    }
+    assert!(planned.len() > 20, "{planned:?}");
+    assert_eq!(planned, asked);
 }
 
 #[test]

@@ -4,9 +4,10 @@ use std::fs;
 use std::time::Duration;
 use tempfile::TempDir;
 use vmscript::floor::Code;
+use vmscript::floor::clock::Clock;
 use vmscript::libvirt::{
-    Clock, Condition, Content, EventKind, Family, Host, Mode, Provision, Snap, Source, Storage, WaitIp, WaitOptions,
-    wait, wait_all, wait_any,
+    Condition, Content, EventKind, Family, Host, Mode, Provision, Snap, Source, Storage, WaitIp, WaitOptions, wait,
+    wait_all, wait_any,
 };
 
 const HOST: &str = "<node>

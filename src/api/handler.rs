@@ -7,6 +7,7 @@ use super::events::kind_of;
 use super::parallel::{STACK, own};
 use super::records::record;
 use super::{Context, RhaiResultOf, value};
+use crate::floor::clock::{self, Task};
 use crate::floor::{Area, Code, Error, Result, duration, interrupt};
 use crate::libvirt::Events;
 use rhai::plugin::*;
@@ -77,7 +78,7 @@ impl Handlers {
             handler.0.ending.store(true, Ordering::SeqCst);
         }
         let end = Instant::now() + LAST;
-        interrupt::shielded(|| all.iter().for_each(|handler| handler.end_by(end)));
+        clock::aside(|| interrupt::shielded(|| all.iter().for_each(|handler| handler.end_by(end))));
         let failed = all.iter().find_map(|handler| lock(&handler.0.failure).take());
         failed.map_or(Ok(()), Err)
     }
@@ -160,10 +161,11 @@ fn start(call: &NativeCallContext, events: Events, body: &FnPtr) -> Result<Runni
     let (serving, body) = (handler.clone(), own(body));
     #[allow(deprecated, reason = "marked so because it may change; the version of rhai is pinned")]
     let stored = call.store_data();
+    let task = Task::begin();
     let work = move || {
         #[allow(deprecated, reason = "as above")]
         let call = stored.create_context(&engine);
-        serving.serve(&events, &body, &call);
+        task.run(|| serving.serve(&events, &body, &call));
     };
     let thread = thread::Builder::new().name("handler".to_string()).stack_size(STACK).spawn(work);
     thread
@@ -267,7 +269,10 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn wait(handler: &mut Handler, timeout: Dynamic) -> RhaiResultOf<bool> {
-        handler.wait_until(Instant::now() + duration(&value(&timeout, "timeout")?)?);
+        let end = clock::now() + duration(&value(&timeout, "timeout")?)?;
+        while !handler.is_over() && clock::now() < end {
+            clock::pause(SLICE)?;
+        }
         interrupt::check()?;
         Ok(handler.is_over())
     }

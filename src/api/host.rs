@@ -98,9 +98,11 @@ mod functions {
     /// ```
     #[rhai_fn(name = "connect", return_raw)]
     pub fn connect_for(call: NativeCallContext, uri: &str, body: FnPtr) -> RhaiResultOf<Dynamic> {
-        let host = Context::of(&call).connect_anew(uri)?;
+        let (host, own) = Context::of(&call).connect_anew(uri)?;
         let done = body.call_within_context::<Dynamic>(&call, (host.clone(),));
-        host.close();
+        if own {
+            host.close();
+        }
         done
     }
 

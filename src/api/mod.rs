@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "`#[export_module]` exports what is `pub`")]
 #![allow(clippy::unnecessary_wraps, clippy::needless_pass_by_value, reason = "the signatures are Rhai's")]
 
+mod assertions;
 mod block_job;
 mod console;
 mod convert;
@@ -46,6 +47,7 @@ mod seed;
 mod snapshot;
 mod source;
 mod system;
+mod testing;
 mod together;
 mod update;
 mod volume;
@@ -55,7 +57,7 @@ mod waiting;
 use crate::floor::Error;
 use crate::libvirt::EventKind;
 use crate::libvirt::Host;
-pub use crate::libvirt::{Event, Events, Kept, Recovered, Transaction, cut_connections, qemu_hook, recover};
+pub use crate::libvirt::{Event, Events, Kept, Recovered, Transaction, cut_connections, qemu_hook, recover, settle};
 pub use convert::{dynamic, shown, value};
 use handler::Handlers;
 pub use parallel::hold_back;
@@ -77,6 +79,8 @@ pub struct Context {
     hosts: Arc<Mutex<Vec<Opened>>>,
     /// URIs by the names that stand for them.
     aliases: Arc<BTreeMap<String, String>>,
+    /// Whether the default host stands for all but those of libvirt's test driver.
+    confined: bool,
     /// The functions that are called when something happens.
     handlers: Handlers,
 }
@@ -93,6 +97,12 @@ impl Context {
     #[must_use]
     pub fn with_hosts(self, aliases: BTreeMap<String, String>) -> Self {
         Self { aliases: Arc::new(aliases), ..self }
+    }
+
+    /// The same, whose default host stands for all but those of libvirt's test driver.
+    #[must_use]
+    pub fn confined(self) -> Self {
+        Self { confined: true, ..self }
     }
 
     /// The same connections for another session, whose handlers run on the engine that this makes.
@@ -119,6 +129,8 @@ impl Context {
     /// The connection to a host, `None` being the default one. A session has one for each URI: recipes that call each
     /// other do not connect anew. A connection that died is replaced.
     fn connect(&self, uri: Option<&str>, read_only: bool) -> Result<Host, Error> {
+        // Another connection to a host of the test driver would be another host.
+        let read_only = read_only && !self.confined;
         let uri = uri.or(self.uri.as_deref()).map(|uri| self.meant(uri));
         let known = || {
             let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,6 +143,9 @@ impl Context {
         }
         // Connecting takes its time: meanwhile others can have the hosts that are there.
         let host = if read_only { Host::connect_read_only(uri)? } else { Host::connect(uri)? };
+        if self.confined {
+            host.begin_plan()?;
+        }
         if let Some(sooner) = known() {
             return Ok(sooner);
         }
@@ -139,14 +154,23 @@ impl Context {
         Ok(host)
     }
 
-    /// A connection to the host of a URI that nobody else uses.
-    fn connect_anew(&self, uri: &str) -> Result<Host, Error> {
-        Host::connect(Some(self.meant(uri)))
+    /// A connection to the host of a URI that nobody else uses, and whether it can be closed: another one to the host of
+    /// a confined session would be another host.
+    fn connect_anew(&self, uri: &str) -> Result<(Host, bool), Error> {
+        let uri = self.meant(uri);
+        if self.confined && self.uri.as_deref() == Some(uri) {
+            return Ok((self.connect(None, false)?, false));
+        }
+        Ok((Host::connect(Some(uri))?, true))
     }
 
-    /// The URI that an alias stands for, or the URI itself.
+    /// The URI that an alias stands for, or the URI itself; if the session is confined, its own host's.
     fn meant<'u>(&'u self, uri: &'u str) -> &'u str {
-        self.aliases.get(uri).map_or(uri, String::as_str)
+        let uri = self.aliases.get(uri).map_or(uri, String::as_str);
+        match &self.uri {
+            Some(own) if self.confined && !uri.starts_with("test:") => own,
+            _ => uri,
+        }
     }
 }
 
@@ -157,6 +181,7 @@ pub struct Stopped;
 /// Every module of the API with the title of its reference page, sorted.
 pub fn modules() -> Vec<(&'static str, Module)> {
     vec![
+        ("Assertions", assertions::module()),
         ("Chains", volume_use::module()),
         ("Console", console::module()),
         ("Definition", definition::module()),
@@ -193,6 +218,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Seed", seed::module()),
         ("Snapshot", snapshot::module()),
         ("System", system::module()),
+        ("Testing", testing::module()),
         ("Together", together::module()),
         ("Update", update::module()),
         ("Volume", volume::module()),

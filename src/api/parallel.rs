@@ -2,7 +2,7 @@
 
 use super::RhaiResultOf;
 use super::together::with_notes;
-use crate::floor::{Area, Code, Error, Options, Result, interrupt};
+use crate::floor::{Area, Code, Error, Options, Result, clock, interrupt};
 use crate::libvirt::{Current, Domain};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr};
@@ -56,7 +56,7 @@ pub(super) fn run(call: &NativeCallContext, items: Array, body: &FnPtr, limits: 
     #[allow(deprecated, reason = "marked so because it may change; the version of rhai is pinned")]
     let stored = call.store_data();
     let engine = call.engine();
-    let work = || {
+    let work = &|| {
         transaction.adopt();
         group.join();
         #[allow(deprecated, reason = "as above")]
@@ -80,15 +80,21 @@ pub(super) fn run(call: &NativeCallContext, items: Array, body: &FnPtr, limits: 
             *outcomes[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
         }
     };
-    thread::scope(|scope| {
-        let threads = limits.limit.min(items.len());
-        let started: Vec<_> = (0..threads)
-            .map(|_| thread::Builder::new().name("parallel".to_string()).stack_size(STACK).spawn_scoped(scope, work))
-            .collect();
-        // Without a single thread the work is done here.
-        if started.iter().all(std::result::Result::is_err) {
-            work();
-        }
+    clock::aside(|| {
+        thread::scope(|scope| {
+            let threads = limits.limit.min(items.len());
+            let started: Vec<_> = (0..threads)
+                .map(|_| {
+                    let task = clock::Task::begin();
+                    let work = move || task.run(work);
+                    thread::Builder::new().name("parallel".to_string()).stack_size(STACK).spawn_scoped(scope, work)
+                })
+                .collect();
+            // Without a single thread the work is done here.
+            if started.iter().all(std::result::Result::is_err) {
+                work();
+            }
+        });
     });
     interrupt::check()?;
     let outcomes: Vec<_> =

@@ -1,17 +1,12 @@
-//! What scripts need beside libvirt: assertions, time, the environment, the end of the run.
+//! What scripts need beside libvirt: time, the environment, the end of the run.
 
 use crate::floor::progress::Progress;
-use crate::floor::{Area, Code, Error, did_you_mean, duration, interrupt, nearest as near, timing};
+use crate::floor::{Error, clock, did_you_mean, duration, nearest as near, timing};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr, Map, Module};
 
 pub(super) fn module() -> Module {
     exported_module!(functions)
-}
-
-/// A failed assertion.
-fn failed(message: String) -> Error {
-    Error::new(Code::Failed, Area::Script, message)
 }
 
 #[export_module]
@@ -53,48 +48,6 @@ mod functions {
     pub fn nearest(word: &str, words: Array) -> Dynamic {
         let words: Vec<String> = words.iter().map(ToString::to_string).collect();
         near(word, words.iter().map(String::as_str)).map_or(Dynamic::UNIT, |found| found.to_string().into())
-    }
-
-    /// Fails unless the condition holds.
-    ///
-    /// # Example
-    ///
-    /// ```rhai
-    /// assert(1 + 1 == 2);
-    /// ```
-    #[rhai_fn(return_raw)]
-    pub fn assert(condition: bool) -> RhaiResultOf<()> {
-        if condition { Ok(()) } else { Err(failed("assertion failed".into()).into()) }
-    }
-
-    /// Fails with the message unless the condition holds.
-    ///
-    /// # Example
-    ///
-    /// ```rhai
-    /// assert(args.len() < 2, "usage: provision.rhai [IMAGE]");
-    /// ```
-    #[rhai_fn(name = "assert", return_raw)]
-    pub fn assert_message(condition: bool, message: &str) -> RhaiResultOf<()> {
-        if condition { Ok(()) } else { Err(failed(message.into()).into()) }
-    }
-
-    /// Fails unless the two values are equal, and shows both.
-    ///
-    /// # Example
-    ///
-    /// ```rhai
-    /// assert_eq([1, 2].len(), 2);
-    /// ```
-    #[rhai_fn(return_raw)]
-    pub fn assert_eq(call: NativeCallContext, left: Dynamic, right: Dynamic) -> RhaiResultOf<()> {
-        let shown = |value: &Dynamic| {
-            if value.is_string() { format!("{:?}", value.to_string()) } else { value.to_string() }
-        };
-        let message = format!("assertion failed: {} is not equal to {}", shown(&left), shown(&right));
-        // Values of different types have no `==`; they are not equal.
-        let equal = call.call_native_fn::<bool>("==", (left, right)).unwrap_or(false);
-        if equal { Ok(()) } else { Err(failed(message).into()) }
     }
 
     /// Calls a closure that takes a while, and gives its result. Recipes that run as commands tell it as a step when it
@@ -158,7 +111,7 @@ mod functions {
     // Rhai's own `sleep` takes numbers, so these two must exist exactly as it has them.
     #[rhai_fn(return_raw)]
     pub fn sleep(seconds: i64) -> RhaiResultOf<()> {
-        Ok(interrupt::sleep(duration(&seconds.into())?)?)
+        Ok(clock::sleep(duration(&seconds.into())?)?)
     }
 
     /// Sleeps for so many seconds. Ctrl-C ends it.
@@ -170,7 +123,7 @@ mod functions {
     /// ```
     #[rhai_fn(name = "sleep", return_raw)]
     pub fn sleep_fraction(seconds: f64) -> RhaiResultOf<()> {
-        Ok(interrupt::sleep(duration(&crate::floor::Value::Float(seconds))?)?)
+        Ok(clock::sleep(duration(&crate::floor::Value::Float(seconds))?)?)
     }
 
     /// Sleeps for a time such as `"500ms"` or `"1m30s"`. Ctrl-C ends it.
@@ -182,7 +135,7 @@ mod functions {
     /// ```
     #[rhai_fn(name = "sleep", return_raw)]
     pub fn sleep_text(time: &str) -> RhaiResultOf<()> {
-        Ok(interrupt::sleep(duration(&time.into())?)?)
+        Ok(clock::sleep(duration(&time.into())?)?)
     }
 
     /// A duration such as `"1m30s"` or `90` as seconds.

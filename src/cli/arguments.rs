@@ -2,15 +2,17 @@
 
 #![allow(clippy::doc_markdown, reason = "the doc comments are the help text of the terminal")]
 
-use clap::{Parser, Subcommand, ValueEnum};
+use crate::floor::duration;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A Rhai scripting host and REPL for libvirt.
 #[derive(Debug, Parser)]
 #[command(
     name = "vmscript",
     version,
-    override_usage = "vmscript [OPTIONS]\n       vmscript [OPTIONS] FILE [ARG]...\n       vmscript [OPTIONS] -e CODE [ARG]...\n       vmscript [OPTIONS] - [ARG]...\n       vmscript [OPTIONS] MODULE RECIPE [ARG]...\n       vmscript check FILE...",
+    override_usage = "vmscript [OPTIONS]\n       vmscript [OPTIONS] FILE [ARG]...\n       vmscript [OPTIONS] -e CODE [ARG]...\n       vmscript [OPTIONS] - [ARG]...\n       vmscript [OPTIONS] MODULE RECIPE [ARG]...\n       vmscript check FILE...\n       vmscript test [PATH]...",
     disable_help_subcommand = true,
     max_term_width = 100,
     after_help = "Without FILE it opens a prompt. Options after FILE belong to the script, which sees them as `args`.\n\n\
@@ -115,9 +117,67 @@ pub(super) enum Command {
     },
     /// List the recipes: commands that come with the program or with you
     Recipes,
+    /// Run one test, in the working directory and on a host in `host.xml` there
+    #[command(hide = true)]
+    RunTest(RunTest),
+    /// Run the tests of recipes: the functions `test_*` of scripts, each on a fresh host of libvirt's test driver
+    Test(Test),
     /// Anything else is a script with its arguments.
     #[command(external_subcommand)]
     Script(Vec<String>),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Test {
+    /// Scripts, and folders of scripts [default: tests]
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+
+    /// Only the tests with this text in their name, such as `web::test_create`
+    #[arg(long, value_name = "TEXT")]
+    pub(super) filter: Vec<String>,
+
+    /// Start from the host of this file, in the format of libvirt's test driver, instead of an almost empty one
+    #[arg(long, value_name = "FILE")]
+    pub(super) host: Option<PathBuf>,
+
+    /// How many tests run at once [default: the number of processors]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) jobs: Option<u16>,
+
+    /// Write a report in the format of JUnit to this file, too
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+
+    /// Only list the tests
+    #[arg(long)]
+    pub(super) list: bool,
+
+    /// How to report
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub(super) output: Format,
+
+    /// How long a test may take, by the clock on the wall
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
+    pub(super) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunTest {
+    /// The script, seen from the base
+    pub(super) file: PathBuf,
+    /// The function
+    pub(super) test: String,
+    /// Where relative paths of scripts start
+    #[arg(long)]
+    pub(super) base: PathBuf,
+    /// The file of the host to start from
+    #[arg(long)]
+    pub(super) host: Option<PathBuf>,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    duration(&text.into()).map_err(|error| error.to_string())
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

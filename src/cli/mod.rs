@@ -9,6 +9,7 @@ mod output;
 mod recipe;
 mod recover;
 mod run_recipe;
+mod test;
 mod timings;
 
 use crate::api;
@@ -81,7 +82,8 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
         args: args.to_vec(),
         schema_dir: arguments.schema_dir.clone(),
         print: Some(Arc::new(print)),
-        confirm: None,
+        recipes: run_recipe::all(&arguments.recipes),
+        ..Settings::default()
     };
     let open = |script| {
         let (init, file) = (arguments.init.clone(), arguments.interactive.clone());
@@ -126,6 +128,11 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
             0
         }
         (None, Some(Command::Recover { list, dry_run })) => recover::run(!list && !dry_run),
+        (None, Some(Command::RunTest(one))) => test::run_one(&settings(&[]), &one, color),
+        (None, Some(Command::Test(test))) => {
+            let settings = settings(&[]);
+            test::run(&settings, &test, test::Looks { color, quiet: arguments.quiet })
+        }
         (None, Some(Command::Recipes)) => run_recipe::list(&settings(&[]), &arguments.recipes, color),
         // The script to run first is named by the option, so all words are its arguments.
         (None, Some(Command::Script(args))) if arguments.interactive.is_some() => open(settings(&args)),

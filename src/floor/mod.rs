@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows a script engine, a connection or a terminal.
 
+pub mod clock;
 mod error;
 pub mod interrupt;
 mod nearest;

@@ -19,6 +19,7 @@ impl Host {
     pub fn define_domain(&self, xml: &str) -> Result<Domain> {
         let object = self.absent(Kind::Domain, xml)?;
         self.making(&object, xml, Self::domain_of_uuid, |xml| {
+            self.attempt("define_domain", &object)?;
             let host = self.raw()?;
             let raw = validated(
                 || host.define_domain_xml_flags(xml, sys::VIR_DOMAIN_DEFINE_VALIDATE),
@@ -33,6 +34,7 @@ impl Host {
         let object = self.absent(Kind::Domain, xml)?;
         let before = Wiring::read(xml)?.leases(self);
         let domain = self.making(&object, xml, Self::domain_of_uuid, |xml| {
+            self.attempt("create_domain", &object)?;
             let host = self.raw()?;
             let raw = validated(
                 || host.create_domain_xml(xml, sys::VIR_DOMAIN_START_VALIDATE),
@@ -48,6 +50,7 @@ impl Host {
     pub fn define_network(&self, xml: &str) -> Result<Network> {
         let object = self.absent(Kind::Network, xml)?;
         self.making(&object, xml, Self::network_of_uuid, |xml| {
+            self.attempt("define_network", &object)?;
             let host = self.raw()?;
             let raw = validated(|| ffi::define_network_validated(&host, xml), || host.define_network_xml(xml));
             Network::new(self, raw.explain("define", &object)?)
@@ -58,6 +61,7 @@ impl Host {
     pub fn create_network(&self, xml: &str) -> Result<Network> {
         let object = self.absent(Kind::Network, xml)?;
         self.making(&object, xml, Self::network_of_uuid, |xml| {
+            self.attempt("create_network", &object)?;
             let host = self.raw()?;
             let raw = validated(|| ffi::create_network_validated(&host, xml), || host.create_network_xml(xml));
             Network::new(self, raw.explain("create", &object)?)
@@ -68,6 +72,7 @@ impl Host {
     pub fn define_pool(&self, xml: &str) -> Result<Pool> {
         let object = self.absent(Kind::Pool, xml)?;
         self.making(&object, xml, Self::pool_of_uuid, |xml| {
+            self.attempt("define_pool", &object)?;
             let host = self.raw()?;
             let raw = validated(
                 || host.define_storage_pool_xml(xml, sys::VIR_STORAGE_POOL_DEFINE_VALIDATE),
@@ -81,6 +86,7 @@ impl Host {
     pub fn create_pool(&self, xml: &str) -> Result<Pool> {
         let object = self.absent(Kind::Pool, xml)?;
         self.making(&object, xml, Self::pool_of_uuid, |xml| {
+            self.attempt("create_pool", &object)?;
             let raw = self.raw()?.create_storage_pool_xml(xml, sys::VIR_STORAGE_POOL_CREATE_NORMAL);
             Pool::new(self, raw.explain("create", &object)?)
         })
@@ -139,7 +145,8 @@ impl Pool {
     /// Makes a volume that was not there before. What is there when the connection was lost is half made: it is removed, and
     /// made again.
     pub(super) fn making(&self, object: &Object, mut make: impl FnMut() -> Result<StorageVol>) -> Result<Volume> {
-        let create = || while_busy(self.host(), &mut make).and_then(|raw| Volume::new(self.host(), raw));
+        let mut attempt = || self.host().attempt("create_volume", object).and_then(|()| make());
+        let create = || while_busy(self.host(), &mut attempt).and_then(|raw| Volume::new(self.host(), raw));
         despite_loss(self.host(), &format!("creation of {object}"), create, || {
             self.find_volume(&object.name)?.map_or(Ok(()), |half| half.delete()).map(|()| None)
         })

@@ -4,9 +4,9 @@ use super::cause::Explain;
 use super::delivery::set;
 use super::retry::{repeatedly, while_busy};
 use super::{Domain, ffi, verify};
-use crate::floor::{Area, Code, Error, Result, interrupt};
+use crate::floor::{Area, Code, Error, Result, clock};
 use crate::schema::xml::{self, Attr, Elem, Name, Node};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use virt::sys;
 
 /// How long a guest may take to give a device back.
@@ -44,6 +44,9 @@ impl Domain {
     /// Plugs a device in.
     pub fn attach_device(&self, xml: &str, apply: Apply) -> Result<()> {
         while_busy(self.host(), || {
+            if self.host().is_skipped("attach_device", self.object())? {
+                return Ok(());
+            }
             let flags = self.affects(apply)?;
             self.raw()?.attach_device_flags(xml, flags).explain(&format!("attach {} to", named(xml)), self.object())
         })
@@ -51,6 +54,9 @@ impl Domain {
 
     /// Takes a device out. In a running guest this is done when the guest has given it back, which is waited for.
     pub fn detach_device(&self, device: &str, apply: Apply) -> Result<()> {
+        if self.host().is_skipped("detach_device", self.object())? {
+            return Ok(());
+        }
         self.wherever(device, apply, |xml, flags| {
             let doing = format!("detach {} from", named(xml));
             while_busy(self.host(), || self.raw()?.detach_device_flags(xml, flags).explain(&doing, self.object()))?;
@@ -61,6 +67,9 @@ impl Domain {
     /// Changes a device in place, such as the medium of a CD drive or the network of an interface.
     pub fn update_device(&self, xml: &str, apply: Apply) -> Result<()> {
         repeatedly(self.host(), || {
+            if self.host().is_skipped("update_device", self.object())? {
+                return Ok(());
+            }
             let flags = self.affects(apply)?;
             self.raw()?.update_device_flags(xml, flags).explain(&format!("update {} of", named(xml)), self.object())
         })
@@ -99,6 +108,7 @@ impl Domain {
     /// Sets the memory in bytes; in a running domain that is the balloon's target.
     pub fn set_memory(&self, bytes: u64, apply: Apply) -> Result<()> {
         repeatedly(self.host(), || {
+            self.host().attempt("set_memory", self.object())?;
             let flags = self.affects(apply)?;
             self.raw()?.set_memory_flags(bytes / 1024, flags).map(drop).explain("set the memory of", self.object())?;
             verify::has_memory(self, bytes, flags)
@@ -119,6 +129,7 @@ impl Domain {
     pub fn set_vcpus(&self, count: u32, apply: Apply) -> Result<()> {
         repeatedly(self.host(), || {
             let flags = self.affects(apply)?;
+            self.host().attempt("set_vcpus", self.object())?;
             self.raw()?.set_vcpus_flags(count, flags).map(drop).explain("set the processors of", self.object())?;
             verify::has_vcpus(self, count, flags)
         })
@@ -222,16 +233,16 @@ impl Domain {
 
     fn wait_detached(&self, device: &str) -> Result<()> {
         let wanted = xml::parse(device)?;
-        let end = Instant::now() + UNPLUG;
+        let end = clock::now() + UNPLUG;
         while devices(&xml::parse(&self.xml()?)?).iter().any(|one| same(one, &wanted)) {
-            if Instant::now() > end {
+            if clock::now() > end {
                 let what = named(device);
                 let message = format!("cannot detach {what} from {}: the guest does not give it back", self.object());
                 return Err(Error::new(Code::Timeout, Area::Domain, message)
                     .about(self.object().plain())
                     .hint("a guest gives devices back only when it has booted"));
             }
-            interrupt::pause(PAUSE)?;
+            clock::pause(PAUSE)?;
         }
         Ok(())
     }

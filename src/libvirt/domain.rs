@@ -58,6 +58,7 @@ impl Domain {
 
     /// Its state and how it came to it.
     pub fn state(&self) -> Result<State> {
+        self.planned_end()?;
         let (number, reason) = ffi::domain_state(&self.raw()?).explain("ask for the state of", &self.object)?;
         Ok(State::new(number, reason))
     }
@@ -79,7 +80,10 @@ impl Domain {
 
     /// Sets whether it starts with the host.
     pub fn set_autostart(&self, on: bool) -> Result<()> {
-        repeatedly(&self.host, || self.raw()?.set_autostart(on).explain("set the autostart of", &self.object))
+        repeatedly(&self.host, || {
+            self.host.attempt("set_autostart", &self.object)?;
+            self.raw()?.set_autostart(on).explain("set the autostart of", &self.object)
+        })
     }
 
     /// Its sizes.
@@ -152,6 +156,9 @@ impl Domain {
 
     /// What one source knows, asked without a look at the agent's channel first.
     pub(super) fn ask_now(&self, source: Source) -> Result<Vec<Interface>> {
+        if let Some(planned) = self.planned_answer(source) {
+            return planned;
+        }
         ffi::interface_addresses(&self.raw()?, source)
             .explain(&format!("ask for the {} addresses of", source.word()), &self.object)
     }

@@ -3,7 +3,7 @@
 
 use super::cause::Explain;
 use super::{Host, ffi};
-use crate::floor::{Map, Result, Value, interrupt};
+use crate::floor::{Map, Result, Value, clock, interrupt};
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -188,11 +188,11 @@ impl Events {
     pub fn next(&self, timeout: Duration) -> Result<Option<Event>> {
         // Woken up often enough to notice the wish to stop.
         const SLICE: Duration = Duration::from_millis(100);
-        let end = std::time::Instant::now() + timeout;
+        let end = clock::now() + timeout;
         loop {
             interrupt::check()?;
-            let left = end.saturating_duration_since(std::time::Instant::now());
-            match self.receiver.recv_timeout(left.min(SLICE)) {
+            let left = end.saturating_sub(clock::now());
+            match clock::receive(&self.receiver, left.min(SLICE)) {
                 Ok(event) if self.wants(&event) => return Ok(Some(event)),
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) if !left.is_zero() => {}

@@ -21,7 +21,7 @@ pub(super) use events::{
     on_node_device, on_pool, on_secret,
 };
 pub(super) use jobs::{RawCheckpoint, abort_job, backup_begin, job_stats, save};
-pub(super) use loops::{Transferring, start_event_loop};
+pub(super) use loops::{Transferring, flush_events, start_event_loop};
 pub(super) use net::{RawBinding, RawPort};
 pub(super) use stats::{domain_stats, node_cpu, node_memory};
 pub(super) use tune::{CType, Family as TuneFamily, set_tuning, tuning};

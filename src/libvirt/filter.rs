@@ -126,7 +126,7 @@ fn either(wanted: Option<bool>, yes: u32, no: u32) -> u32 {
 }
 
 /// Whether a name fits a pattern of `*` and `?`. Takes no longer than the product of both lengths.
-fn glob(pattern: &str, name: &str) -> bool {
+pub(super) fn glob(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
     // Which beginnings of the pattern fit the name so far.
     let mut fits = vec![false; pattern.len() + 1];

@@ -4,11 +4,11 @@ use super::cause::Explain;
 use super::stats::tree;
 use super::wiring::{Channel, Wiring};
 use super::{Domain, ffi};
-use crate::floor::{Area, Code, Error, Map, Result, Value, interrupt};
+use crate::floor::{Area, Code, Error, Map, Result, Value, clock, interrupt};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value as Json, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use virt::sys;
 
 /// How long the agent may take for one answer.
@@ -79,7 +79,7 @@ impl Domain {
         if let Some(input) = &exec.input {
             arguments["input-data"] = BASE64.encode(input).into();
         }
-        let end = Instant::now() + exec.timeout;
+        let end = clock::now() + exec.timeout;
         let started = self.ask_agent("guest-exec", &arguments)?;
         let pid = started["pid"].clone();
         let mut pause = Duration::from_millis(20);
@@ -94,7 +94,7 @@ impl Domain {
                     truncated: status["out-truncated"] == true || status["err-truncated"] == true,
                 });
             }
-            let left = end.saturating_duration_since(Instant::now());
+            let left = end.saturating_sub(clock::now());
             if left.is_zero() {
                 let message =
                     format!("`{}` still runs in {} after {} s", exec.path, self.object(), exec.timeout.as_secs_f64());
@@ -102,7 +102,7 @@ impl Domain {
                     .about(self.object().plain())
                     .note(format!("its process id in the guest is {pid}")));
             }
-            interrupt::pause(left.min(pause))?;
+            clock::pause(left.min(pause))?;
             pause = (pause * 2).min(Duration::from_millis(500));
         }
     }
@@ -217,6 +217,9 @@ impl Domain {
 
     /// libvirt waits for seconds for an agent that is not there; its channel tells at once.
     pub(super) fn agent_is_there(&self) -> Result<()> {
+        if self.planned_agent() == Some(false) {
+            return Err(self.silent_agent());
+        }
         if Wiring::read(&self.xml()?)?.agent != Channel::Disconnected {
             return Ok(());
         }

@@ -5,13 +5,14 @@ use super::events::Hub;
 use super::ffi;
 use super::link::{Link, Open};
 use super::object::{Kind, Object};
+use super::plan::Plan;
 use super::retry::RetryPolicy;
 use super::taps::Taps;
 use super::wait::Poll;
 use super::wiring::Before;
 use crate::floor::{Error, Result};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use virt::connect::Connect;
 
 /// A connection to a libvirt host. Clones share it; it closes with the last one.
@@ -29,6 +30,7 @@ struct Inner {
     poll: Poll,
     taps: Taps,
     retry: Mutex<RetryPolicy>,
+    plan: OnceLock<Plan>,
     /// Held while something is made in a pool or changed in a network: libvirt refuses what meets a scan, and loses one of
     /// two changes.
     locks: Mutex<HashMap<String, Arc<Mutex<()>>>>,
@@ -76,6 +78,7 @@ impl Host {
             poll: Poll::default(),
             taps: Taps::default(),
             retry: Mutex::default(),
+            plan: OnceLock::new(),
             locks: Mutex::default(),
         })))
     }
@@ -147,6 +150,16 @@ impl Host {
     /// What one thread at a time holds while it makes something in this pool or changes this network.
     pub(super) fn lock(&self, object: &str) -> Arc<Mutex<()>> {
         self.0.locks.lock().unwrap_or_else(PoisonError::into_inner).entry(object.to_string()).or_default().clone()
+    }
+
+    /// What is planned to go wrong, if anything is.
+    pub(super) fn plan(&self) -> Option<&Plan> {
+        self.0.plan.get()
+    }
+
+    /// The same, from now on.
+    pub(super) fn plan_or_new(&self) -> &Plan {
+        self.0.plan.get_or_init(Plan::default)
     }
 
     /// The answers that all waits on this host share.

@@ -5,8 +5,8 @@ use super::ipam::Belongings;
 use super::retry::{despite_loss, repeatedly, while_busy};
 use super::wiring::Wiring;
 use super::{Domain, ffi, verify};
-use crate::floor::{Area, Code, Error, Result, interrupt};
-use std::time::{Duration, Instant};
+use crate::floor::{Area, Code, Error, Result, clock};
+use std::time::Duration;
 use virt::sys;
 
 /// How often a guest that shuts down is looked at.
@@ -92,6 +92,7 @@ impl Domain {
             | flag(start.force_boot, sys::VIR_DOMAIN_START_FORCE_BOOT)
             | flag(start.reset_nvram, sys::VIR_DOMAIN_START_RESET_NVRAM);
         let create = || {
+            self.host().attempt("start", self.object())?;
             // The plain call is known to every driver.
             let done = if flags == 0 { self.raw()?.create() } else { self.raw()?.create_with_flags(flags) };
             done.explain("start", self.object()).map_err(|error| self.host().tell_more(error))
@@ -103,13 +104,13 @@ impl Domain {
     /// Whether it runs; one that a daemon found half started is waited for.
     fn was_started(&self) -> Result<Option<()>> {
         const HALF: Duration = Duration::from_secs(20);
-        let end = Instant::now() + HALF;
+        let end = clock::now() + HALF;
         loop {
             let state = self.state()?;
-            if state.reason() != "starting up" || Instant::now() > end {
+            if state.reason() != "starting up" || clock::now() > end {
                 return Ok((!state.is_over()).then_some(()));
             }
-            interrupt::pause(PAUSE)?;
+            clock::pause(PAUSE)?;
         }
     }
 
@@ -120,13 +121,14 @@ impl Domain {
             Mode::Acpi => sys::VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN,
             Mode::Agent => sys::VIR_DOMAIN_SHUTDOWN_GUEST_AGENT,
         };
+        self.host().attempt("shutdown", self.object())?;
         self.raw()?.shutdown_flags(flags).explain("shut down", self.object())
     }
 
     /// Asks the guest to shut down and waits until it is off. With `force`, a guest that is still up at the end of the
     /// time is stopped; without, that is an error.
     pub fn shutdown_and_wait(&self, mode: Mode, timeout: Duration, force: bool) -> Result<()> {
-        let end = Instant::now() + timeout;
+        let end = clock::now() + timeout;
         self.shutdown(mode)?;
         loop {
             match self.state() {
@@ -136,11 +138,11 @@ impl Domain {
                 Ok(state) if state.is_over() => return Ok(()),
                 Ok(_) => {}
             }
-            let left = end.saturating_duration_since(Instant::now());
+            let left = end.saturating_sub(clock::now());
             if left.is_zero() {
                 break;
             }
-            interrupt::pause(left.min(PAUSE))?;
+            clock::pause(left.min(PAUSE))?;
         }
         if force {
             return self.destroy(false);
@@ -160,6 +162,7 @@ impl Domain {
         };
         // The guest will ask for its address anew; the lease of before is no answer to that.
         let before = Wiring::read(&self.xml()?)?.leases(self.host());
+        self.host().attempt("reboot", self.object())?;
         self.raw()?.reboot(flags).explain("reboot", self.object())?;
         self.host().remember(self.uuid()?, before);
         Ok(())
@@ -175,19 +178,29 @@ impl Domain {
         let flags = if graceful { sys::VIR_DOMAIN_DESTROY_GRACEFUL } else { sys::VIR_DOMAIN_DESTROY_DEFAULT };
         // A transient domain ends here, and its addresses with it.
         let kept = if self.is_persistent()? { None } else { Some(self.belongings()?) };
-        while_busy(self.host(), || self.raw()?.destroy_flags(flags).explain("destroy", self.object()))?;
+        while_busy(self.host(), || {
+            self.host().attempt("destroy", self.object())?;
+            self.raw()?.destroy_flags(flags).explain("destroy", self.object())
+        })?;
         kept.map_or(Ok(()), Belongings::release)
     }
 
     /// Freezes its processors.
     pub fn suspend(&self) -> Result<()> {
-        repeatedly(self.host(), || self.raw()?.suspend().explain("suspend", self.object()))?;
+        repeatedly(self.host(), || {
+            self.host().attempt("suspend", self.object())?;
+            self.raw()?.suspend().explain("suspend", self.object())
+        })?;
         verify::is(self, "paused")
     }
 
     /// Lets its processors run again.
     pub fn resume(&self) -> Result<()> {
-        let resume = || while_busy(self.host(), || self.raw()?.resume().explain("resume", self.object()));
+        let resume = || {
+            self.host().attempt("resume", self.object())?;
+            self.raw()?.resume().explain("resume", self.object())
+        };
+        let resume = || while_busy(self.host(), resume);
         despite_loss(self.host(), &format!("resumption of {}", self.object()), resume, || {
             Ok((self.state()?.word() == "running").then_some(()))
         })?;
@@ -226,6 +239,7 @@ impl Domain {
     fn undefine_raw(&self, keep: Keep) -> Result<()> {
         // Older drivers know fewer flags, and refuse the call for one that they do not know.
         const BASE: u32 = sys::VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | sys::VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA;
+        self.host().attempt("undefine", self.object())?;
         let nvram = if keep.nvram { sys::VIR_DOMAIN_UNDEFINE_KEEP_NVRAM } else { sys::VIR_DOMAIN_UNDEFINE_NVRAM };
         let tpm = if keep.tpm { sys::VIR_DOMAIN_UNDEFINE_KEEP_TPM } else { sys::VIR_DOMAIN_UNDEFINE_TPM };
         let checkpoints = BASE | nvram | sys::VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA;
@@ -249,6 +263,7 @@ impl Domain {
 
     /// Gives it another name; it must be off.
     pub fn rename(&self, name: &str) -> Result<Self> {
+        self.host().attempt("rename", self.object())?;
         self.raw()?.rename(name, 0).explain("rename", self.object())?;
         self.host().domain(name)
     }

@@ -2,11 +2,11 @@
 
 use super::cause::Explain;
 use super::{Apply, Domain, Tune};
-use crate::floor::{Area, Code, Error, Map, Result, Value, interrupt, size};
+use crate::floor::{Area, Code, Error, Map, Result, Value, clock, size};
 use crate::schema::Change;
 use crate::schema::xml::{self, Elem};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use virt::sys;
 
 /// How long a guest may take to give memory back or to take it.
@@ -159,17 +159,17 @@ impl Domain {
 
     /// Waits until the guest has as much memory as its balloon was told.
     fn settles(&self, asked: u64) -> Result<()> {
-        let end = Instant::now() + BALLOON;
+        let end = clock::now() + BALLOON;
         loop {
             let has = self.info()?.memory;
             if has == asked {
                 return Ok(());
             }
-            if Instant::now() > end {
+            if clock::now() > end {
                 let error = differs(self, &format!("{has} bytes of memory"), &asked.to_string());
                 return Err(error.hint("the guest's balloon driver did not follow; `set_memory(..., #{ apply: \"config\" })` waits for the next start"));
             }
-            interrupt::pause(PAUSE)?;
+            clock::pause(PAUSE)?;
         }
     }
 

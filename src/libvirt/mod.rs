@@ -23,6 +23,7 @@ mod hook;
 mod host;
 mod host_info;
 mod host_object;
+mod inventory;
 mod ipam;
 mod keys;
 mod life;
@@ -36,6 +37,7 @@ mod netlink;
 mod network;
 mod network_edit;
 mod object;
+mod plan;
 mod pool;
 mod port;
 mod provision;
@@ -74,12 +76,14 @@ pub use hook::qemu_hook;
 pub use host::Host;
 pub use host_info::{GuestKind, NodeInfo};
 pub use host_object::{HostInterface, NodeDevice, NwFilter};
+pub use inventory::Inventory;
 pub use ipam::{Claim, NetworkCondition, NetworkStatus, Phase, Reservation, SeedDisk, static_ips};
 pub use life::{Keep, Mode, Sleep, Start};
 pub use machine::{MachineRecord, Owned, Remove, Removed};
 pub use migrate::Migrate;
 pub use network::{Lease, Network};
 pub use network_edit::Edit;
+pub use plan::{Answer, End, Turn, When};
 pub use pool::{Pool, PoolInfo};
 pub use port::{NetworkPort, NwFilterBinding};
 pub use provision::{Content, Provision, Provisioned, Storage};
@@ -95,6 +99,9 @@ pub use undo::{Current, Kept, Recovered, Transaction, recover};
 pub use update::Updated;
 pub use volume::{Volume, VolumeInfo};
 pub use volume_use::Users;
-pub use wait::{
-    Clock, Condition, Found, Login, Ready, RealClock, Target, WaitIp, WaitOptions, wait, wait_all, wait_any,
-};
+pub use wait::{Condition, Found, Login, Ready, Target, WaitIp, WaitOptions, wait, wait_all, wait_any};
+
+/// Waits until all events that libvirt has by now were handed out.
+pub fn settle() {
+    ffi::flush_events();
+}

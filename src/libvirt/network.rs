@@ -83,21 +83,25 @@ impl Network {
 
     /// Sets whether it starts with the host.
     pub fn set_autostart(&self, on: bool) -> Result<()> {
+        self.host.attempt("set_autostart", &self.object)?;
         self.raw()?.set_autostart(on).explain("set the autostart of", &self.object)
     }
 
     /// Starts it.
     pub fn start(&self) -> Result<()> {
+        self.host.attempt("start", &self.object)?;
         self.raw()?.create().explain("start", &self.object)
     }
 
     /// Stops it.
     pub fn destroy(&self) -> Result<()> {
+        self.host.attempt("destroy", &self.object)?;
         self.raw()?.destroy().explain("destroy", &self.object)
     }
 
     /// Removes its definition.
     pub fn undefine(&self) -> Result<()> {
+        self.host.attempt("undefine", &self.object)?;
         self.raw()?.undefine().explain("undefine", &self.object)
     }
 

@@ -6,7 +6,7 @@ use super::link::Live;
 use super::object::{Kind, Object};
 use super::retry::while_busy;
 use super::undo::{self, Made};
-use crate::floor::{Area, Code, Error, Result, interrupt};
+use crate::floor::{Area, Code, Error, Result, clock};
 use crate::schema::xml;
 use virt::sys;
 
@@ -82,6 +82,7 @@ impl Pool {
 
     /// Sets whether it starts with the host.
     pub fn set_autostart(&self, on: bool) -> Result<()> {
+        self.host.attempt("set_autostart", &self.object)?;
         self.raw()?.set_autostart(on).explain("set the autostart of", &self.object)
     }
 
@@ -98,6 +99,7 @@ impl Pool {
             self.settle()
         };
         // What was there before is not ours to delete.
+        let build = || self.host.attempt("build", &self.object).and_then(|()| build());
         if !undo::is_on() || self.stands() {
             return build();
         }
@@ -127,6 +129,7 @@ impl Pool {
 
     /// Starts it.
     pub fn start(&self) -> Result<()> {
+        self.host.attempt("start", &self.object)?;
         self.raw()?.create(sys::VIR_STORAGE_POOL_CREATE_NORMAL).explain("start", &self.object)?;
         self.settle()
     }
@@ -140,27 +143,39 @@ impl Pool {
             let own = document.attr("type").and_then(|kind| policy.settle_by_type.get(kind));
             pause = own.copied().unwrap_or(pause);
         }
-        interrupt::sleep(pause)
+        clock::sleep(pause)
     }
 
     /// Stops it; the volumes stay.
     pub fn destroy(&self) -> Result<()> {
-        while_busy(&self.host, || self.raw()?.destroy().explain("destroy", &self.object))
+        while_busy(&self.host, || {
+            self.host.attempt("destroy", &self.object)?;
+            self.raw()?.destroy().explain("destroy", &self.object)
+        })
     }
 
     /// Deletes what it stands on; it must be stopped and empty.
     pub fn delete(&self) -> Result<()> {
-        while_busy(&self.host, || self.raw()?.delete(0).explain("delete", &self.object))
+        while_busy(&self.host, || {
+            self.host.attempt("delete", &self.object)?;
+            self.raw()?.delete(0).explain("delete", &self.object)
+        })
     }
 
     /// Removes its definition.
     pub fn undefine(&self) -> Result<()> {
-        while_busy(&self.host, || self.raw()?.undefine().explain("undefine", &self.object))
+        while_busy(&self.host, || {
+            self.host.attempt("undefine", &self.object)?;
+            self.raw()?.undefine().explain("undefine", &self.object)
+        })
     }
 
     /// Looks again at what is in it.
     pub fn refresh(&self) -> Result<()> {
-        while_busy(&self.host, || self.raw()?.refresh(0).explain("refresh", &self.object))
+        while_busy(&self.host, || {
+            self.host.attempt("refresh", &self.object)?;
+            self.raw()?.refresh(0).explain("refresh", &self.object)
+        })
     }
 
     /// The path that a volume of this name has or will have, where volumes are files in a folder.

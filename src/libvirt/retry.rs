@@ -1,10 +1,10 @@
 //! Trying again where a failure is transient: libvirt is busy, the agent is not ready, a connection was reset.
 
 use super::Host;
-use crate::floor::{Code, Error, Result, interrupt};
+use crate::floor::{Code, Error, Result, clock};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A pool's scan after an upload is over in milliseconds: for so long it is looked at before attempts count.
 const SCAN: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ impl RetryPolicy {
         mut call: impl FnMut() -> Result<T, E>,
         tell: impl Fn(&E) -> (Code, String),
     ) -> Result<T, (E, Vec<String>)> {
-        let started = Instant::now();
+        let started = clock::now();
         let mut notes = Vec::new();
         for attempt in 1.. {
             let error = match call() {
@@ -57,14 +57,17 @@ impl RetryPolicy {
             };
             let (code, words) = tell(&error);
             if attempt > 1 || (attempt < self.attempts && self.on.contains(&code)) {
-                notes.push(format!("attempt {attempt} after {:.1} s: {words}", started.elapsed().as_secs_f64()));
+                notes.push(format!(
+                    "attempt {attempt} after {:.1} s: {words}",
+                    clock::now().saturating_sub(started).as_secs_f64()
+                ));
             }
             if attempt >= self.attempts || !self.on.contains(&code) {
                 return Err((error, notes));
             }
             let pause = self.pause(attempt);
             tracing::info!(attempt, pause = pause.as_secs_f64(), error = words, "transient failure, trying again");
-            if interrupt::sleep(pause).is_err() {
+            if clock::sleep(pause).is_err() {
                 return Err((error, notes));
             }
         }
@@ -87,10 +90,10 @@ impl RetryPolicy {
 /// Calls until the answer is not "busy", as the host's policy says.
 pub(super) fn while_busy<T>(host: &Host, mut call: impl FnMut() -> Result<T>) -> Result<T> {
     let policy = RetryPolicy { on: vec![Code::Busy], ..host.retry() };
-    let scanned = Instant::now() + SCAN;
+    let scanned = clock::now() + SCAN;
     let patient = || loop {
         match call() {
-            Err(error) if error.code == Code::Busy && Instant::now() < scanned => interrupt::sleep(SCAN_PAUSE)?,
+            Err(error) if error.code == Code::Busy && clock::now() < scanned => clock::sleep(SCAN_PAUSE)?,
             done => return done,
         }
     };

@@ -70,6 +70,7 @@ impl Domain {
 
     /// Writes its memory to where libvirt keeps it and stops it; its next start goes on from there.
     pub fn managed_save(&self, save: Save) -> Result<()> {
+        self.host().attempt("managed_save", self.object())?;
         self.raw()?.managed_save(save.flags()).explain("save", self.object())
     }
 

@@ -75,6 +75,7 @@ impl Domain {
             | flag(snap.reuse_external, sys::VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT)
             | flag(snap.no_metadata, sys::VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA);
         let create = || {
+            self.host().attempt("create_snapshot", self.object())?;
             let domain = self.raw()?;
             let create = |flags| domain.create_snapshot_xml(&xml, flags);
             let raw = validated(|| create(flags | sys::VIR_DOMAIN_SNAPSHOT_CREATE_VALIDATE), || create(flags));
@@ -187,6 +188,7 @@ impl Snapshot {
         let flags = flag(revert.running, sys::VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING)
             | flag(revert.paused, sys::VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED)
             | flag(revert.force, sys::VIR_DOMAIN_SNAPSHOT_REVERT_FORCE);
+        self.domain.host().attempt("revert", &self.object)?;
         match self.raw()?.revert(flags) {
             Err(error)
                 if error.code().is_known_and(|code| code == ErrorNumber::ConfigUnsupported)
@@ -240,6 +242,7 @@ impl Snapshot {
         let flags = flag(how.children, sys::VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN)
             | flag(how.children_only, sys::VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY)
             | flag(how.metadata_only, sys::VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY);
+        self.domain.host().attempt("delete", &self.object)?;
         self.raw()?.delete(flags).explain("delete", &self.object)
     }
 }

@@ -50,6 +50,9 @@ impl Volume {
         }
         let sparse = sys::VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM;
         let mut at = offset;
+        if self.host().is_skipped("upload", self.object())? {
+            return Ok(Transfer { size: size - offset, data: 0 });
+        }
         let raw = self.raw()?;
         let open = |stream: &Stream| raw.upload(stream, offset, 0, sparse);
         let sent = self.through("upload to", open, |stream| {
@@ -66,6 +69,9 @@ impl Volume {
     pub fn upload_bytes(&self, data: &[u8]) -> Result<Transfer> {
         let size = data.len() as u64;
         let progress = Progress::begin(&format!("upload {}", self.name()), Some(size));
+        if self.host().is_skipped("upload", self.object())? {
+            return Ok(Transfer { size, data: 0 });
+        }
         let raw = self.raw()?;
         let open = |stream: &Stream| raw.upload(stream, 0, size, 0);
         self.through("upload to", open, |stream| {
@@ -105,6 +111,7 @@ impl Volume {
     /// Writes it to a file of this machine. One that can be resumed leaves what it has in `FILE.part` if it fails, and
     /// goes on there the next time.
     pub fn download_to(&self, path: &Path, resume: bool) -> Result<Transfer> {
+        self.host().attempt("download", self.object())?;
         let unwritable = |error: io::Error| Error::io(path, "write", &error);
         let mut part = path.as_os_str().to_owned();
         part.push(".part");

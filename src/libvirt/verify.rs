@@ -2,9 +2,9 @@
 
 use super::cause::Explain;
 use super::{Domain, Volume};
-use crate::floor::{Area, Code, Error, Result, interrupt};
+use crate::floor::{Area, Code, Error, Result, clock};
 use crate::schema::xml::{self, Elem};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use virt::sys;
 
 /// How long a guest may take to give memory back, or to take it.
@@ -44,14 +44,14 @@ pub(super) fn has_memory(domain: &Domain, asked: u64, flags: u32) -> Result<()> 
         }
     }
     if flags & sys::VIR_DOMAIN_AFFECT_LIVE != 0 {
-        let end = Instant::now() + BALLOON;
+        let end = clock::now() + BALLOON;
         let mut has = domain.info()?.memory;
         while has / 1024 != asked / 1024 {
-            if Instant::now() > end {
+            if clock::now() > end {
                 tracing::warn!(has, asked, "{} does not use its memory as asked: its guest decides", domain.object());
                 break;
             }
-            interrupt::pause(PAUSE)?;
+            clock::pause(PAUSE)?;
             has = domain.info()?.memory;
         }
     }

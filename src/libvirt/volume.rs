@@ -80,6 +80,9 @@ impl Volume {
     /// Sets its capacity in bytes; making it smaller must be asked for, as data may be lost.
     pub fn resize(&self, capacity: u64, shrink: bool) -> Result<()> {
         let flags = if shrink { sys::VIR_STORAGE_VOL_RESIZE_SHRINK } else { 0 };
+        if self.host.is_skipped("resize", &self.object)? {
+            return Ok(());
+        }
         while_busy(&self.host, || self.raw()?.resize(capacity, flags).explain("resize", &self.object))?;
         verify::is_as_large(self, if shrink { 0 } else { capacity })?;
         self.pool()?.settle()
@@ -87,7 +90,10 @@ impl Volume {
 
     /// Deletes it with its data.
     pub fn delete(&self) -> Result<()> {
-        while_busy(&self.host, || self.raw()?.delete(0).explain("delete", &self.object))
+        while_busy(&self.host, || {
+            self.host.attempt("delete", &self.object)?;
+            self.raw()?.delete(0).explain("delete", &self.object)
+        })
     }
 
     pub(super) fn raw(&self) -> Result<virt::storage_vol::StorageVol> {

@@ -66,6 +66,9 @@ impl Volume {
                     .hint("`zero`, `nnsa`, `dod`, `bsi`, `gutmann`, `schneier`, `random` or `trim`"));
             }
         };
+        if self.host().is_skipped("wipe", self.object())? {
+            return Ok(());
+        }
         while_busy(self.host(), || self.raw()?.wipe_pattern(number, 0).map(drop).explain("wipe", self.object()))
     }
 }

@@ -15,6 +15,7 @@ mod render;
 mod session;
 mod sources;
 mod stdlib;
+mod tests;
 
 pub use confirm::Confirm;
 pub use diagnostic::{Diagnostic, Label, Place, Severity};
@@ -26,3 +27,4 @@ pub use render::render;
 pub use session::{Ended, Failure, Print, Session, Settings};
 pub use sources::Sources;
 pub use stdlib::stdlib_modules;
+pub use tests::{Test, failure};

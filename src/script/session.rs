@@ -27,6 +27,12 @@ pub struct Settings {
     pub args: Vec<String>,
     /// Where `print` writes a line; without it nothing is printed.
     pub print: Option<Print>,
+    /// The folders in which imports are looked for that are not beside the importing script.
+    pub recipes: Vec<PathBuf>,
+    /// The folder that relative paths of scripts start from; without it the working directory.
+    pub base: Option<PathBuf>,
+    /// Whether `uri` stands for whatever host a script connects to, so that nothing but libvirt's test driver is reached.
+    pub confined: bool,
     /// Asked before something is destroyed; without it nothing is asked.
     pub confirm: Option<Confirm>,
 }
@@ -58,7 +64,8 @@ pub struct Session {
 impl Session {
     /// Makes a session. Connects to nothing.
     pub fn new(settings: &Settings) -> Self {
-        Self::within(settings, &api::Context::new(settings.uri.clone()).with_hosts(settings.hosts.clone()))
+        let context = api::Context::new(settings.uri.clone()).with_hosts(settings.hosts.clone());
+        Self::within(settings, &if settings.confined { context.confined() } else { context })
     }
 
     /// Makes a session that shares the connections of another.
@@ -66,7 +73,7 @@ impl Session {
         if let Some(folder) = &settings.schema_dir {
             schema::set_schema_dir(folder.clone());
         }
-        let sources = Sources::default();
+        let sources = Sources::new(settings.base.clone(), settings.recipes.clone());
         // Handlers of events run beside the script, on an engine of their own.
         let (own, known) = (settings.clone(), sources.clone());
         let context = context.for_session(move |context| furnished(&own, &known, context));

@@ -1,5 +1,6 @@
 //! The texts of all scripts of a run, by name, and the resolver that finds imported ones.
 
+use super::session::{Failure, read};
 use super::stdlib;
 use rhai::{AST, Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
 use std::collections::BTreeMap;
@@ -11,9 +12,23 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub struct Sources {
     texts: Arc<RwLock<BTreeMap<String, Arc<str>>>>,
     modules: Arc<RwLock<BTreeMap<String, Shared<Module>>>>,
+    /// Where relative paths start.
+    base: Arc<PathBuf>,
+    /// Where imports are looked for that are not beside the importing script.
+    folders: Arc<[PathBuf]>,
 }
 
 impl Sources {
+    /// No texts yet. Relative paths start at `base`; imports are looked for in `folders`, too, the last one first.
+    pub(super) fn new(base: Option<PathBuf>, folders: Vec<PathBuf>) -> Self {
+        Self { base: Arc::new(base.unwrap_or_default()), folders: folders.into(), ..Self::default() }
+    }
+
+    /// Reads a script.
+    pub(super) fn read(&self, path: &Path) -> Result<String, Failure> {
+        read(&self.base.join(path))
+    }
+
     /// Keeps the text of a script.
     pub fn insert(&self, name: &str, text: &str) {
         self.texts.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_string(), text.into());
@@ -32,7 +47,7 @@ impl Sources {
         path: &str,
         position: Position,
     ) -> Result<(String, AST), Box<EvalAltResult>> {
-        let (name, text) = load(importer, path).ok_or_else(|| {
+        let (name, text) = self.load(importer, path).ok_or_else(|| {
             // Rhai's own error: `explain` adds what is there instead.
             Box::new(EvalAltResult::ErrorModuleNotFound(path.to_string(), position))
         })?;
@@ -43,6 +58,27 @@ impl Sources {
         tree.set_source(name.as_str());
         Ok((name, tree))
     }
+
+    /// The name and the text of the script that is meant.
+    fn load(&self, importer: Option<&str>, path: &str) -> Option<(String, String)> {
+        if path.starts_with("std/") {
+            return stdlib::text(path).map(|text| (path.to_string(), text.to_string()));
+        }
+        let beside = importer.map(Path::new).and_then(Path::parent).unwrap_or(Path::new(""));
+        let mut folders = std::iter::once(beside).chain(self.folders.iter().rev().map(PathBuf::as_path));
+        folders.find_map(|folder| {
+            let mut file = folder.join(path);
+            if file.extension().is_none() {
+                file.set_extension("rhai");
+            }
+            // What tests a recipe may be called like it.
+            if importer.is_some_and(|importer| Path::new(importer) == file) {
+                return None;
+            }
+            let text = std::fs::read_to_string(self.base.join(&file)).ok()?;
+            Some((file.display().to_string(), text))
+        })
+    }
 }
 
 /// The text as Rhai shall see it: a first line `#!...` becomes a comment.
@@ -52,18 +88,6 @@ pub(super) fn prepare(text: &str) -> String {
         Some(rest) => format!("// {rest}"),
         None => text.to_string(),
     }
-}
-
-fn load(importer: Option<&str>, path: &str) -> Option<(String, String)> {
-    if path.starts_with("std/") {
-        return stdlib::text(path).map(|text| (path.to_string(), text.to_string()));
-    }
-    let mut file: PathBuf = importer.map(Path::new).and_then(Path::parent).unwrap_or(Path::new("")).join(path);
-    if file.extension().is_none() {
-        file.set_extension("rhai");
-    }
-    let text = std::fs::read_to_string(&file).ok()?;
-    Some((file.display().to_string(), text))
 }
 
 impl ModuleResolver for Sources {

@@ -12,3 +12,4 @@ mod repl;
 mod support;
 mod terminal;
 mod undo;
+mod usertest;

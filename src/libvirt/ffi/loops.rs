@@ -1,7 +1,9 @@
 //! The thread that runs libvirt's event loop.
 
 use super::check;
+use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
 use virt::error::Error;
@@ -51,4 +53,34 @@ pub(in super::super) fn start_event_loop() -> Result<(), Error> {
         tracing::warn!(%error, "libvirt's event loop cannot run");
     }
     Ok(())
+}
+
+/// Waits until libvirt's event loop has told all that there is to tell by now; not for long, if it does not run.
+pub(in super::super) fn flush_events() {
+    unsafe extern "C" fn ring(_: c_int, opaque: *mut c_void) {
+        // SAFETY: the timer was added with a box of this type, which lives until `free` is called.
+        let bell = unsafe { &*opaque.cast::<Sender<()>>() };
+        // It rings until it is removed; once is enough.
+        if bell.send(()).is_err() {
+            tracing::trace!("nobody waits for libvirt's events any more");
+        }
+    }
+    unsafe extern "C" fn free(opaque: *mut c_void) {
+        // SAFETY: libvirt gives back what it was given, once.
+        drop(unsafe { Box::from_raw(opaque.cast::<Sender<()>>()) });
+    }
+    let (sender, rung) = mpsc::channel();
+    let opaque: *mut Sender<()> = Box::into_raw(Box::new(sender));
+    // SAFETY: the callbacks fit the type of what they are given.
+    let timer = unsafe { sys::virEventAddTimeout(0, Some(ring), opaque.cast(), Some(free)) };
+    if timer < 0 {
+        // SAFETY: libvirt did not take it.
+        drop(unsafe { Box::from_raw(opaque) });
+        return;
+    }
+    if rung.recv_timeout(Duration::from_millis(100)).is_err() {
+        tracing::debug!("libvirt's event loop does not answer");
+    }
+    // SAFETY: the timer is there until now.
+    unsafe { sys::virEventRemoveTimeout(timer) };
 }

@@ -31,7 +31,7 @@ pub struct Removed {
 }
 
 impl Domain {
-    /// Stops it, undefines it with everything that libvirt keeps for it, and deletes the volumes that the record names;
+    /// Stops it, deletes the volumes that the record names, and undefines it with everything that libvirt keeps for it;
     /// nothing else. What would fail is found before anything is touched: a protected machine, a volume that somebody
     /// else needs.
     pub fn remove(&self, how: &Remove) -> Result<Removed> {
@@ -56,14 +56,15 @@ impl Domain {
         self.nobody_else_needs(&volumes)?;
         let belongings = self.belongings()?;
         self.stop(how.timeout)?;
-        if self.host().find_domain(self.name())?.is_some() {
-            timed(&self.object().plain(), "undefine", || self.undefine())?;
-        }
+        // The record goes last: what fails half-way can be done again.
         for volume in volumes {
             timed(&volume.object().plain(), "delete", || match volume.delete() {
                 Err(error) if error.code == Code::NotFound => Ok(()),
                 done => done,
             })?;
+        }
+        if self.host().find_domain(self.name())?.is_some() {
+            timed(&self.object().plain(), "undefine", || self.undefine())?;
         }
         removed.leases = belongings.leases();
         Ok(removed)

@@ -37,6 +37,13 @@ impl AgentProbe {
 
     /// The answer if there is a new one; asks again when it is time.
     pub(super) fn poll(&mut self, domain: &Domain, uuid: &str, tick: Tick) -> Option<Result<Vec<Interface>>> {
+        if let Some(answers) = domain.planned_agent() {
+            self.channel = Channel::Connected;
+            if !answers {
+                // It hangs: the question was asked, and nothing comes.
+                return None;
+            }
+        }
         if let Some(answer) = self.asked.take() {
             let without = self.channel == Channel::Absent && answer.is_err();
             self.next = tick.now + if without { WITHOUT_CHANNEL } else { self.pause };

@@ -1,6 +1,6 @@
 //! Questions that may take long, asked on a thread of their own.
 
-use crate::floor::interrupt;
+use crate::floor::{clock::Task, interrupt};
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::thread;
 
@@ -22,9 +22,11 @@ impl<T: Send + 'static> Background<T> {
     /// Asks; the waits look again when the answer is there.
     pub(super) fn ask(&mut self, name: &str, question: impl FnOnce() -> T + Send + 'static) {
         let (sender, receiver) = mpsc::channel();
+        let task = Task::begin();
         let thread = thread::Builder::new().name(name.to_string()).spawn(move || {
             // Nobody may be waiting for the answer any more.
             drop(sender.send(question()));
+            drop(task);
             interrupt::wake();
         });
         self.0 = thread.is_ok().then_some(receiver);

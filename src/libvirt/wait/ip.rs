@@ -263,7 +263,8 @@ impl Watch {
 
     /// Confirms a static address by a connection: a refusal is an answer, too.
     fn connect(&mut self, address: IpAddr) -> Option<Found> {
-        match self.connection.take() {
+        let planned = self.guest.domain.planned_port(22);
+        match planned.or_else(|| self.connection.take()) {
             Some(true) => {
                 let family = if address.is_ipv4() { Family::V4 } else { Family::V6 };
                 let mac = self.macs.first().cloned().unwrap_or_default();
@@ -273,7 +274,7 @@ impl Watch {
             Some(false) => drop(self.said.insert("connection", format!("{address} does not answer"))),
             None => {}
         }
-        if !self.connection.is_busy() {
+        if planned.is_none() && !self.connection.is_busy() {
             self.connection.ask("connection", move || {
                 let tried = TcpStream::connect_timeout(&SocketAddr::new(address, 22), CONNECT);
                 // Else a network that is not there would be asked without a pause.
@@ -289,6 +290,9 @@ impl Watch {
     /// The leases of the domain's networks, the newest for each MAC address and family; from a driver without leases,
     /// what it says instead.
     fn leases(&mut self, tick: Tick) -> Result<Vec<Interface>> {
+        if let Some(planned) = self.guest.domain.planned_answer(Source::Lease) {
+            return planned;
+        }
         let poll = self.guest.domain.host().poll();
         let mut leases: Vec<Lease> = Vec::new();
         for network in &self.networks {

@@ -3,7 +3,6 @@
 mod agent;
 mod autopsy;
 mod background;
-mod clock;
 mod cloud_init;
 mod condition;
 mod guest;
@@ -15,13 +14,13 @@ mod serial;
 mod ssh;
 mod tail;
 
-pub use clock::{Clock, RealClock};
 pub use condition::{Condition, Target};
 pub use ip::{Found, WaitIp};
 pub(super) use poll::Poll;
 pub use ssh::Login;
 
 use super::link::COME_BACK;
+use crate::floor::clock::{self, Clock};
 use crate::floor::progress::Progress;
 use crate::floor::{Area, Code, Error, Map, Result, Value, interrupt, timing};
 use std::time::Duration;
@@ -44,7 +43,7 @@ pub struct WaitOptions<'a> {
 
 impl Default for WaitOptions<'_> {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(300), carry_on: false, clock: &RealClock }
+        Self { timeout: Duration::from_secs(300), carry_on: false, clock: clock::current() }
     }
 }
 

@@ -90,6 +90,7 @@ impl Poll {
 
     /// The state of a domain; none if it is gone.
     pub(super) fn state(&self, domain: &Domain, uuid: &str, tick: Tick) -> Result<Option<State>> {
+        domain.planned_end()?;
         let mut inner = self.lock();
         let over = domain.host().link().number();
         if inner.over != over {

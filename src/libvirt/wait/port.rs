@@ -37,6 +37,18 @@ impl Port {
         Self { target, number, greeting, ip, addr, source: None, asked, next: Duration::ZERO, pause: PAUSES[0], said }
     }
 
+    /// Whether the guest's ports are planned, so that nobody needs to knock.
+    pub(super) fn is_planned(&self) -> bool {
+        matches!(&self.target, Target::Domain(domain, _) if domain.host().plan().is_some())
+    }
+
+    fn planned(&self, tick: Tick) -> Option<bool> {
+        match &self.target {
+            Target::Domain(domain, _) if self.next <= tick.now => domain.planned_port(self.number),
+            _ => None,
+        }
+    }
+
     /// The address, if it is known.
     pub(super) fn addr(&self) -> Option<&str> {
         self.addr.as_deref()
@@ -73,7 +85,12 @@ impl Look for Port {
         if let Some(ip) = &self.ip {
             ip.alive(tick)?;
         }
-        match self.asked.take() {
+        let answer = match self.planned(tick) {
+            Some(open) if open => Some(Ok(self.greeting.unwrap_or_default().to_string())),
+            Some(_) => Some(Err("nobody listens".to_string())),
+            None => self.asked.take(),
+        };
+        match answer {
             Some(Ok(banner)) => {
                 let source = self.source.clone();
                 let port = i64::from(self.number).into();
@@ -91,7 +108,7 @@ impl Look for Port {
             }
             None => {}
         }
-        if !self.asked.is_busy() && self.next <= tick.now {
+        if !self.is_planned() && !self.asked.is_busy() && self.next <= tick.now {
             let (port, greeting) = (self.number, self.greeting);
             self.asked.ask("port", move || knock(&addr, port, greeting));
         }

@@ -76,7 +76,9 @@ impl Look for Ssh {
     fn look(&mut self, tick: Tick) -> Result<Option<Map>> {
         let Some(greeted) = &self.greeted else {
             self.greeted = self.port.look(tick)?;
-            return Ok(if self.login.is_none() { self.greeted.clone() } else { None });
+            // Where the port is planned, so is the login.
+            let done = self.login.is_none() || self.port.is_planned();
+            return Ok(if done { self.greeted.clone() } else { None });
         };
         let (Some(login), Some(addr)) = (&self.login, self.port.addr()) else { return Ok(None) };
         match self.asked.take() {

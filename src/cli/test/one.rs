@@ -1,0 +1,66 @@
+//! `vmscript run-test`: one test in a process of its own, which `vmscript test` starts in a folder made for it.
+
+use super::super::arguments::RunTest;
+use super::super::{end, fail};
+use crate::api;
+use crate::floor::clock::{self, VirtualClock};
+use crate::floor::{Error, Result};
+use crate::script::{Ended, Failure, Session, Settings};
+use std::path::{Path, PathBuf};
+
+/// The host that tests start from if nobody names another one: the network and the pool that libvirt comes with.
+const HOST: &str = include_str!("host.xml");
+
+/// Runs one test; gives the exit code.
+pub(crate) fn run_one(settings: &Settings, one: &RunTest, color: bool) -> u8 {
+    clock::set(Box::new(VirtualClock::new(api::settle)));
+    match prepared(settings, one) {
+        Ok((settings, own_host)) => {
+            let mut session = Session::new(&settings);
+            let done = match chosen(&mut session, one, &own_host) {
+                // Whatever the script did to tell its host, it is not part of the test.
+                Ok(true) => {
+                    session = Session::new(&settings);
+                    session.run_test(&one.file, &one.test)
+                }
+                Ok(false) => session.run_test(&one.file, &one.test),
+                Err(failure) => Err(failure),
+            };
+            end(done.map(|()| Ended::Normally), &session, color)
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+/// The settings of the test, and the file of its host, which is there already.
+fn prepared(settings: &Settings, one: &RunTest) -> Result<(Settings, PathBuf)> {
+    let here = std::env::current_dir().map_err(|cause| Error::io(Path::new("."), "find", &cause))?;
+    let file = here.join("host.xml");
+    let text = match &one.host {
+        Some(given) => read(&one.base.join(given))?,
+        None => HOST.to_string(),
+    };
+    write(&file, &text)?;
+    let uri = Some(format!("test://{}", file.display()));
+    Ok((Settings { uri, base: Some(one.base.clone()), confined: true, ..settings.clone() }, file))
+}
+
+/// Puts the host that the script asks for in the place of the other one, before anybody connects to it.
+fn chosen(session: &mut Session, one: &RunTest, file: &Path) -> std::result::Result<bool, Failure> {
+    let Some(asked) = session.test_host(&one.file)? else { return Ok(false) };
+    let text = if asked.trim_start().starts_with('<') {
+        Ok(asked)
+    } else {
+        let beside = one.base.join(&one.file);
+        read(&beside.parent().unwrap_or(Path::new("")).join(asked))
+    };
+    text.and_then(|text| write(file, &text)).map(|()| true).map_err(|error| crate::script::failure(&error))
+}
+
+fn read(file: &Path) -> Result<String> {
+    std::fs::read_to_string(file).map_err(|cause| Error::io(file, "read", &cause))
+}
+
+fn write(file: &Path, text: &str) -> Result<()> {
+    std::fs::write(file, text).map_err(|cause| Error::io(file, "write", &cause))
+}

@@ -1,0 +1,122 @@
+//! Tests of recipes: the functions `test_*` of a script.
+//!
+//! `setup`, if the script has it, runs before each; `host_xml` tells on which host. A function gets the host as its
+//! argument if it takes one.
+
+use super::session::Failure;
+use super::{Diagnostic, Ended, Place, Session};
+use crate::floor::Error;
+use rhai::{AST, Dynamic, EvalAltResult, Scope};
+use std::path::Path;
+
+const PREFIX: &str = "test_";
+const SETUP: &str = "setup";
+const HOST: &str = "host_xml";
+
+/// A test of a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Test {
+    /// The function's name.
+    pub name: String,
+    /// Its line.
+    pub line: usize,
+}
+
+impl Session {
+    /// The tests of a script in the order in which they stand there. The script is not run.
+    pub fn tests(&self, path: &Path) -> Result<Vec<Test>, Failure> {
+        let (name, tree) = self.test_script(path)?;
+        let text = self.sources.get(&name).unwrap_or_default();
+        let mut tests: Vec<Test> = Vec::new();
+        for function in tree.iter_functions().filter(|function| function.name.starts_with(PREFIX)) {
+            let name = function.name.to_string();
+            if !tests.iter().any(|test| test.name == name) {
+                tests.push(Test { line: line_of(&text, &name), name });
+            }
+        }
+        tests.sort_by(|a, b| (a.line, &a.name).cmp(&(b.line, &b.name)));
+        Ok(tests)
+    }
+
+    /// What `host_xml` of a script gives, if the script has it: the XML of a host, or the path of a file with that.
+    pub fn test_host(&mut self, path: &Path) -> Result<Option<String>, Failure> {
+        let (name, tree) = self.test_script(path)?;
+        if !has(&tree, HOST, 0) {
+            return Ok(None);
+        }
+        self.call_function(&name, &tree, &[format!("{HOST}()")]).map(|found| Some(found.to_string()))
+    }
+
+    /// Runs a test of a script, after `setup`.
+    pub fn run_test(&mut self, path: &Path, test: &str) -> Result<(), Failure> {
+        let (name, tree) = self.test_script(path)?;
+        let host = self.context().host(None).map_err(|error| failure(&error))?;
+        self.scope.push_constant_dynamic("host", host);
+        let mut calls = Vec::new();
+        for function in [SETUP, test] {
+            let call = |given: &str| format!("{function}({given})");
+            if has(&tree, function, 1) {
+                calls.push(call("host"));
+            } else if has(&tree, function, 0) {
+                calls.push(call(""));
+            } else if tree.iter_functions().any(|known| known.name == function) {
+                let script = self.sources.get(&name).unwrap_or_default();
+                let place = Place { source: name.clone(), line: line_of(&script, function), column: 1 };
+                let shown = Diagnostic::error(format!("`{function}` takes too many arguments for a test"));
+                return Err((vec![shown.hint("it takes the host, or nothing").at(Some(place))], 1));
+            }
+        }
+        self.call_function(&name, &tree, &calls).map(drop)?;
+        // What happened until now is still handled; a handler that failed fails the test.
+        self.context().end_handlers().or_else(|error| self.came_to_its_end(&name, *error))
+    }
+
+    fn test_script(&self, path: &Path) -> Result<(String, AST), Failure> {
+        let name = path.display().to_string();
+        let text = self.sources.read(path)?;
+        let tree = self.parse(&name, &text)?;
+        Ok((name, tree))
+    }
+
+    /// Runs a script's statements and then these calls; gives what the last one gave.
+    fn call_function(&mut self, name: &str, tree: &AST, calls: &[String]) -> Result<Dynamic, Failure> {
+        let lines = self.sources.get(name).map_or(0, |text| text.lines().count());
+        // Behind the script's end: nobody wrote these calls, and nobody shall see them in an excerpt.
+        let text = ["\n".repeat(lines + 1), calls.join(";\n")].concat();
+        let call = self.engine.compile_with_scope(&self.scope, text);
+        let call = call.map_err(|error| (vec![super::explain::parse_error(name, &error, &self.sources)], 1))?;
+        let mut scope: Scope<'_> = self.scope.clone();
+        let mut whole = tree.merge(&call);
+        whole.set_source(name);
+        let done = self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &whole);
+        done.or_else(|error| self.came_to_its_end(name, *error).map(|()| Dynamic::UNIT))
+    }
+
+    /// A test that ends the run has not come to its end.
+    fn came_to_its_end(&self, name: &str, error: EvalAltResult) -> Result<(), Failure> {
+        match self.ended(name, error)? {
+            Ended::Normally => Ok(()),
+            Ended::Exit(code) => {
+                Err((vec![Diagnostic::error(format!("the test ended the run with `exit({code})`"))], 1))
+            }
+        }
+    }
+}
+
+fn has(tree: &AST, name: &str, parameters: usize) -> bool {
+    tree.iter_functions().any(|function| function.name == name && function.params.len() == parameters)
+}
+
+/// The line on which a function begins; the first one if it is not found.
+fn line_of(text: &str, function: &str) -> usize {
+    let begins = |line: &str| {
+        let rest = line.trim_start().trim_start_matches("private ").strip_prefix("fn ")?.trim_start();
+        Some(rest.strip_prefix(function)?.trim_start().starts_with('('))
+    };
+    text.lines().position(|line| begins(line) == Some(true)).map_or(1, |index| index + 1)
+}
+
+/// An error of a room below as a failure.
+pub fn failure(error: &Error) -> Failure {
+    (vec![Diagnostic::from_error(error)], error.exit_code())
+}

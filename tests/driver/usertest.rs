@@ -1,0 +1,334 @@
+//! `vmscript test`: users' tests of their own recipes.
+
+use super::support::{Host, root, text};
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use vmscript::schema::xml;
+
+const RECIPE: &str = "fn create(name) {
+    let host = connect(\"qemu:///system\");
+    transaction(|| {
+        let lan = host.define_network(#{ name: name, ips: [ #{ address: \"10.17.3.1\", prefix: 24 } ] });
+        lan.start();
+        host.pool(\"default\").create_volume(#{ name: name, capacity: \"1 GiB\", target: #{ format: \"raw\" } });
+        let vm = host.define_domain(#{
+            type: \"test\", name: name, memory: \"512 MiB\", os: #{ type: \"hvm\" },
+            devices: #{ interfaces: [ #{ type: \"network\", source: #{ network: name } } ] },
+        });
+        vm.start();
+        vm.wait_for_ip(#{ timeout: \"5m\" }).addr
+    })
+}\n";
+
+/// A project with a recipe and a script of tests.
+fn project(tests: &str) -> Host {
+    let host = Host::new();
+    for folder in ["recipes", "tests"] {
+        std::fs::create_dir(host.folder().join(folder)).expect("the folder is made");
+    }
+    write(&host, "recipes/web.rhai", RECIPE);
+    write(&host, "tests/web.rhai", &format!("import \"web\" as web;\n{tests}"));
+    host
+}
+
+fn write(host: &Host, file: &str, text: &str) {
+    std::fs::write(host.folder().join(file), text).expect("the file is written");
+}
+
+/// Runs the tests, without the folder's own host as the default, which they shall not need.
+fn command(host: &Host, args: &[&str]) -> Command {
+    let mut command = host.command([&["test"], args].concat());
+    command.env_remove("VMSCRIPT_CONNECT");
+    command
+}
+
+fn run(host: &Host, args: &[&str]) -> Output {
+    command(host, args).output().expect("the program starts")
+}
+
+/// Runs tests that all pass.
+fn pass(tests: &str) {
+    let output = run(&project(tests), &[]);
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+}
+
+#[test]
+fn a_failure_is_shown_with_its_place_and_what_was_printed() {
+    let host = project(
+        "fn test_good(host) { assert_eq(host.domains(), []); }
+fn test_bad(host) {
+    print(\"look here\");
+    assert_eq(host.pools()[0].name, \"other\");
+}
+fn helper() { throw \"never called\"; }\n",
+    );
+    let output = run(&host, &[]);
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{shown}{}", text(&output.stderr));
+    let head = "running 2 tests\ntest web::test_good ... ok\ntest web::test_bad ... FAILED\n\nfailures:\n
+---- web::test_bad ----\nlook here\n
+error: assertion failed: \"default\" is not equal to \"other\"
+ --> tests/web.rhai:5:5
+  |
+5 |     assert_eq(host.pools()[0].name, \"other\");
+  |     ^^^^^^^^^\n
+test result: FAILED. 1 passed; 1 failed; finished in ";
+    assert!(shown.starts_with(head), "{shown}");
+    assert!(!text(&run(&host, &["--quiet"]).stdout).contains("test_good"));
+}
+
+#[test]
+fn whatever_step_fails_nothing_is_left_behind() {
+    pass(
+        "fn test_each() {
+    for step in [\"define_network\", \"start\", \"create_volume\", \"define_domain\"] {
+        fail(step, #{ times: 1 });
+        let error = assert_unchanged(|| assert_error(\"failed\", || web::create(\"shop\")));
+        assert_contains(error.message, \"the test planned it to fail\");
+    }
+    fail(\"start\", #{ object: \"domain *\", code: \"no-space\", message: \"disk full\" });
+    let error = assert_unchanged(|| assert_error(\"no-space\", || web::create(\"shop\")));
+    assert_eq(error.message, \"cannot start domain `shop`: disk full\");
+}
+fn test_after_and_times(host) {
+    fail(\"create_volume\", #{ after: 1, times: 2 });
+    let gave = [];
+    for name in [\"a\", \"b\", \"c\", \"d\"] {
+        try {
+            host.pool(\"default\").create_volume(#{ name: name, capacity: 1, target: #{ format: \"raw\" } });
+            gave.push(name);
+        } catch { }
+    }
+    assert_eq(gave, [\"a\", \"d\"]);
+}
+fn test_busy_is_tried_again(host) {
+    fail(\"create_volume\", #{ code: \"busy\" });
+    let before = clock();
+    assert_unchanged(|| assert_error(\"busy\", || web::create(\"shop\")));
+    assert(clock() - before > 10, \"it was not tried for long\");
+}
+fn test_an_unknown_call_is_refused() {
+    let error = assert_error(\"invalid-argument\", || fail(\"define_domian\"));
+    assert_contains(error.hints[0], \"define_domain\");
+    assert_error(\"invalid-argument\", || skip(\"define_domain\"));
+    assert_error(\"invalid-argument\", || fail(\"start\", #{ code: \"full\" }));
+    assert_error(\"invalid-argument\", || fail(\"start\", #{ time: 1 }));
+}
+fn test_what_is_changed_is_told(host) {
+    let notes = [];
+    try { assert_unchanged(|| {
+        host.define_network(#{ name: \"lab\" });
+        let pool = host.pool(\"default\");
+        pool.autostart = !pool.autostart;
+        host.network(\"default\").destroy();
+    }); } catch (error) { notes = error.notes; }
+    for change in [\"network `lab` is new\", \"pool `default` is changed\", \"network `default` is changed\"] {
+        assert_contains(notes, change);
+    }
+}\n",
+    );
+}
+
+#[test]
+fn addresses_come_late_agents_hang_guests_crash_and_no_wait_takes_time() {
+    let start = Instant::now();
+    pass(
+        "fn test_address(host) {
+    address(\"shop\", \"10.17.3.9/24\", #{ after: 20 });
+    assert_eq(web::create(\"shop\"), \"10.17.3.9\");
+    address(host.domain(\"shop\"), \"10.17.3.10/24\", #{ source: \"agent\" });
+    let found = host.domain(\"shop\").wait_for_ip();
+    assert_eq([found.addr, found.source], [\"10.17.3.10\", \"agent\"]);
+}
+fn test_never() {
+    never_answers(\"ip\");
+    let before = clock();
+    let error = assert_unchanged(|| assert_error(\"timeout\", || web::create(\"shop\")));
+    assert_near(clock() - before, 300, 1);
+    assert_contains(error.facts.sources.lease, \"no address\");
+}
+fn test_ports(host) {
+    web::create(\"shop\");
+    let vm = host.domain(\"shop\");
+    address(vm, \"10.17.3.9/24\");
+    let before = clock();
+    assert_error(\"timeout\", || vm.wait_for_ssh(#{ timeout: \"5m\" }));
+    assert_near(clock() - before, 300, 1);
+    listens(vm, 22, #{ after: 3 });
+    assert_eq(vm.wait_for_ssh().addr, \"10.17.3.9\");
+    assert_eq(wait(ssh(vm, #{ user: \"root\" })).port, 22);
+}
+fn test_what_cannot_be_undone_is_told(host) {
+    for verb in [\"start\", \"undefine\"] { fail(verb); }
+    let error = assert_error(\"failed\", || web::create(\"shop\"));
+    assert_contains(error.notes[0], \"cannot undefine network `shop`\");
+    assert_ne(host.find_network(\"shop\"), ());
+}
+fn test_many_threads_at_a_busy_pool(host) {
+    fail(\"create_volume\", #{ times: 6, code: \"busy\" });
+    let made = parallel([1, 2, 3], |n| {
+        host.pool(\"default\").create_volume(#{ name: `v${n}`, capacity: 1, target: #{ format: \"raw\" } }).name
+    });
+    assert_eq(made, [\"v1\", \"v2\", \"v3\"]);
+}
+fn test_silent_agent(host) {
+    web::create(\"shop\");
+    never_answers(\"agent\");
+    let vm = host.domain(\"shop\");
+    let error = assert_error(\"timeout\", || wait(agent(vm), #{ timeout: \"1h\" }));
+    assert_contains(error.notes[0], \"no answer\");
+    assert_error(\"agent-unavailable\", || vm.exec(\"/bin/true\", []));
+    assert(!vm.agent_ping());
+}
+fn test_crash() {
+    never_answers(\"ip\");
+    stops(\"shop\", #{ after: 5, how: \"crash\" });
+    let error = assert_error(\"guest-stopped\", || web::create(\"shop\"));
+    assert_contains(error.message, \"crashed\");
+}
+fn test_clock(host) {
+    let before = clock();
+    sleep(3600);
+    parallel([1, 2, 3], |n| sleep(n * 100));
+    let tries = 0;
+    retry(|| { tries += 1; if tries < 3 { throw \"not yet\"; } }, #{ backoff: \"1h\", on: [\"failed\"] });
+    slow(\"define_network\", \"10m\");
+    host.define_network(#{ name: \"lab\" });
+    assert_near(clock() - before, 3600 + 300 + 7200 + 600, 0.1);
+}
+fn test_events(host) {
+    let seen = host.on(\"network\", |e| e.name);
+    host.define_network(#{ name: \"lab\" });
+    while seen.results.is_empty() { sleep(1); }
+    let event = wait_any([delay(\"1m\"), event(host, \"network\", #{})]);
+    assert_eq(event.condition, \"delay\");
+}\n",
+    );
+    // These take more than three hours by their own clock.
+    assert!(start.elapsed() < Duration::from_secs(300), "{:?}", start.elapsed());
+}
+
+#[test]
+fn each_test_has_a_host_a_folder_and_a_setup_of_its_own() {
+    let host = project(
+        "fn setup(host) {
+    assert(!file_exists(\"made\"), \"another test was here\");
+    write_file(\"made\", \"\");
+    host.define_network(#{ name: \"from-setup\" });
+}
+fn test_one(host) { host.define_network(#{ name: \"lab\" }); }
+fn test_two(host) { assert_eq(host.find_network(\"lab\"), ()); assert_ne(host.find_network(\"from-setup\"), ()); }
+fn test_all_hosts_are_this_one(host) {
+    assert_eq(connect(\"qemu+ssh://hv1/system\").uri, host.uri);
+    assert_eq(connect(\"qemu+ssh://hv1/system\", |other| other.networks().len()), 2);
+    assert_eq(connect((), #{ read_only: true }).networks().len(), 2);
+    assert_ne(connect(\"test:///default\").uri, host.uri);
+}\n",
+    );
+    std::fs::create_dir(host.folder().join("tests/more")).expect("the folder is made");
+    let own = "fn host_xml() { \"../../host.xml\" }\nfn test_fixture(host) { assert_eq(host.domains().len(), 2); }\n";
+    write(&host, "tests/more/own.rhai", own);
+    write(&host, "tests/more/helper.rhai", "fn helper() { 1 }");
+    let text_of_host = "fn host_xml() { \"<node/>\" }\nfn test_empty(host) { assert_eq(host.pools(), []); }\n";
+    write(&host, "tests/empty.rhai", text_of_host);
+    let output = run(&host, &[]);
+    assert!(output.status.success(), "{}", text(&output.stdout));
+    let listed = text(&run(&host, &["--list"]).stdout);
+    let names =
+        "empty::test_empty\nmore/own::test_fixture\nweb::test_one\nweb::test_two\nweb::test_all_hosts_are_this_one\n";
+    assert_eq!(listed, names);
+    write(&host, "tests/web.rhai", "fn test_given(host) { assert_eq(host.domains().len(), 2); }\n");
+    let given = run(&host, &["--host", "host.xml", "--jobs", "1", "tests/web.rhai"]);
+    assert!(given.status.success(), "{}", text(&given.stdout));
+    assert!(!host.folder().join("made").exists());
+}
+
+#[test]
+fn tests_are_chosen_listed_and_missed() {
+    let host = project("fn test_one() { }\nfn test_two() { }\nfn test_three() { }\n");
+    let chosen = text(&run(&host, &["--filter", "two", "--filter", "three"]).stdout);
+    assert!(chosen.contains("2 passed; 0 failed; 1 filtered out") && !chosen.contains("test_one"), "{chosen}");
+    for (args, message) in [
+        (&["--filter", "four"][..], "error: none of the 3 tests fits the filter\n  = hint: `--list`"),
+        (&["recipes"], "error: there is no test in `recipes`\n  = hint: tests are functions"),
+        (&["nowhere"], "error: there is no `nowhere`\n"),
+    ] {
+        let output = run(&host, args);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()), "{args:?}");
+        assert!(text(&output.stderr).starts_with(message), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn what_does_not_parse_or_does_not_fit_is_a_failure_with_its_place() {
+    let host = project("fn test_one() { }\nfn test_two(a, b) { }\nfn test_exit() { exit(0); }\n");
+    write(&host, "tests/broken.rhai", "fn test_x() {\n    let = 1;\n}\n");
+    let output = run(&host, &[]);
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1));
+    for part in [
+        "test broken ... FAILED",
+        " --> tests/broken.rhai:2:9",
+        "`test_two` takes too many arguments for a test\n --> tests/web.rhai:3:1",
+        "the test ended the run with `exit(0)`",
+        "1 passed; 3 failed",
+    ] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+}
+
+#[test]
+fn reports_are_junit_and_json() {
+    let host = project("fn test_good() { print(\"a <b> & \\u001b[31mred\"); }\nfn test_bad() { throw \"1 < 2\"; }\n");
+    let output = run(&host, &["--junit", "report.xml", "-o", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let tests: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(tests[0]["name"], "web::test_good");
+    assert_eq!((&tests[0]["passed"], &tests[1]["passed"]), (&true.into(), &false.into()));
+    let report = std::fs::read_to_string(host.folder().join("report.xml")).expect("it is written");
+    let report = xml::parse(&report).expect("it is XML");
+    assert_eq!((report.attr("tests"), report.attr("failures")), (Some("2"), Some("1")));
+    let cases = report.find_all("testsuite/testcase");
+    assert_eq!((cases[0].attr("classname"), cases[0].attr("name")), (Some("web"), Some("test_good")));
+    assert_eq!(cases[0].find_text("system-out").as_deref(), Some("a <b> & red"));
+    assert_eq!(cases[1].find("failure").and_then(|failure| failure.attr("message")), Some("1 < 2"));
+}
+
+#[test]
+fn a_test_that_hangs_is_ended() {
+    let host = project("fn test_hangs() { print(\"here\"); loop { } }\nfn test_good() { }\n");
+    let output = run(&host, &["--timeout", "2s"]);
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{shown}");
+    assert!(shown.contains("here\n\nerror: the test takes longer than 2 s"), "{shown}");
+    assert!(shown.contains("1 passed; 1 failed"), "{shown}");
+}
+
+#[test]
+fn ctrl_c_ends_it_with_what_ran() {
+    let host = project("fn test_good() { }\nfn test_hangs() { loop { } }\nfn test_more() { }\n");
+    let mut command = command(&host, &["--jobs", "1"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut out = child.stdout.take().expect("piped");
+    let mut shown = String::new();
+    while !shown.contains("test_good ... ok\n") {
+        let mut byte = [0];
+        out.read_exact(&mut byte).expect("the first test passes");
+        shown.push(char::from(byte[0]));
+    }
+    let sent = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
+    assert_eq!(child.wait().expect("ended").code(), Some(130));
+    out.read_to_string(&mut shown).expect("the rest");
+    assert!(shown.contains("FAILED. 1 passed; 0 failed; 2 not run"), "{shown}");
+}
+
+#[test]
+fn the_examples_and_the_recipes_of_the_program_pass_their_tests() {
+    for folder in ["examples/recipes/tests", "tests/recipes"] {
+        let output = run(&Host::new(), &[&Path::new(root()).join(folder).display().to_string()]);
+        assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    }
+}
