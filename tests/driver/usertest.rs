@@ -2,6 +2,7 @@
 
 use super::support::{Host, root, text};
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -308,21 +309,24 @@ fn a_test_that_hangs_is_ended() {
 
 #[test]
 fn ctrl_c_ends_it_with_what_ran() {
-    let host = project("fn test_good() { }\nfn test_hangs() { loop { } }\nfn test_more() { }\n");
-    let mut command = command(&host, &["--jobs", "1"]);
-    let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
-    let mut out = child.stdout.take().expect("piped");
-    let mut shown = String::new();
-    while !shown.contains("test_good ... ok\n") {
-        let mut byte = [0];
-        out.read_exact(&mut byte).expect("the first test passes");
-        shown.push(char::from(byte[0]));
+    // To the program alone, and as a terminal does it to the tests as well.
+    for whom in ["", "-"] {
+        let host = project("fn test_good() { }\nfn test_hangs() { loop { } }\nfn test_more() { }\n");
+        let mut command = command(&host, &["--jobs", "1"]);
+        let mut child = command.process_group(0).stdout(Stdio::piped()).spawn().expect("the program starts");
+        let mut out = child.stdout.take().expect("piped");
+        let mut shown = String::new();
+        while !shown.contains("test_good ... ok\n") {
+            let mut byte = [0];
+            out.read_exact(&mut byte).expect("the first test passes");
+            shown.push(char::from(byte[0]));
+        }
+        let sent = Command::new("kill").args(["-s", "INT", "--", &format!("{whom}{}", child.id())]).status();
+        assert!(sent.expect("kill runs").success());
+        assert_eq!(child.wait().expect("ended").code(), Some(130));
+        out.read_to_string(&mut shown).expect("the rest");
+        assert!(shown.contains("FAILED. 1 passed; 0 failed; 2 not run"), "{shown}");
     }
-    let sent = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status();
-    assert!(sent.expect("kill runs").success());
-    assert_eq!(child.wait().expect("ended").code(), Some(130));
-    out.read_to_string(&mut shown).expect("the rest");
-    assert!(shown.contains("FAILED. 1 passed; 0 failed; 2 not run"), "{shown}");
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub(super) fn find(settings: &Settings, paths: &[PathBuf], color: bool) -> Resul
             let seen_from = if folder { path } else { file.parent().unwrap_or(Path::new("")) };
             let module = file.strip_prefix(seen_from).unwrap_or(&file).with_extension("");
             let module = module.display().to_string();
+            // `vmscript test .` shows files as `vmscript test` would.
+            let file = file.strip_prefix(".").unwrap_or(&file).to_path_buf();
             match session.tests(&file) {
                 Ok(tests) => cases.extend(tests.into_iter().map(|test| Case {
                     name: format!("{module}::{}", test.name),

@@ -81,7 +81,7 @@ impl Plan {
         let took = started.elapsed();
         let failure = match ended {
             Ended::Well => None,
-            Ended::Badly(_) if interrupt::wanted() => return Ok(None),
+            Ended::Badly(status) if was_stopped(status) => return Ok(None),
             Ended::Stopped => return Ok(None),
             Ended::Badly(status) if told.is_empty() => Some(format!("error: the test's process ended with {status}\n")),
             Ended::Badly(_) => Some(told),
@@ -111,6 +111,13 @@ impl Plan {
         drop(child.wait());
         why
     }
+}
+
+/// Whether a test ended because somebody asked to stop. Ctrl-C in a terminal reaches the test, too, which may be quicker.
+fn was_stopped(status: ExitStatus) -> bool {
+    const QUICKER: Duration = Duration::from_secs(1);
+    const INTERRUPTED: i32 = 130;
+    interrupt::wanted() || (status.code() == Some(INTERRUPTED) && interrupt::sleep(QUICKER).is_err())
 }
 
 enum Ended {
