@@ -204,9 +204,9 @@ mod functions {
     /// ```rhai,live
     /// for binding in connect().nwfilter_bindings() { print(binding.filter); }
     /// ```
-    #[rhai_fn(get = "filter", pure)]
-    pub fn filter(binding: &mut NwFilterBinding) -> String {
-        binding.filter()
+    #[rhai_fn(get = "filter", pure, return_raw)]
+    pub fn filter(binding: &mut NwFilterBinding) -> RhaiResultOf<String> {
+        Ok(binding.filter()?)
     }
 
     /// Its XML.

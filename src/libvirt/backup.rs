@@ -5,6 +5,7 @@ use super::cause::Explain;
 use super::define::name_or_new;
 use super::events::EventKind;
 use super::ffi::{self, RawCheckpoint};
+use super::link::Live;
 use super::object::{Kind, Object};
 use super::undo::{self, Made};
 use crate::floor::{Area, Code, Error, Result, Value, did_you_mean, interrupt};
@@ -17,7 +18,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A moment from which on a domain's disks know what changes.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
-    raw: Arc<RawCheckpoint>,
+    domain: Domain,
+    raw: Live<Arc<RawCheckpoint>>,
     object: Object,
 }
 
@@ -28,14 +30,14 @@ impl Domain {
         let made = Made::Checkpoint { domain: self.name().to_string(), uuid: self.uuid()?, name: name.clone() };
         undo::record(self.host(), made, || {
             let object = Object::new(Kind::Checkpoint, &name);
-            Ok(Checkpoint::new(RawCheckpoint::create(&self.raw()?, &xml).explain("create", &object)?))
+            Ok(Checkpoint::new(self, RawCheckpoint::create(&self.raw()?, &xml).explain("create", &object)?))
         })
     }
 
     /// Its checkpoints, parents before their children.
     pub fn checkpoints(&self) -> Result<Vec<Checkpoint>> {
         let found = RawCheckpoint::list(&self.raw()?).explain("list the checkpoints of", self.object())?;
-        Ok(found.into_iter().map(Checkpoint::new).collect())
+        Ok(found.into_iter().map(|raw| Checkpoint::new(self, raw)).collect())
     }
 
     /// The checkpoint of that name; an error if there is none.
@@ -97,9 +99,17 @@ impl Domain {
 }
 
 impl Checkpoint {
-    fn new(raw: RawCheckpoint) -> Self {
+    fn new(domain: &Domain, raw: RawCheckpoint) -> Self {
         let object = Object::new(Kind::Checkpoint, &raw.name());
-        Self { raw: Arc::new(raw), object }
+        Self { domain: domain.clone(), raw: Live::new(domain.host().link(), Arc::new(raw)), object }
+    }
+
+    fn raw(&self) -> Result<Arc<RawCheckpoint>> {
+        let domain = self.domain.raw()?;
+        self.raw.get(self.domain.host().link(), |_, old| {
+            let found = RawCheckpoint::list(&domain)?.into_iter().find(|one| one.name() == self.name());
+            Ok(found.map_or_else(|| old.clone(), Arc::new))
+        })
     }
 
     /// Its name.
@@ -109,13 +119,13 @@ impl Checkpoint {
 
     /// Its XML.
     pub fn xml(&self) -> Result<String> {
-        self.raw.xml().explain("read the XML of", &self.object)
+        self.raw()?.xml().explain("read the XML of", &self.object)
     }
 
     /// Deletes it; what changed since then is still known by its parent. `children` deletes its children too.
     pub fn delete(&self, children: bool) -> Result<()> {
         let flags = if children { sys::VIR_DOMAIN_CHECKPOINT_DELETE_CHILDREN } else { 0 };
-        self.raw.delete(flags).explain("delete", &self.object)
+        self.raw()?.delete(flags).explain("delete", &self.object)
     }
 }
 

@@ -78,6 +78,8 @@ const TELLING: &[(&str, Code)] = &[
     ("\" lock", Code::Busy),
     ("active block job", Code::Busy),
     ("already in use", Code::Busy),
+    // QEMU measures how long a key takes, and gives up when others have the processor.
+    ("Unable to get accurate CPU usage", Code::Busy),
     ("missing backend for pool type", Code::Unsupported),
     ("unknown filesystem type", Code::Unsupported),
     ("/dev/mapper/control: open failed", Code::Unsupported),

@@ -21,7 +21,7 @@ pub(super) use events::{
     on_node_device, on_pool, on_secret,
 };
 pub(super) use jobs::{RawCheckpoint, abort_job, backup_begin, job_stats, save};
-pub(super) use loops::{Transferring, flush_events, start_event_loop};
+pub(super) use loops::{Downloading, flush_events, start_event_loop};
 pub(super) use net::{RawBinding, RawPort};
 pub(super) use stats::{domain_stats, node_cpu, node_memory};
 pub(super) use tune::{CType, Family as TuneFamily, set_tuning, tuning};
@@ -175,6 +175,7 @@ pub(super) fn send_hole(stream: &Stream, length: u64) -> Result<(), Error> {
 
 /// Receives data up to the next hole, or the hole.
 pub(super) fn receive(stream: &Stream, buffer: &mut [u8]) -> Result<Received, Error> {
+    loops::taking();
     // SAFETY: libvirt writes at most `buffer.len()` bytes into the buffer, which outlives the call.
     let got = unsafe {
         sys::virStreamRecvFlags(

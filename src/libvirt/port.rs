@@ -2,6 +2,7 @@
 
 use super::cause::Explain;
 use super::ffi::{RawBinding, RawPort};
+use super::link::Live;
 use super::object::{Kind, Object};
 use super::undo::{self, Made};
 use super::{Host, Network};
@@ -12,14 +13,16 @@ use std::sync::Arc;
 /// A port of a network: the place of one interface on it.
 #[derive(Debug, Clone)]
 pub struct NetworkPort {
-    raw: Arc<RawPort>,
+    network: Network,
+    raw: Live<Arc<RawPort>>,
     object: Object,
 }
 
 /// A network filter at work on a device of the host.
 #[derive(Debug, Clone)]
 pub struct NwFilterBinding {
-    raw: Arc<RawBinding>,
+    host: Host,
+    raw: Live<Arc<RawBinding>>,
     object: Object,
 }
 
@@ -27,7 +30,7 @@ impl Network {
     /// Its ports, by UUID.
     pub fn ports(&self) -> Result<Vec<NetworkPort>> {
         let found = RawPort::list(&self.raw()?).explain("list the ports of", self.object())?;
-        let mut all: Vec<_> = found.into_iter().map(NetworkPort::new).collect();
+        let mut all: Vec<_> = found.into_iter().map(|raw| NetworkPort::new(self, raw)).collect();
         all.sort_by(|a, b| a.uuid().cmp(b.uuid()));
         Ok(all)
     }
@@ -45,15 +48,24 @@ impl Network {
     pub fn create_port(&self, xml: &str) -> Result<NetworkPort> {
         let (made, _, xml) = Made::identify(Kind::NetworkPort, self.name(), xml)?;
         undo::record(self.host(), made, || {
-            Ok(NetworkPort::new(RawPort::create(&self.raw()?, &xml).explain("create a port on", self.object())?))
+            let raw = RawPort::create(&self.raw()?, &xml).explain("create a port on", self.object())?;
+            Ok(NetworkPort::new(self, raw))
         })
     }
 }
 
 impl NetworkPort {
-    fn new(raw: RawPort) -> Self {
+    fn new(network: &Network, raw: RawPort) -> Self {
         let object = Object::new(Kind::NetworkPort, &raw.uuid());
-        Self { raw: Arc::new(raw), object }
+        Self { network: network.clone(), raw: Live::new(network.host().link(), Arc::new(raw)), object }
+    }
+
+    fn raw(&self) -> Result<Arc<RawPort>> {
+        let network = self.network.raw()?;
+        self.raw.get(self.network.host().link(), |_, old| {
+            let found = RawPort::list(&network)?.into_iter().find(|one| one.uuid() == self.uuid());
+            Ok(found.map_or_else(|| old.clone(), Arc::new))
+        })
     }
 
     /// Its UUID.
@@ -63,12 +75,12 @@ impl NetworkPort {
 
     /// Its XML: whose it is, its MAC address, what it is plugged into.
     pub fn xml(&self) -> Result<String> {
-        self.raw.xml().explain("read the XML of", &self.object)
+        self.raw()?.xml().explain("read the XML of", &self.object)
     }
 
     /// Deletes it.
     pub fn delete(&self) -> Result<()> {
-        self.raw.delete().explain("delete", &self.object)
+        self.raw()?.delete().explain("delete", &self.object)
     }
 }
 
@@ -76,7 +88,7 @@ impl Host {
     /// The network filters at work, by device.
     pub fn nwfilter_bindings(&self) -> Result<Vec<NwFilterBinding>> {
         let found = RawBinding::list(&self.raw()?).explain("list the network filter bindings of", self.object())?;
-        let mut all: Vec<_> = found.into_iter().map(NwFilterBinding::new).collect();
+        let mut all: Vec<_> = found.into_iter().map(|raw| NwFilterBinding::new(self, raw)).collect();
         all.sort_by(|a, b| a.device().cmp(b.device()));
         Ok(all)
     }
@@ -96,7 +108,7 @@ impl Host {
             xml::parse(xml)?.find("portdev").and_then(|device| device.attr("name")).unwrap_or_default().to_string();
         let create = || {
             let raw = RawBinding::create(&self.raw()?, xml).explain("bind a network filter on", self.object())?;
-            Ok(NwFilterBinding::new(raw))
+            Ok(NwFilterBinding::new(self, raw))
         };
         // A device that has a filter keeps it: libvirt refuses a second one.
         if self.nwfilter_bindings()?.iter().any(|one| one.device() == device) {
@@ -107,9 +119,16 @@ impl Host {
 }
 
 impl NwFilterBinding {
-    fn new(raw: RawBinding) -> Self {
+    fn new(host: &Host, raw: RawBinding) -> Self {
         let object = Object::new(Kind::NwFilterBinding, &raw.device());
-        Self { raw: Arc::new(raw), object }
+        Self { host: host.clone(), raw: Live::new(host.link(), Arc::new(raw)), object }
+    }
+
+    fn raw(&self) -> Result<Arc<RawBinding>> {
+        self.raw.get(self.host.link(), |connect, old| {
+            let found = RawBinding::list(connect)?.into_iter().find(|one| one.device() == self.device());
+            Ok(found.map_or_else(|| old.clone(), Arc::new))
+        })
     }
 
     /// The device that is filtered, such as `vnet0`.
@@ -118,17 +137,17 @@ impl NwFilterBinding {
     }
 
     /// The name of the filter.
-    pub fn filter(&self) -> String {
-        self.raw.filter()
+    pub fn filter(&self) -> Result<String> {
+        Ok(self.raw()?.filter())
     }
 
     /// Its XML.
     pub fn xml(&self) -> Result<String> {
-        self.raw.xml().explain("read the XML of", &self.object)
+        self.raw()?.xml().explain("read the XML of", &self.object)
     }
 
     /// Takes the filter from the device.
     pub fn delete(&self) -> Result<()> {
-        self.raw.delete().explain("delete", &self.object)
+        self.raw()?.delete().explain("delete", &self.object)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Volume;
 use super::cause::Explain;
-use super::ffi::{self, Received, Transferring};
+use super::ffi::{self, Downloading, Received};
 use super::object::Object;
 use crate::floor::progress::Progress;
 use crate::floor::{Error, Result, interrupt};
@@ -121,6 +121,7 @@ impl Volume {
         let file = File::options().write(true).create(true).truncate(!resume).open(&part).map_err(unwritable)?;
         let start = file.metadata().map_err(unwritable)?.len();
         let mut at = start;
+        let _downloading = Downloading::begin();
         let sparse = sys::VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM;
         let raw = self.raw()?;
         let open = |stream: &Stream| raw.download(stream, start, 0, sparse);
@@ -156,7 +157,7 @@ impl Volume {
         let sparse = sys::VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM;
         let raw = self.raw()?;
         let stream = self.stream(|stream| raw.download(stream, 0, end, sparse))?;
-        let _transferring = Transferring::begin();
+        let _downloading = Downloading::begin();
         let same = compare(&stream, &file, path, self.object(), &progress)?;
         if same {
             stream.finish().explain("download", self.object())?;
@@ -181,7 +182,6 @@ impl Volume {
         moving: impl FnOnce(&Stream) -> Result<T>,
     ) -> Result<T> {
         let stream = self.stream(open)?;
-        let _transferring = Transferring::begin();
         match moving(&stream) {
             Ok(moved) => stream.finish().explain(doing, self.object()).map(|()| moved),
             Err(error) => {

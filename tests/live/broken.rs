@@ -153,6 +153,9 @@ fn a_closed_host_says_so_and_comes_back_with_all_that_was_had_from_it() {
     let filter = host.define_nwfilter("<filter name='closing' chain='root'/>").expect("defined");
     let device = host.node_device("computer").expect("there");
     let network = host.network("lab").expect("there");
+    let port = "<networkport><uuid>0f0e0d0c-0b0a-4009-8807-060504031777</uuid><owner><name>closing</name>
+      <uuid>0f0e0d0c-0b0a-4009-8807-060504031778</uuid></owner><mac address='52:54:00:1a:17:77'/></networkport>";
+    let port = network.create_port(port).expect("made");
     let heard = host.events(&[EventKind::Lifecycle]).expect("subscribed");
     host.close();
     host.close();
@@ -163,6 +166,7 @@ fn a_closed_host_says_so_and_comes_back_with_all_that_was_had_from_it() {
         filter.xml().map(drop),
         device.xml().map(drop),
         network.ports().map(drop),
+        port.xml().map(drop),
         host.domains().map(drop),
     ];
     for error in errors.map(|answer| answer.expect_err("it is closed")) {
@@ -174,7 +178,7 @@ fn a_closed_host_says_so_and_comes_back_with_all_that_was_had_from_it() {
     assert_eq!(vm.state().expect("known").word(), "shut off");
     assert!(filter.xml().expect("read").contains("closing"));
     assert!(device.xml().expect("read").contains("computer"));
-    network.ports().expect("listed");
+    port.delete().expect("deleted");
     // Subscriptions go on; other tests' domains are none of ours.
     let uuid = vm.uuid().expect("known");
     let heard = heard.about(&uuid);

@@ -2,38 +2,49 @@
 
 use super::check;
 use std::ffi::{c_int, c_void};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
 use virt::error::Error;
 use virt::sys;
 
-/// How many transfers are under way.
-static TRANSFERS: AtomicUsize = AtomicUsize::new(0);
+/// How many downloads are under way.
+static DOWNLOADS: AtomicUsize = AtomicUsize::new(0);
 
-/// How long the loop rests between two rounds meanwhile; so late an event may then be heard.
+/// How many rounds of the loop are left until somebody takes what has come; each receives a message at most.
+static ROUNDS: AtomicI64 = AtomicI64::new(0);
+
+/// How many rounds there are for each piece that is taken: so many messages of a quarter of a MiB wait at most.
+const AHEAD: i64 = 16;
+
+/// How long the loop rests before a round beyond those; so late an event may then be heard.
 const REST: Duration = Duration::from_millis(20);
 
-/// Data goes through a stream as long as this lives.
+/// Data comes through a stream as long as this lives.
 ///
-/// Whoever waits for a stream reads from the connection itself. If the event loop read from it at the same time, both would
-/// wake each other for each message, and what a slow disk cannot take as fast as the host sends it would fill the memory:
-/// the loop reads on for as long as there is something. So it rests between two rounds, each of which takes one message.
+/// The loop reads whatever the host sends, ahead of whoever waits for it, which is good for the speed. What a slow disk
+/// cannot take as fast as that would fill the memory, so the loop does not go far ahead.
 #[derive(Debug)]
-pub(in super::super) struct Transferring(());
+pub(in super::super) struct Downloading(());
 
-impl Transferring {
+impl Downloading {
     pub(in super::super) fn begin() -> Self {
-        TRANSFERS.fetch_add(1, Ordering::Relaxed);
+        ROUNDS.store(AHEAD, Ordering::Relaxed);
+        DOWNLOADS.fetch_add(1, Ordering::Relaxed);
         Self(())
     }
 }
 
-impl Drop for Transferring {
+impl Drop for Downloading {
     fn drop(&mut self) {
-        TRANSFERS.fetch_sub(1, Ordering::Relaxed);
+        DOWNLOADS.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// A piece is about to be taken.
+pub(super) fn taking() {
+    ROUNDS.store(AHEAD, Ordering::Relaxed);
 }
 
 /// Starts libvirt's event loop on a thread of its own. It must run before the first connection is opened.
@@ -43,7 +54,7 @@ pub(in super::super) fn start_event_loop() -> Result<(), Error> {
     let started = thread::Builder::new().name("events".to_string()).spawn(|| {
         // SAFETY: the default implementation is registered, and only this thread runs it.
         while unsafe { sys::virEventRunDefaultImpl() } >= 0 {
-            if TRANSFERS.load(Ordering::Relaxed) > 0 {
+            if DOWNLOADS.load(Ordering::Relaxed) > 0 && ROUNDS.fetch_sub(1, Ordering::Relaxed) <= 0 {
                 thread::sleep(REST);
             }
         }
