@@ -1,6 +1,6 @@
 //! Files and data documents.
 
-use super::{data, shown, value};
+use super::{data, shown, source, value};
 use crate::floor::{Error, Finding, Options, Result};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
@@ -185,6 +185,18 @@ mod functions {
     pub fn to_yaml(data: Dynamic) -> RhaiResultOf<String> {
         let data = shown(&data)?;
         Ok(serde_saphyr::to_string(&data).map_err(|error| Error::argument(error.to_string()))?)
+    }
+
+    /// Maps, lists and scalars as Rhai source, in short lines. Secrets become `***`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(to_script(#{ name: "web", vcpus: 2 }), "#{ name: \"web\", vcpus: 2 }");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn to_script(data: Dynamic) -> RhaiResultOf<String> {
+        Ok(source::literal(&shown(&data)?))
     }
 
     /// A map as JSON. Secrets become `***`.

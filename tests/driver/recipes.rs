@@ -17,7 +17,11 @@ fn script(host: &Host, body: &str) -> String {
 }
 
 fn run(args: &[&str]) -> Output {
-    Host::new().command(args).output().expect("started")
+    run_in(&Host::new(), args)
+}
+
+fn run_in(host: &Host, args: &[&str]) -> Output {
+    host.command(args).output().expect("started")
 }
 
 fn rendered(args: &[&str]) -> String {
@@ -203,6 +207,36 @@ fn a_machine_is_created_compared_updated_and_destroyed() {
         "[\"not there\", \"removed\"]",
     ];
     assert_eq!(shown.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn inventories_are_for_other_tools() {
+    let host = Host::new();
+    let shown = script(
+        &host,
+        "import \"std/inventory\" as inventory;
+        vm::label([\"web\"], #{ set: [\"role=web\"] });
+        for format in [\"ansible-yaml\", \"ansible-ini\", \"ssh-config\", \"hosts\"] { print(inventory::export_(#{ format: format })); }
+        print(inventory::export_(#{ list: true }));",
+    );
+    for part in [
+        "all:\n  children:\n    role_web:\n      hosts:\n        web: {}\n",
+        "  hosts:\n    web:\n      ansible_host: \"192.168.122.3\"\n      ansible_user: root\n",
+        "web ansible_host=192.168.122.3 ansible_user=root\n\n[role_web]\nweb\n",
+        "Host web\n    HostName 192.168.122.3\n    User root\n",
+        "192.168.122.3\tweb\n",
+        "\"role_web\": {\n    \"hosts\": [\n      \"web\"\n    ]\n  }",
+    ] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    // And the other way: a script from an inventory makes the machine.
+    let spec = "name: db\nvcpus: 2\nmemory: 1 GiB\nboot_disk: { size: 1 GiB, empty: true }\nseed: none\ndescription: \"two\\nlines\"\n";
+    std::fs::write(host.folder().join("in.yaml"), spec).expect("written");
+    script(&host, "import \"std/inventory\" as inventory; inventory::import_(\"in.yaml\", #{ script: true });");
+    let made = host.command(["db.rhai"]).output().expect("started");
+    assert_eq!(text(&made.stdout), "created\n", "{}", text(&made.stderr));
+    let again = run_in(&host, &["inventory", "import", "in.yaml", "--script"]);
+    assert!(text(&again.stderr).contains("./db.rhai is there already"), "{}", text(&again.stderr));
 }
 
 #[test]

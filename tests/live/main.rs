@@ -20,6 +20,7 @@ mod room;
 mod routed;
 mod scripts;
 mod seeds;
+mod setup;
 mod storage;
 mod undoing;
 mod update;

@@ -1,10 +1,12 @@
 //! The recipes for machines with real guests: files of other tools, from `create` to `destroy`, leave nothing behind.
 
 use super::lab::lab;
+use super::own::inside;
 use super::program::{prints, program, text};
 use std::path::Path;
 
-/// What the recipes could leave: machines, volumes and files of the pools, reservations, leases, UEFI variables.
+/// What the recipes could leave: machines, volumes, pools, networks with their reservations and leases, and files: UEFI
+/// variables, sockets, saved states, configuration.
 fn traces(machines: &[&str]) -> String {
     lab().nvram.refresh().expect("refreshed");
     let nvram = lab().nvram.volumes().expect("listed").into_iter().map(|one| one.name().to_string());
@@ -15,14 +17,20 @@ fn traces(machines: &[&str]) -> String {
         for pool in [\"recipes-images\", \"foundry-vms\", \"foundry-images\"] {{
             let pool = host.pool(pool);
             pool.refresh();
-            print(`${{pool.name}} ${{pool.volumes().map(|one| one.name)}}`);
+            print(`${{[pool.name, pool.uuid, pool.is_active, pool.autostart]}} ${{pool.volumes().map(|one| one.name)}}`);
         }}
         for net in [\"recipes-a\", \"recipes-b\", \"recipes-c\"] {{
             let net = host.network(net);
-            print(`${{net.name}} ${{net.reservations()}} ${{net.dhcp_leases()}} ${{net.ipam().map(|one| one.addr)}}`);
+            print(`${{net.definition.xml}} ${{net.reservations()}} ${{net.dhcp_leases()}} ${{net.ipam().map(|one| one.addr)}}`);
         }}"
     );
-    format!("{}{nvram:?}", prints(&script))
+    let mut find = vec!["find", "/var/lib/libvirt", "/run/libvirt", "/etc/libvirt", "/var/cache/libvirt", "("];
+    let patterns: Vec<String> = machines.iter().map(|name| format!("*{name}*")).collect();
+    for pattern in &patterns {
+        find.extend(["-name", pattern, "-o"]);
+    }
+    find.extend(["-false", ")"]);
+    format!("{}{nvram:?}{}", prints(&script), text(&inside(&find).stdout))
 }
 
 fn run(folder: &Path, args: &[&str]) -> String {
@@ -68,6 +76,9 @@ fn machines_of_other_tools_come_and_go_without_a_trace() {
     std::fs::write(folder.path().join("inventory.yaml"), INVENTORY).expect("written");
     run(&["vm", "create", "inventory.yaml", "--parallel", "1"]);
 
+    let during = traces(&machines);
+    assert!(during.contains("/etc/libvirt/qemu/shop.xml") && during.contains("shop_boot"), "{during}");
+
     let listed = run(&["vm", "list", "-o", "name"]);
     assert!(machines.iter().all(|name| listed.lines().any(|line| line == *name)), "{listed}");
     let again = run(&["vm", "create", "inventory.yaml", "-o", "csv", "--columns", "name,result"]);
@@ -112,6 +123,41 @@ hypervisor_machines:
     data_disks: [ { device: vdb, size_gb: 1 } ]
     network_interfaces: [ { ip: 10.20.30.42/24, gateway: 10.20.30.1, network_source: br0, default_route: true } ]
 "#;
+
+#[test]
+fn networks_of_all_kinds_come_and_go() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |args: &[&str]| run(folder.path(), args);
+    let kinds: [(&str, &[&str]); 6] = [
+        ("kinds-nat", &["--address", "10.20.41.1/24", "--dhcp", "10.20.41.10-10.20.41.20"]),
+        ("kinds-route", &["--mode", "route", "--address", "10.20.42.1/24", "--domain", "kinds.example.com"]),
+        ("kinds-open", &["--mode", "open", "--address", "10.20.43.1/24"]),
+        ("kinds-isolated", &["--mode", "isolated", "--address", "fd00:20:44::1/64"]),
+        ("kinds-closed", &["--mode", "isolated", "--autostart=false"]),
+        ("kinds-bridge", &["--mode", "bridge", "--bridge", "kinds0"]),
+    ];
+    let listed = || {
+        let shown =
+            run(&["network", "list", "--filter", "name=kinds-*", "-o", "csv", "--columns", "name,mode,autostart"]);
+        shown.lines().skip(1).map(str::to_string).collect::<Vec<_>>()
+    };
+    for (name, options) in kinds {
+        run(&[&["network", "create", name], options].concat());
+    }
+    let expected = [
+        "kinds-bridge,bridge,yes",
+        "kinds-closed,isolated,no",
+        "kinds-isolated,isolated,yes",
+        "kinds-nat,nat,yes",
+        "kinds-open,open,yes",
+        "kinds-route,route,yes",
+    ];
+    assert_eq!(listed(), expected);
+    for (name, _) in kinds {
+        run(&["network", "delete", name, "--yes"]);
+    }
+    assert!(listed().is_empty());
+}
 
 #[test]
 fn a_catalogue_is_fetched_once() {
