@@ -111,6 +111,11 @@ fn a_file_holds_several_documents_and_their_places() {
     {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
+    file(2, 3);
+    let (_, told, code) = run(&["vm", "create", "both.yaml", "--set", "vcpsu=3", "--set", "unknown_to_all=3"]);
+    assert_eq!(code, Some(2), "{told}");
+    let expected = "error: there is nothing to set that is called `vcpsu`\n = hint: did you mean `vcpus`?\n";
+    assert!(told.contains(expected) && !told.contains("unknown_to_all"), "{told}");
     std::fs::write(host.folder().join("both.yaml"), "---\n---\n").expect("written");
     assert_eq!(run(&["vm", "create", "both.yaml"]).1, "error: both.yaml is empty\n");
 }

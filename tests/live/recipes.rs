@@ -125,6 +125,71 @@ hypervisor_machines:
 "#;
 
 #[test]
+fn the_machine_of_the_readme_lets_its_owner_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |args: &[&str]| run(folder.path(), args);
+    let key = folder.path().join("key").display().to_string();
+    let made = std::process::Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &key]).status();
+    assert!(made.expect("ssh-keygen runs").success());
+    let public = std::fs::read_to_string(format!("{key}.pub")).expect("read");
+    let spec = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/web.yaml").display().to_string();
+    let set = format!("key={}", public.trim());
+    let made = run(&["vm", "create", &spec, "--set", &set, "--set", "name=readme", "--wait", "5m", "-o", "json"]);
+    assert!(made.contains("\"address\": \"192.168.150."), "{made}");
+    let state = format!("XDG_STATE_HOME={}", folder.path().display());
+    let program = ["env", &state, env!("CARGO_BIN_EXE_vmscript"), "-c", "qemu:///system", "-q"];
+    let ssh = ["vm", "ssh", "readme", "--identity", &key, "--check-host-key=false", "echo", "-e", "in"];
+    let shown = inside(&[&program[..], &ssh[..]].concat());
+    assert_eq!(text(&shown.stdout).trim(), "in", "{}", text(&shown.stderr));
+    run(&["vm", "destroy", "readme", "--yes"]);
+}
+
+#[test]
+fn a_machine_is_kept_copied_resized_and_renamed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |args: &[&str]| run(folder.path(), args);
+    let spec = "name: kept\nlabels: { test: kept }\nvcpus: 1\nmemory: 128 MiB\nboot_disk: { size: 1 GiB, image: base.qcow2 }\n\
+                data_disks: [ { device: vdb, size: 16 MiB } ]\ninterfaces: [ { network: lab } ]\nguest: { hostname: kept }\n";
+    std::fs::write(folder.path().join("kept.yaml"), spec).expect("written");
+    let volumes = || {
+        run(&["volume", "list", "default", "-o", "csv", "--columns", "name,capacity_mib", "--filter", "name=kept*"])
+            .lines()
+            .skip(1)
+            .collect::<String>()
+    };
+    assert_eq!(volumes(), "");
+    run(&["vm", "create", "kept.yaml", "--start=false"]);
+    run(&["vm", "snapshot", "kept", "before"]);
+    run(&["vm", "label", "kept", "--set", "later=yes"]);
+    run(&["vm", "revert", "kept", "before", "--delete", "--yes"]);
+    assert_eq!(run(&["vm", "snapshots", "kept", "-o", "name"]), "");
+    run(&["vm", "clone", "kept", "kept-too"]);
+    run(&["vm", "resize", "kept", "--vcpus", "2", "--memory", "256MiB", "--disk", "vdb=32MiB"]);
+    run(&["vm", "rename", "kept", "kept-on"]);
+    let rows = run(&["vm", "list", "-o", "csv", "--columns", "name,vcpus,memory_mib", "--filter", "name=kept*"]);
+    assert_eq!(rows, "name,vcpus,memory_mib\r\nkept-on,2,256\r\nkept-too,1,128\r\n");
+    let found = volumes();
+    for row in [
+        "kept_boot,1024.0",
+        "kept_data-vdb,32.0",
+        "kept-too_boot,1024.0",
+        "kept-too_data-vdb,16.0",
+        "kept-too_cloudinit,",
+    ] {
+        assert!(found.contains(row), "{row} is not in\n{found}");
+    }
+    // What is refused leaves it as it is.
+    run(&["vm", "start", "kept-on"]);
+    let output = program(folder.path()).args(["vm", "snapshot", "kept-on", "running"]).output().expect("started");
+    if !output.status.success() {
+        let told = text(&output.stderr);
+        assert!(told.contains("cannot keep the state of a running machine with UEFI: stop kept-on first"), "{told}");
+    }
+    run(&["vm", "destroy", "kept-on", "kept-too", "--yes"]);
+    assert_eq!(volumes(), "");
+}
+
+#[test]
 fn networks_of_all_kinds_come_and_go() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = |args: &[&str]| run(folder.path(), args);
