@@ -3,7 +3,7 @@
 use super::records::record;
 use super::{RhaiResultOf, dynamic, shown, value};
 use crate::floor::{Error, Options, Result, Value};
-use crate::libvirt::{Lease, Owned, Remove, Removed};
+use crate::libvirt::{Lease, Owned, Remove, Removed, Uses};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
 use std::collections::BTreeMap;
@@ -117,6 +117,7 @@ mod functions {
     /// * `timeout`: ask the guest to shut down, and stop it at the end of this time; without, it is stopped at once.
     /// * `keep_volumes`: leave the volumes that were made for it.
     /// * `force`: even if it is protected.
+    /// * `uses`: what `host.volume_uses()` said before; without, each removal looks at all disks of the host.
     ///
     /// # Example
     ///
@@ -126,7 +127,9 @@ mod functions {
     /// assert_eq(host.find_domain("web"), ());
     /// ```
     #[rhai_fn(name = "remove", pure, return_raw)]
-    pub fn remove_with(vm: &mut Domain, options: Map) -> RhaiResultOf<Map> {
+    pub fn remove_with(vm: &mut Domain, mut options: Map) -> RhaiResultOf<Map> {
+        let wrong = || Error::argument("`uses` must be what `host.volume_uses()` gives");
+        let uses = options.remove("uses").map(|uses| uses.try_cast::<Uses>().ok_or_else(wrong)).transpose()?;
         let known = ["force", "keep_volumes", "timeout"];
         let options = Options::from_value("remove", value(&options.into(), "")?, &known)?;
         let flag = |key: &str| options.bool(key).map(Option::unwrap_or_default);
@@ -134,6 +137,7 @@ mod functions {
             timeout: options.duration("timeout")?,
             keep_volumes: flag("keep_volumes")?,
             force: flag("force")?,
+            uses,
         };
         Ok(removed(vm.remove(&how)?))
     }

@@ -13,7 +13,7 @@ pub(super) fn module() -> Module {
 
 #[export_module]
 mod functions {
-    use crate::libvirt::{Pool, Volume};
+    use crate::libvirt::{Host, Pool, Uses, Volume};
 
     /// Makes a volume with the content of another one, which may be in another pool: a definition, a map or XML. An error if one of this name is there already.
     ///
@@ -55,8 +55,23 @@ mod functions {
         let users = volume.users()?;
         Ok(Map::from([
             ("domains".into(), list(users.domains).into()),
-            ("overlays".into(), list(users.overlays).into()),
+            ("overlays".into(), list(users.overlays.into_iter().map(|(volume, _)| volume).collect::<Vec<_>>()).into()),
         ]))
+    }
+
+    /// Looks at all disks and volumes of the host once, for `vm.remove(#{ uses: ... })` of many machines.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect();
+    /// let uses = host.volume_uses();
+    /// for vm in host.domains(#{ name: "web*" }) { vm.remove(#{ uses: uses }); }
+    /// assert_eq(host.find_domain("web"), ());
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn volume_uses(host: &mut Host) -> RhaiResultOf<Uses> {
+        Ok(host.volume_uses()?)
     }
 
     /// Deletes it with all it holds.

@@ -49,7 +49,7 @@ pub(super) fn run(
         // Standard output is for the result alone.
         settings.print = Some(Arc::new(|text| bars::suspend(|| eprintln!("{}", hide(text)))));
     }
-    let mut session = Session::new(&settings);
+    let mut session = session.again(&settings);
     Some(match session.call_recipe(&call.recipe, call.arguments) {
         Ok(Ok(result)) => match output.text(result) {
             Ok(text) => {

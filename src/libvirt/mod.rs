@@ -98,7 +98,7 @@ pub use tune::Tune;
 pub use undo::{Current, Kept, Recovered, Transaction, recover};
 pub use update::Updated;
 pub use volume::{Volume, VolumeInfo};
-pub use volume_use::Users;
+pub use volume_use::{Users, Uses};
 pub use wait::{Condition, Found, Login, Ready, Target, WaitIp, WaitOptions, wait, wait_all, wait_any};
 
 /// Waits until all events that libvirt has by now were handed out.

@@ -5,8 +5,8 @@ use super::object::{Kind, Object};
 use super::undo::{self, Made};
 use super::wiring::Wiring;
 use super::{
-    Claim, Domain, Found, Host, MachineRecord, NetworkCondition, Owned, Phase, SeedDisk, Transaction, Volume, WaitIp,
-    verify,
+    Claim, Domain, Found, Host, MachineRecord, NetworkCondition, Owned, Phase, Pool, SeedDisk, Transaction, Volume,
+    WaitIp, verify,
 };
 use crate::floor::{Code, Error, Result, interrupt, timing};
 use crate::schema::xml::{self, Elem};
@@ -98,10 +98,10 @@ impl Host {
         if self.find_domain(&object.name)?.is_some() {
             return Err(already(&object));
         }
-        self.volumes_absent(options)?;
+        let pools = self.empty_places(options)?;
         let xml = xml::to_string(&options.recorded(&xml::parse(xml)?, None)?);
         let transaction = Transaction::begin();
-        let made = self.fill(options).and_then(|()| {
+        let made = fill(&pools, options).and_then(|()| {
             let domain = self.define_domain(&xml)?;
             verify::is_as_defined(&domain, &xml)?;
             run(domain, options)
@@ -112,8 +112,8 @@ impl Host {
     /// The same for a machine that is defined already and has its addresses.
     pub fn provision_claimed(&self, claim: Claim, options: &Provision) -> Result<Provisioned> {
         let Claim { domain, transaction, .. } = claim;
-        let made = self.volumes_absent(options).and_then(|()| {
-            self.fill(options)?;
+        let made = self.empty_places(options).and_then(|pools| {
+            fill(&pools, options)?;
             domain.remove_first()?;
             run(domain.clone(), options)
         });
@@ -135,23 +135,30 @@ impl Host {
         finish(made.and_then(|made| kept.map(|()| made)), domain.object(), options, transaction)
     }
 
-    fn volumes_absent(&self, options: &Provision) -> Result<()> {
+    /// The pool of each volume to make, none of which has one of that name.
+    fn empty_places(&self, options: &Provision) -> Result<Vec<Pool>> {
+        let mut pools: Vec<Pool> = Vec::new();
         for storage in &options.storage {
+            let pool = match pools.iter().find(|pool| pool.name() == storage.pool) {
+                Some(pool) => pool.clone(),
+                None => self.pool(&storage.pool)?,
+            };
             let volume = Object::new(Kind::Volume, &name_of(Kind::Volume, &storage.xml)?);
-            if self.pool(&storage.pool)?.find_volume(&volume.name)?.is_some() {
+            if pool.find_volume(&volume.name)?.is_some() {
                 return Err(already(&volume));
             }
+            pools.push(pool);
         }
-        Ok(())
+        Ok(pools)
     }
+}
 
-    fn fill(&self, options: &Provision) -> Result<()> {
-        for storage in &options.storage {
-            interrupt::check()?;
-            self.pool(&storage.pool)?.create_filled_volume(&storage.xml, &storage.content)?;
-        }
-        interrupt::check()
+fn fill(pools: &[Pool], options: &Provision) -> Result<()> {
+    for (pool, storage) in pools.iter().zip(&options.storage) {
+        interrupt::check()?;
+        pool.create_filled_volume(&storage.xml, &storage.content)?;
     }
+    interrupt::check()
 }
 
 impl Domain {

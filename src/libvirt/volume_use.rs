@@ -2,10 +2,10 @@
 
 use super::cause::Explain;
 use super::retry::while_busy;
-use super::{Domain, Host, Volume};
+use super::{Domain, Filter, Host, Volume};
 use crate::floor::{Area, Code, Error, Result};
 use crate::schema::xml::{self, Elem};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use virt::sys;
 
 /// Who needs a volume.
@@ -13,19 +13,19 @@ use virt::sys;
 pub struct Users {
     /// The domains with a disk on it or on something that stands on it.
     pub domains: Vec<Domain>,
-    /// The volumes that stand on it directly.
-    pub overlays: Vec<Volume>,
+    /// The volumes that stand on it directly, with their paths.
+    pub overlays: Vec<(Volume, String)>,
 }
 
 impl Volume {
     /// Its path and those of the files that it stands on, downwards.
     pub fn chain(&self) -> Result<Vec<String>> {
         let mut chain = vec![self.path()?];
-        let mut next = backing(&self.xml()?)?;
+        let mut next = backing(&xml::parse(&self.xml()?)?);
         // A file that names itself as its base would keep this going for ever.
         while let Some(path) = next.filter(|path| !chain.contains(path)) {
             next = match self.host().find_volume_by_path(&path)? {
-                Some(volume) => backing(&volume.xml()?)?,
+                Some(volume) => backing(&xml::parse(&volume.xml()?)?),
                 None => None,
             };
             chain.push(path);
@@ -35,7 +35,7 @@ impl Volume {
 
     /// The domains and volumes that need it.
     pub fn users(&self) -> Result<Users> {
-        users(self.host(), &HashSet::from([self.path()?]))
+        Ok(self.host().volume_uses()?.of(&HashSet::from([self.path()?])))
     }
 
     /// Deletes it with its data, unless somebody needs it.
@@ -76,91 +76,132 @@ impl Volume {
 impl Users {
     fn named(&self) -> Vec<String> {
         let domains = self.domains.iter().map(|one| format!("domain `{}`", one.name()));
-        domains.chain(self.overlays.iter().map(|one| format!("its overlay `{}`", one.name()))).collect()
+        domains.chain(self.overlays.iter().map(|(one, _)| format!("its overlay `{}`", one.name()))).collect()
     }
 }
 
-/// Who needs one of these volumes beside the domain of this name and the volumes themselves.
-pub(super) fn needed_by(host: &Host, volumes: &[Volume], but: &str) -> Result<Vec<String>> {
+/// All disks of a host and what they stand on, as it was at one moment: to ask about many volumes at the cost of one.
+#[derive(Debug, Clone)]
+pub struct Uses {
+    volumes: Vec<Standing>,
+    /// Each domain with the files of its disks.
+    domains: Vec<(Domain, Vec<String>)>,
+}
+
+/// A volume of a started pool.
+#[derive(Debug, Clone)]
+struct Standing {
+    volume: Volume,
+    path: String,
+    /// The file that it stands on.
+    base: Option<String>,
+}
+
+impl Host {
+    /// Looks at all volumes and all disks: one call for each.
+    pub fn volume_uses(&self) -> Result<Uses> {
+        let mut volumes = Vec::new();
+        let mut paths = HashMap::new();
+        for pool in self.pools_where(&Filter { active: Some(true), ..Filter::default() })? {
+            for volume in pool.volumes()? {
+                // A volume may go away meanwhile.
+                let Ok(root) = volume.xml().and_then(|text| xml::parse(&text)) else { continue };
+                let path = match root.find_text("target/path") {
+                    Some(path) => path,
+                    None => volume.path()?,
+                };
+                paths.insert((pool.name().to_string(), volume.name().to_string()), path.clone());
+                volumes.push(Standing { volume, path, base: backing(&root) });
+            }
+        }
+        let mut domains = Vec::new();
+        for domain in self.domains()? {
+            let files = files(&domain, &paths)?;
+            domains.push((domain, files));
+        }
+        Ok(Uses { volumes, domains })
+    }
+}
+
+impl Uses {
+    fn of(&self, paths: &HashSet<String>) -> Users {
+        let mut needed = paths.clone();
+        // What stands on something that stands on it needs it too.
+        while let Some(one) = self
+            .volumes
+            .iter()
+            .find(|one| one.base.as_ref().is_some_and(|base| needed.contains(base)) && !needed.contains(&one.path))
+        {
+            needed.insert(one.path.clone());
+        }
+        let domains = self.domains.iter().filter(|(_, files)| files.iter().any(|file| needed.contains(file)));
+        let overlays = self.volumes.iter().filter(|one| one.base.as_ref().is_some_and(|base| paths.contains(base)));
+        Users {
+            domains: domains.map(|(domain, _)| domain.clone()).collect(),
+            overlays: overlays.map(|one| (one.volume.clone(), one.path.clone())).collect(),
+        }
+    }
+
+    /// Who needs one of these volumes beside the domain of this name and the volumes themselves.
+    fn needed_by(&self, paths: &HashSet<String>, but: &str) -> Vec<String> {
+        let mut users = self.of(paths);
+        users.domains.retain(|domain| domain.name() != but);
+        users.overlays.retain(|(_, path)| !paths.contains(path));
+        users.named()
+    }
+}
+
+/// Who needs one of these volumes beside the domain of this name and the volumes themselves. What was looked at earlier
+/// is enough to say that nobody does; a user may be gone since, so that is looked at again.
+pub(super) fn needed_by(host: &Host, volumes: &[Volume], but: &str, earlier: Option<&Uses>) -> Result<Vec<String>> {
     if volumes.is_empty() {
         return Ok(Vec::new());
     }
     let paths = volumes.iter().map(Volume::path).collect::<Result<_>>()?;
-    let mut users = users(host, &paths)?;
-    users.domains.retain(|domain| domain.name() != but);
-    users.overlays.retain(|overlay| overlay.path().is_ok_and(|path| !paths.contains(&path)));
-    Ok(users.named())
+    if earlier.is_some_and(|earlier| earlier.needed_by(&paths, but).is_empty()) {
+        return Ok(Vec::new());
+    }
+    Ok(host.volume_uses()?.needed_by(&paths, but))
 }
 
-fn users(host: &Host, paths: &HashSet<String>) -> Result<Users> {
-    let bases = overlays(host)?;
-    let mut needed = paths.clone();
-    // What stands on something that stands on it needs it too.
-    while let Some((volume, _)) = bases
-        .iter()
-        .find(|(volume, base)| needed.contains(base) && volume.path().is_ok_and(|path| !needed.contains(&path)))
-    {
-        needed.insert(volume.path()?);
-    }
-    let mut domains = Vec::new();
-    for domain in host.domains()? {
-        if files(&domain)?.iter().any(|file| needed.contains(file)) {
-            domains.push(domain);
-        }
-    }
-    let overlays = bases.into_iter().filter(|(_, base)| paths.contains(base)).map(|(volume, _)| volume).collect();
-    Ok(Users { domains, overlays })
+/// The file that a volume stands on, from its document.
+fn backing(volume: &Elem) -> Option<String> {
+    volume.find_text("backingStore/path").filter(|path| !path.is_empty())
 }
 
-/// The file that a volume stands on, from its XML.
-fn backing(volume: &str) -> Result<Option<String>> {
-    Ok(xml::parse(volume)?.find_text("backingStore/path").filter(|path| !path.is_empty()))
-}
-
-/// All volumes of started pools that stand on something, with what that is.
-fn overlays(host: &Host) -> Result<Vec<(Volume, String)>> {
-    let mut found = Vec::new();
-    for pool in host.pools()? {
-        if !pool.is_active()? {
-            continue;
-        }
-        for volume in pool.volumes()? {
-            // A volume may go away meanwhile.
-            if let Ok(Some(base)) = volume.xml().and_then(|xml| backing(&xml)) {
-                found.push((volume, base));
-            }
-        }
-    }
-    Ok(found)
-}
+/// Paths of volumes by pool and name.
+type Paths = HashMap<(String, String), String>;
 
 /// The files of a domain's disks, as it runs and as it is defined.
-fn files(domain: &Domain) -> Result<Vec<String>> {
+fn files(domain: &Domain, paths: &Paths) -> Result<Vec<String>> {
     let mut files = Vec::new();
-    for text in [domain.xml(), domain.inactive_xml()] {
-        let text = match text {
-            // Gone since it was listed.
-            Err(error) if error.code == Code::NotFound => continue,
-            other => other?,
-        };
-        let root = xml::parse(&text)?;
-        for disk in root.find_all("devices/disk") {
-            collect(domain.host(), disk, &mut files);
+    let mut read = |text: Result<String>| match text {
+        // Gone since it was listed.
+        Err(error) if error.code == Code::NotFound => Ok(false),
+        text => {
+            let root = xml::parse(&text?)?;
+            for disk in root.find_all("devices/disk") {
+                collect(disk, paths, &mut files);
+            }
+            // Only what runs has a number, and may be defined differently.
+            Ok(root.attr("id").is_some())
         }
+    };
+    if read(domain.xml())? {
+        read(domain.inactive_xml())?;
     }
     Ok(files)
 }
 
 /// The files in a disk's sources, those of its whole chain included.
-fn collect(host: &Host, element: &Elem, files: &mut Vec<String>) {
+fn collect(element: &Elem, paths: &Paths, files: &mut Vec<String>) {
     if element.local() == "source" {
         files.extend(["file", "dev"].iter().filter_map(|name| element.attr(name)).map(str::to_string));
         if let (Some(pool), Some(volume)) = (element.attr("pool"), element.attr("volume")) {
-            let volume = host.find_pool(pool).ok().flatten().and_then(|pool| pool.find_volume(volume).ok().flatten());
-            files.extend(volume.and_then(|volume| volume.path().ok()));
+            files.extend(paths.get(&(pool.to_string(), volume.to_string())).cloned());
         }
     }
     for child in element.children() {
-        collect(host, child, files);
+        collect(child, paths, files);
     }
 }

@@ -64,16 +64,24 @@ pub struct Session {
 impl Session {
     /// Makes a session. Connects to nothing.
     pub fn new(settings: &Settings) -> Self {
-        let context = api::Context::new(settings.uri.clone()).with_hosts(settings.hosts.clone());
-        Self::within(settings, &if settings.confined { context.confined() } else { context })
+        Self::within(settings, &fresh(settings))
     }
 
     /// Makes a session that shares the connections of another.
     pub fn within(settings: &Settings, context: &api::Context) -> Self {
+        Self::knowing(Sources::new(settings.base.clone(), settings.recipes.clone()), settings, context)
+    }
+
+    /// Makes a session that knows the scripts that this one has read, and shares nothing else with it.
+    #[must_use]
+    pub fn again(&self, settings: &Settings) -> Self {
+        Self::knowing(self.sources.clone(), settings, &fresh(settings))
+    }
+
+    fn knowing(sources: Sources, settings: &Settings, context: &api::Context) -> Self {
         if let Some(folder) = &settings.schema_dir {
             schema::set_schema_dir(folder.clone());
         }
-        let sources = Sources::new(settings.base.clone(), settings.recipes.clone());
         // Handlers of events run beside the script, on an engine of their own.
         let (own, known) = (settings.clone(), sources.clone());
         let context = context.for_session(move |context| furnished(&own, &known, context));
@@ -146,6 +154,12 @@ impl Drop for Session {
     }
 }
 
+/// Connections for a session of its own.
+fn fresh(settings: &Settings) -> api::Context {
+    let context = api::Context::new(settings.uri.clone()).with_hosts(settings.hosts.clone());
+    if settings.confined { context.confined() } else { context }
+}
+
 /// An engine with what a session's settings ask for.
 fn furnished(settings: &Settings, sources: &Sources, context: &api::Context) -> Engine {
     let mut engine = engine();
@@ -211,10 +225,12 @@ pub(super) fn engine() -> Engine {
     // The engines of a process share what never changes.
     static MODULES: LazyLock<Vec<Shared<Module>>> = LazyLock::new(|| {
         let modules = api::modules().into_iter().map(|(_, module)| module.into());
-        modules.chain([help::module().into()]).collect()
+        std::iter::once(StandardPackage::new().as_shared_module())
+            .chain(modules)
+            .chain([help::module().into()])
+            .collect()
     });
     let mut engine = Engine::new_raw();
-    engine.register_global_module(StandardPackage::new().as_shared_module());
     for module in MODULES.iter() {
         engine.register_global_module(module.clone());
     }

@@ -3,6 +3,7 @@
 use super::session::{Failure, read};
 use super::stdlib;
 use rhai::{AST, Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,6 +17,8 @@ pub struct Sources {
     base: Arc<PathBuf>,
     /// Where imports are looked for that are not beside the importing script.
     folders: Arc<[PathBuf]>,
+    /// What the texts of modules were parsed to, docs included: a recipe is read for its docs first, and then imported.
+    trees: Arc<RwLock<BTreeMap<String, AST>>>,
 }
 
 impl Sources {
@@ -39,7 +42,7 @@ impl Sources {
         self.texts.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// Parses the script that `path` means in an `import` of the script `importer`.
+    /// Parses the script that `path` means in an `import` of the script `importer`, with its docs.
     pub(super) fn parse(
         &self,
         engine: &Engine,
@@ -47,22 +50,49 @@ impl Sources {
         path: &str,
         position: Position,
     ) -> Result<(String, AST), Box<EvalAltResult>> {
-        let (name, text) = self.load(importer, path).ok_or_else(|| {
-            // Rhai's own error: `explain` adds what is there instead.
-            Box::new(EvalAltResult::ErrorModuleNotFound(path.to_string(), position))
-        })?;
-        self.insert(&name, &text);
-        let mut tree = engine
-            .compile(prepare(&text))
-            .map_err(|error| EvalAltResult::ErrorInModule(name.clone(), Box::new(error.into()), position))?;
-        tree.set_source(name.as_str());
+        let (name, text) = self.find(importer, path, position)?;
+        if self.get(&name).is_some_and(|known| *known == *text)
+            && let Some(tree) = self.trees.read().unwrap_or_else(PoisonError::into_inner).get(&name)
+        {
+            return Ok((name, tree.clone()));
+        }
+        let tree = self.compile(engine, &name, &text, &prepare(&text), position)?;
+        self.trees.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), tree.clone());
         Ok((name, tree))
     }
 
+    fn compile(
+        &self,
+        engine: &Engine,
+        name: &str,
+        text: &str,
+        prepared: &str,
+        position: Position,
+    ) -> Result<AST, Box<EvalAltResult>> {
+        self.insert(name, text);
+        let mut tree = engine
+            .compile(prepared)
+            .map_err(|error| EvalAltResult::ErrorInModule(name.to_string(), Box::new(error.into()), position))?;
+        tree.set_source(name);
+        Ok(tree)
+    }
+
+    fn find(
+        &self,
+        importer: Option<&str>,
+        path: &str,
+        position: Position,
+    ) -> Result<(String, Cow<'static, str>), Box<EvalAltResult>> {
+        self.load(importer, path).ok_or_else(|| {
+            // Rhai's own error: `explain` adds what is there instead.
+            Box::new(EvalAltResult::ErrorModuleNotFound(path.to_string(), position))
+        })
+    }
+
     /// The name and the text of the script that is meant.
-    fn load(&self, importer: Option<&str>, path: &str) -> Option<(String, String)> {
+    fn load(&self, importer: Option<&str>, path: &str) -> Option<(String, Cow<'static, str>)> {
         if path.starts_with("std/") {
-            return stdlib::text(path).map(|text| (path.to_string(), text.to_string()));
+            return stdlib::text(path).map(|text| (path.to_string(), text.into()));
         }
         let beside = importer.map(Path::new).and_then(Path::parent).unwrap_or(Path::new(""));
         let mut folders = std::iter::once(beside).chain(self.folders.iter().rev().map(PathBuf::as_path));
@@ -76,9 +106,14 @@ impl Sources {
                 return None;
             }
             let text = std::fs::read_to_string(self.base.join(&file)).ok()?;
-            Some((file.display().to_string(), text))
+            Some((file.display().to_string(), text.into()))
         })
     }
+}
+
+/// The text of a module of the stdlib without its comments, which are half of it; every place in it stays where it is.
+fn bare(text: &str) -> String {
+    text.lines().flat_map(|line| [if line.trim_start().starts_with("//") { "" } else { line }, "\n"]).collect()
 }
 
 /// The text as Rhai shall see it: a first line `#!...` becomes a comment.
@@ -98,14 +133,43 @@ impl ModuleResolver for Sources {
         path: &str,
         position: Position,
     ) -> Result<Shared<Module>, Box<EvalAltResult>> {
-        let (name, tree) = self.parse(engine, source, path, position)?;
+        let (name, text) = self.find(source, path, position)?;
         if let Some(known) = self.modules.read().unwrap_or_else(PoisonError::into_inner).get(&name) {
             return Ok(known.clone());
         }
+        let tree = self.trees.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        let tree = match tree {
+            Some(tree) if self.get(&name).is_some_and(|known| *known == *text) => tree,
+            _ if name.starts_with("std/") => self.compile(engine, &name, &text, &bare(&text), position)?,
+            _ => self.compile(engine, &name, &text, &prepare(&text), position)?,
+        };
         let module = Module::eval_ast_as_new(Scope::new(), &tree, engine)
             .map_err(|error| EvalAltResult::ErrorInModule(name.clone(), error, position))?;
         let module = Shared::new(module);
         self.modules.write().unwrap_or_else(PoisonError::into_inner).insert(name, module.clone());
         Ok(module)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    #[test]
+    fn modules_of_the_stdlib_mean_the_same_without_their_comments() {
+        let engine = super::super::session::engine();
+        let shape = |text: &str| {
+            let tree = engine.compile(text).expect("a module of the stdlib parses");
+            let mut nodes = String::new();
+            tree.walk(&mut |path: &[rhai::ASTNode]| {
+                write!(nodes, "{:?}", path.last()).expect("a string takes everything");
+                true
+            });
+            nodes
+        };
+        for (path, text) in stdlib::MODULES {
+            assert_eq!(shape(text), shape(&bare(text)), "{path}");
+        }
     }
 }

@@ -4,12 +4,12 @@ use super::{MachineRecord, Owned};
 use crate::floor::timing::timed;
 use crate::floor::{Area, Code, Error, Result};
 use crate::libvirt::volume_use::needed_by;
-use crate::libvirt::{Domain, Lease, Mode, Volume};
+use crate::libvirt::{Domain, Lease, Mode, Uses, Volume};
 use crate::schema::xml;
 use std::time::Duration;
 
 /// How a machine is removed; the default stops it at once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Remove {
     /// How long the guest may take to shut down by itself; without it, it is stopped at once.
     pub timeout: Option<Duration>,
@@ -17,6 +17,8 @@ pub struct Remove {
     pub keep_volumes: bool,
     /// Whether to remove it though it is protected.
     pub force: bool,
+    /// Who uses which volume, where many machines are removed: looking at each disk of the host once is enough.
+    pub uses: Option<Uses>,
 }
 
 /// What went with a machine.
@@ -53,7 +55,7 @@ impl Domain {
                 None => removed.missing.push(owned),
             }
         }
-        self.nobody_else_needs(&volumes)?;
+        self.nobody_else_needs(&volumes, how.uses.as_ref())?;
         let belongings = self.belongings()?;
         self.stop(how.timeout)?;
         // The record goes last: what fails half-way can be done again.
@@ -77,8 +79,8 @@ impl Domain {
         }
     }
 
-    fn nobody_else_needs(&self, volumes: &[Volume]) -> Result<()> {
-        let users: Vec<String> = needed_by(self.host(), volumes, self.name())?;
+    fn nobody_else_needs(&self, volumes: &[Volume], seen: Option<&Uses>) -> Result<()> {
+        let users = needed_by(self.host(), volumes, self.name(), seen)?;
         if users.is_empty() {
             return Ok(());
         }
