@@ -72,10 +72,10 @@ impl Session {
         Self::knowing(Sources::new(settings.base.clone(), settings.recipes.clone()), settings, context)
     }
 
-    /// Makes a session that knows the scripts that this one has read, and shares nothing else with it.
+    /// Makes a session for a command: it knows the scripts that this one has read, and shares nothing else with it.
     #[must_use]
     pub fn again(&self, settings: &Settings) -> Self {
-        Self::knowing(self.sources.clone(), settings, &fresh(settings))
+        Self::knowing(self.sources.for_a_command(), settings, &fresh(settings))
     }
 
     fn knowing(sources: Sources, settings: &Settings, context: &api::Context) -> Self {

@@ -19,12 +19,19 @@ pub struct Sources {
     folders: Arc<[PathBuf]>,
     /// What the texts of modules were parsed to, docs included: a recipe is read for its docs first, and then imported.
     trees: Arc<RwLock<BTreeMap<String, AST>>>,
+    /// Whether modules of the stdlib are imported without their docs: nobody asks a command for those.
+    bare: bool,
 }
 
 impl Sources {
     /// No texts yet. Relative paths start at `base`; imports are looked for in `folders`, too, the last one first.
     pub(super) fn new(base: Option<PathBuf>, folders: Vec<PathBuf>) -> Self {
         Self { base: Arc::new(base.unwrap_or_default()), folders: folders.into(), ..Self::default() }
+    }
+
+    /// The same for a run in which nobody can ask for the docs of what is imported.
+    pub(super) fn for_a_command(&self) -> Self {
+        Self { bare: true, ..self.clone() }
     }
 
     /// Reads a script.
@@ -140,7 +147,7 @@ impl ModuleResolver for Sources {
         let tree = self.trees.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
         let tree = match tree {
             Some(tree) if self.get(&name).is_some_and(|known| *known == *text) => tree,
-            _ if name.starts_with("std/") => self.compile(engine, &name, &text, &bare(&text), position)?,
+            _ if self.bare && name.starts_with("std/") => self.compile(engine, &name, &text, &bare(&text), position)?,
             _ => self.compile(engine, &name, &text, &prepare(&text), position)?,
         };
         let module = Module::eval_ast_as_new(Scope::new(), &tree, engine)
