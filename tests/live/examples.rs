@@ -1,4 +1,4 @@
-//! The examples of the reference and of the recipes that libvirt's test driver cannot run, each in a process of its own on the
+//! The examples of the reference, of the recipes and of the book that libvirt's test driver cannot run, each in a process of its own on the
 //! lab node.
 
 use super::lab::lab;
@@ -20,6 +20,20 @@ fn examples() -> Vec<(String, String, String)> {
             let live = recipe.examples.iter().filter(|example| example.live);
             all.extend(live.map(|example| (import.clone(), recipe.name.clone(), example.code.clone())));
         }
+    }
+    let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("book/src");
+    for entry in fs::read_dir(book).expect("the book can be read") {
+        let file = entry.expect("the book can be read").path();
+        if file.extension().is_none_or(|kind| kind != "md") {
+            continue;
+        }
+        let page = file.file_name().expect("a file has a name").to_string_lossy();
+        let text = fs::read_to_string(&file).expect("a page can be read");
+        let blocks = text.split("```rhai,live\n").skip(1).enumerate();
+        all.extend(blocks.map(|(index, rest)| {
+            let code = rest.split("\n```").next().unwrap_or_default();
+            (page.to_string(), format!("block {}", index + 1), code.to_string())
+        }));
     }
     all
 }

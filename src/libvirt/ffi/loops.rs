@@ -16,7 +16,7 @@ static DOWNLOADS: AtomicUsize = AtomicUsize::new(0);
 static ROUNDS: AtomicI64 = AtomicI64::new(0);
 
 /// How many rounds there are for each piece that is taken: so many messages of a quarter of a MiB wait at most.
-const AHEAD: i64 = 16;
+const AHEAD: i64 = 8;
 
 /// How long the loop rests before a round beyond those; so late an event may then be heard.
 const REST: Duration = Duration::from_millis(20);
