@@ -16,7 +16,7 @@ fn number(given: i64, what: &str) -> Result<u32> {
 
 #[export_module]
 mod functions {
-    use crate::libvirt::{Domain, Filter, GuestKind, Host};
+    use crate::libvirt::{Domain, Filter, GuestKind, Host, Pool};
     use crate::schema::{Definition, Kind};
 
     /// Its processors and memory: `#{ model, memory, cpus, mhz, nodes, sockets, cores, threads }`; `memory` is in bytes.
@@ -141,6 +141,29 @@ mod functions {
         let (arch, emulator) = (text("arch")?, text("emulator")?);
         let guest = GuestKind { arch, emulator, machine: text("machine")?, virt_type: text("type")? };
         Ok(Definition::from_xml(Kind::DomainCapabilities, &host.domain_capabilities(&guest)?)?)
+    }
+
+    /// What its guests should run on: `#{ type, why }`. `type` is `kvm` if the host offers it and a guest boots on it, else `qemu`: nested and pretended hardware lets guests hang.
+    ///
+    /// Options:
+    /// * `pool`: a started pool in which a tiny guest is tried, unless one was on that host within a day. It takes half a second, ten where it fails, and nothing is left of it. Without a pool nothing is tried.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let host = connect();
+    /// let best = host.virt_type(#{ pool: host.pool("default") });
+    /// print(`${best.type}: ${best.why}`);
+    /// assert(best.type in ["kvm", "qemu"]);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn virt_type(host: &mut Host, mut options: Map) -> RhaiResultOf<Map> {
+        let wrong = || Error::argument("`pool` must be a pool").hint("such as `host.pool(\"default\")`");
+        let pool = options.remove("pool").filter(|pool| !pool.is_unit());
+        let pool = pool.map(|pool| pool.try_cast::<Pool>().ok_or_else(wrong)).transpose()?;
+        Options::from_value("virt_type", value(&options.into(), "")?, &["pool"])?;
+        let found = host.virt_type(pool.as_ref())?;
+        Ok(Map::from([("type".into(), found.name.into()), ("why".into(), found.why.into())]))
     }
 
     /// Statistics of all its domains in one call, sorted by name: `[#{ name, state, reason, cpu, balloon, vcpu, vcpus, nets, blocks, ... }]`.
