@@ -144,7 +144,8 @@ impl Host {
 
     /// The file of the finding: `$XDG_CACHE_HOME/vmscript/virt-type/HOST`.
     fn finding(&self) -> Option<PathBuf> {
-        let name = self.hostname().ok().filter(|name| !name.is_empty() && !name.contains('/') && !name.starts_with('.'))?;
+        let name =
+            self.hostname().ok().filter(|name| !name.is_empty() && !name.contains('/') && !name.starts_with('.'))?;
         let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
         Some(caches.join("vmscript/virt-type").join(name))
