@@ -2,6 +2,7 @@
  *
  *   minimal create DOMAIN.xml SEED.iso NAME...    minimal check NAME...    minimal list    minimal destroy NAME...
  *
+ * It asks what `vmscript` asks: whether names are free, what the host offers, and whether what was made is what was wanted.
  * @NAME@ in DOMAIN.xml is the machine's name. Machines are shared out among eight threads; the first failure ends it all. */
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
@@ -45,18 +46,31 @@ static char *named(const char *text, const char *name) {
     return made;
 }
 
+/* Makes a volume that is not there yet, and looks whether it is as large as it should be. */
+static virStorageVolPtr make(const char *name, const char *xml) {
+    virStorageVolInfo info;
+    NEED(!virStorageVolLookupByName(pool, name));
+    virStorageVolPtr made = virStorageVolCreateXML(pool, xml, 0);
+    NEED(made && !virStorageVolGetInfo(made, &info));
+    return made;
+}
+
 static void create(const char *name) {
-    char xml[1024];
+    char xml[1024], volume[256];
+    virDomainInfo info;
     NEED(!virDomainLookupByName(host, name));
+    char *offered = virConnectGetDomainCapabilities(host, NULL, NULL, NULL, NULL, 0);
+    NEED(offered);
+    free(offered);
     snprintf(xml, sizeof xml,
         "<volume><name>%s_boot</name><capacity>10737418240</capacity><target><format type='qcow2'/><compat>1.1</compat></target>"
         "<backingStore><path>%s</path><format type='qcow2'/></backingStore></volume>", name, base_path);
-    virStorageVolPtr boot = virStorageVolCreateXML(pool, xml, 0);
-    NEED(boot);
+    snprintf(volume, sizeof volume, "%s_boot", name);
+    virStorageVolPtr boot = make(volume, xml);
     snprintf(xml, sizeof xml, "<volume><name>%s_cloudinit</name><capacity>%zu</capacity><target><format type='raw'/></target></volume>",
         name, seed_size);
-    virStorageVolPtr drive = virStorageVolCreateXML(pool, xml, 0);
-    NEED(drive);
+    snprintf(volume, sizeof volume, "%s_cloudinit", name);
+    virStorageVolPtr drive = make(volume, xml);
     virStreamPtr stream = virStreamNew(host, 0);
     NEED(stream && !virStorageVolUpload(drive, stream, 0, seed_size, 0));
     for (size_t sent = 0; sent < seed_size;) {
@@ -65,13 +79,17 @@ static void create(const char *name) {
         sent += (size_t)now;
     }
     NEED(!virStreamFinish(stream));
+    snprintf(xml, sizeof xml, "<volume><name>%s_console.log</name><capacity>0</capacity><target><format type='raw'/></target></volume>", name);
+    snprintf(volume, sizeof volume, "%s_console.log", name);
+    virStorageVolPtr log = make(volume, xml);
     char *wanted = named(document, name);
     virDomainPtr domain = virDomainDefineXMLFlags(host, wanted, VIR_DOMAIN_DEFINE_VALIDATE);
-    NEED(domain && !virDomainSetAutostart(domain, 1) && !virDomainCreate(domain));
+    NEED(domain && !virDomainGetInfo(domain, &info) && !virDomainSetAutostart(domain, 1) && !virDomainCreate(domain));
     free(wanted);
     virStreamFree(stream);
     virStorageVolFree(boot);
     virStorageVolFree(drive);
+    virStorageVolFree(log);
     virDomainFree(domain);
 }
 
@@ -85,12 +103,12 @@ static void check(const char *name) {
 }
 
 static void destroy(const char *name) {
-    const char *ends[] = { "_boot", "_cloudinit" };
+    const char *ends[] = { "_boot", "_cloudinit", "_console.log" };
     virDomainPtr domain = virDomainLookupByName(host, name);
     NEED(domain && !virDomainDestroy(domain) && !virDomainUndefineFlags(domain, VIR_DOMAIN_UNDEFINE_NVRAM | VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
         | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA));
     virDomainFree(domain);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         char volume[256];
         snprintf(volume, sizeof volume, "%s%s", name, ends[i]);
         virStorageVolPtr found = virStorageVolLookupByName(pool, volume);
