@@ -6,7 +6,7 @@ use crate::floor::{Code, Result, clock, interrupt, timing};
 use crate::schema::xml::{self, Attr, Elem, Name};
 use std::path::PathBuf;
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 use std::{env, fs, process};
 
 /// What guests of a host should run on.
@@ -80,21 +80,16 @@ impl Host {
     /// Whether a guest of this type (`kvm`, `qemu`) boots and switches itself off within ten seconds. Its disk is made in this
     /// pool, and nothing is left of it.
     pub fn boots(&self, kind: &str, pool: &Pool) -> Result<bool> {
-        let name = format!("vmscript-try-{kind}-{}", process::id());
+        // Other machines may try at the same moment.
+        let moment = UNIX_EPOCH.elapsed().map_or(0, |time| time.as_nanos());
+        let name = format!("vmscript-try-{kind}-{}-{moment}", process::id());
         let transaction = Transaction::begin();
         let tried = self.try_boot(kind, pool, &name);
         // Nothing of it is kept, however it ended.
         for note in transaction.undo() {
             tracing::warn!("{note}");
         }
-        match tried {
-            // The host refuses to start one at all.
-            Err(error) if error.code != Code::Interrupted => {
-                tracing::debug!(%error, "a guest for trying {kind} could not be started");
-                Ok(false)
-            }
-            tried => tried,
-        }
+        tried
     }
 
     fn try_boot(&self, kind: &str, pool: &Pool, name: &str) -> Result<bool> {
@@ -106,18 +101,27 @@ impl Host {
             "<volume><name>{name}</name><capacity>{}</capacity><target><format type='raw'/></target></volume>",
             sector.len()
         );
-        let path = pool.create_filled_volume(&volume, &Content::Bytes(sector))?.path()?;
+        pool.create_filled_volume(&volume, &Content::Bytes(sector))?;
         let mut source = Elem::new(Name::plain("source"));
-        source.attrs.push(Attr { name: Name::plain("file"), value: path });
-        let domain = self.create_domain(&format!(
+        for (key, value) in [("pool", pool.name()), ("volume", name)] {
+            source.attrs.push(Attr { name: Name::plain(key), value: value.to_string() });
+        }
+        let started = self.create_domain(&format!(
             "<domain type='{kind}'><name>{name}</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>\
              <os><type arch='x86_64' machine='q35'>hvm</type><boot dev='hd'/></os><features><acpi/></features>\
-             <on_poweroff>destroy</on_poweroff><on_crash>destroy</on_crash><devices><disk type='file' device='disk'>\
+             <on_poweroff>destroy</on_poweroff><on_crash>destroy</on_crash><devices><disk type='volume' device='disk'>\
              <driver name='qemu' type='raw'/>{}<target dev='vda' bus='virtio'/><readonly/></disk>\
              <memballoon model='none'/></devices></domain>",
             xml::to_string(&source)
-        ))?;
-        ends(&domain)
+        ));
+        match started {
+            // The host refuses to start one at all. What ends a run, and trouble with storage, says nothing about guests.
+            Err(error) if matches!(error.code, Code::Failed | Code::InvalidDefinition | Code::Unsupported) => {
+                tracing::warn!(%error, "no guest of type {kind} can be started");
+                Ok(false)
+            }
+            started => ends(&started?),
+        }
     }
 
     /// What was found at most a day ago.
