@@ -1,9 +1,12 @@
 //! Machines: what is kept of them, and removing them.
 
+use super::definition::definition;
+use super::provision::storage;
 use super::records::record;
 use super::{RhaiResultOf, dynamic, shown, value};
 use crate::floor::{Error, Options, Result, Value};
-use crate::libvirt::{Lease, Owned, Remove, Removed, Uses};
+use crate::libvirt::{Lease, Owned, Rebuild, Remove, Removed, Uses};
+use crate::schema::Kind;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
 use std::collections::BTreeMap;
@@ -140,6 +143,44 @@ mod functions {
             uses,
         };
         Ok(removed(vm.remove(&how)?))
+    }
+
+    /// Gives it other disks, safely: makes the volumes of `storage`, stops it, makes it what the definition says, starts it,
+    /// and then deletes the volumes that were made for it and that it has no disk on any more; nothing else. Gives these:
+    /// a list of `#{ pool, name }`.
+    ///
+    /// A failure leaves it as it was. A run that is killed leaves either the old or the new machine, perhaps shut off, and
+    /// `vmscript recover` deletes what it does not use. What is done cannot be undone: a transaction around it keeps it.
+    /// Refused are a protected domain, one with snapshots or a saved state, and volumes that somebody else needs.
+    ///
+    /// Options:
+    /// * `storage`: the volumes to make, as for `provision`.
+    /// * `timeout`: ask the guest to shut down, and stop it at the end of this time; without, it is stopped at once.
+    /// * `start`: whether to start it afterwards, default `true`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect();
+    /// let disk = |name| #{ volume: #{ name: name, capacity: "1 GiB", target: #{ format: "qcow2" } } };
+    /// let on = |name| [ #{ type: "volume", source: #{ pool: "default", volume: name }, target: #{ dev: "vda", bus: "virtio" } } ];
+    /// let vm = host.provision(
+    ///     #{ type: "test", name: "db", memory: "1 GiB", os: #{ type: "hvm" }, devices: #{ disks: on.call("db.qcow2") } },
+    ///     #{ storage: [disk.call("db.qcow2")] },
+    /// );
+    /// let wanted = vm.definition.to_map();
+    /// wanted.devices.disks = on.call("db-2.qcow2");
+    /// assert_eq(vm.rebuild(wanted, #{ storage: [disk.call("db-2.qcow2")] }), [#{ pool: "default", name: "db.qcow2" }]);
+    /// assert_eq(vm.owned_volumes, [#{ pool: "default", name: "db-2.qcow2" }]);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn rebuild(vm: &mut Domain, wanted: Dynamic, mut options: Map) -> RhaiResultOf<Array> {
+        let wanted = definition(Kind::Domain, &wanted)?;
+        let storage = storage(&options.remove("storage").unwrap_or_default())?;
+        let options = Options::from_value("rebuild", value(&options.into(), "")?, &["start", "storage", "timeout"])?;
+        let timeout = options.duration("timeout")?;
+        let how = Rebuild { storage, timeout, start: options.bool("start")?.unwrap_or(true) };
+        Ok(volumes(vm.rebuild(&wanted, &how)?))
     }
 
     /// The volumes that were made for it and go with it: a list of `#{ pool, name }`.

@@ -204,6 +204,11 @@ fn index(path: &str) -> usize {
     path.rsplit_once('[').and_then(|(_, rest)| rest.trim_end_matches(']').parse().ok()).unwrap_or(0)
 }
 
+/// The volumes to make for a machine that has its addresses.
+pub(super) fn storage(given: &Dynamic) -> Result<Vec<Storage>> {
+    volumes(given, None)
+}
+
 fn volumes(given: &Dynamic, config: Option<&Plain>) -> Result<Vec<Storage>> {
     if given.is_unit() {
         return Ok(Vec::new());

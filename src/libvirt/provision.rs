@@ -98,10 +98,10 @@ impl Host {
         if self.find_domain(&object.name)?.is_some() {
             return Err(already(&object));
         }
-        let pools = self.empty_places(options)?;
+        let pools = self.empty_places(&options.storage)?;
         let xml = xml::to_string(&options.recorded(&xml::parse(xml)?, None)?);
         let transaction = Transaction::begin();
-        let made = fill(&pools, options).and_then(|()| {
+        let made = fill(&pools, &options.storage).and_then(|()| {
             let domain = self.define_domain(&xml)?;
             verify::is_as_defined(&domain, &xml)?;
             run(domain, options)
@@ -112,8 +112,8 @@ impl Host {
     /// The same for a machine that is defined already and has its addresses.
     pub fn provision_claimed(&self, claim: Claim, options: &Provision) -> Result<Provisioned> {
         let Claim { domain, transaction, .. } = claim;
-        let made = self.empty_places(options).and_then(|pools| {
-            fill(&pools, options)?;
+        let made = self.empty_places(&options.storage).and_then(|pools| {
+            fill(&pools, &options.storage)?;
             domain.remove_first()?;
             run(domain.clone(), options)
         });
@@ -136,9 +136,9 @@ impl Host {
     }
 
     /// The pool of each volume to make, none of which has one of that name.
-    fn empty_places(&self, options: &Provision) -> Result<Vec<Pool>> {
+    pub(super) fn empty_places(&self, wanted: &[Storage]) -> Result<Vec<Pool>> {
         let mut pools: Vec<Pool> = Vec::new();
-        for storage in &options.storage {
+        for storage in wanted {
             let pool = match pools.iter().find(|pool| pool.name() == storage.pool) {
                 Some(pool) => pool.clone(),
                 None => self.pool(&storage.pool)?,
@@ -153,8 +153,8 @@ impl Host {
     }
 }
 
-fn fill(pools: &[Pool], options: &Provision) -> Result<()> {
-    for (pool, storage) in pools.iter().zip(&options.storage) {
+pub(super) fn fill(pools: &[Pool], wanted: &[Storage]) -> Result<()> {
+    for (pool, storage) in pools.iter().zip(wanted) {
         interrupt::check()?;
         pool.create_filled_volume(&storage.xml, &storage.content)?;
     }

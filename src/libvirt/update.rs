@@ -81,7 +81,7 @@ impl Domain {
     }
 
     /// The wanted definition with what identifies this domain. Memory that was all in use stays so when its size changes.
-    fn completed(&self, before: &Definition, wanted: &Definition) -> Result<Definition> {
+    pub(super) fn completed(&self, before: &Definition, wanted: &Definition) -> Result<Definition> {
         let (old, mut root) = (before.root(), wanted.root());
         for key in ["name", "uuid"] {
             let has = old.find_text(key);
@@ -110,7 +110,7 @@ impl Domain {
         Definition::from_xml(Kind::Domain, &xml::to_string(&root))
     }
 
-    fn redefine(&self, xml: &str) -> Result<()> {
+    pub(super) fn redefine(&self, xml: &str) -> Result<()> {
         let host = self.host().raw()?;
         let raw = super::define::validated(
             || host.define_domain_xml_flags(xml, sys::VIR_DOMAIN_DEFINE_VALIDATE),
@@ -139,7 +139,7 @@ impl Domain {
         Ok(())
     }
 
-    fn put_back(&self, old: &str, error: Error) -> Error {
+    pub(super) fn put_back(&self, old: &str, error: Error) -> Error {
         match self.redefine(old) {
             Ok(()) => error,
             Err(failed) => error.note(format!("cannot undo: {failed}")),

@@ -164,6 +164,30 @@ pub(super) fn needed_by(host: &Host, volumes: &[Volume], but: &str, earlier: Opt
     Ok(host.volume_uses()?.needed_by(&paths, but))
 }
 
+impl Domain {
+    /// Whether one of its disks is on a volume, as it runs or as it is defined.
+    pub(super) fn stands_on(&self, volume: &Volume) -> Result<bool> {
+        let (path, paths) = place(volume)?;
+        Ok(files(self, &paths)?.contains(&path))
+    }
+}
+
+/// Whether a domain's document has a disk on a volume.
+pub(super) fn is_on(domain: &Elem, volume: &Volume) -> Result<bool> {
+    let (path, paths) = place(volume)?;
+    let mut files = Vec::new();
+    for disk in domain.find_all("devices/disk") {
+        collect(disk, &paths, &mut files);
+    }
+    Ok(files.contains(&path))
+}
+
+fn place(volume: &Volume) -> Result<(String, Paths)> {
+    let path = volume.path()?;
+    let named = (volume.pool()?.name().to_string(), volume.name().to_string());
+    Ok((path.clone(), HashMap::from([(named, path)])))
+}
+
 /// The file that a volume stands on, from its document.
 fn backing(volume: &Elem) -> Option<String> {
     volume.find_text("backingStore/path").filter(|path| !path.is_empty())

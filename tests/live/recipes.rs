@@ -2,8 +2,10 @@
 
 use super::lab::lab;
 use super::own::inside;
-use super::program::{prints, program, text};
+use super::program::{left, prints, program, text};
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Instant;
 
 /// What the recipes could leave: machines, volumes, pools, networks with their reservations and leases, and files: UEFI
 /// variables, sockets, saved states, configuration.
@@ -281,7 +283,53 @@ fn a_new_boot_disk_keeps_the_data() {
     assert!(run(&["vm", "exec", "paved", "head -c 5 /dev/vdb"]).starts_with("kept"));
     assert!(run(&["vm", "console", "paved", "--timeout", "1s"]).len() < 10000);
     let removed = run(&["vm", "destroy", "paved", "--yes", "-o", "json", "--columns", "volumes"]);
-    for volume in ["paved_boot", "paved_data-vdb", "paved_cloudinit", "paved_console.log"] {
+    for volume in ["paved_boot-2", "paved_data-vdb", "paved_cloudinit-2", "paved_console.log"] {
         assert!(removed.contains(volume), "{removed}");
     }
+    assert_eq!(left("paved"), "");
+}
+
+/// Tells which disks a machine has, and whether its volumes are those and no others.
+const EITHER: &str = r#"
+let vm = connect().domain("halfway");
+let disks = vm.definition.to_map().devices.disks.map(|disk| disk.source.volume);
+let owned = vm.owned_volumes.map(|one| one.name);
+let there = connect().pool("default").volumes().map(|one| one.name).filter(|name| name.starts_with("halfway"));
+owned.sort();
+there.sort();
+assert_eq(there, owned);
+for disk in disks { assert(disk in there, `${disk} is missing: ${there}`); }
+assert_eq(disks[1], "halfway_data-vdb");
+assert_eq(disks[0].ends_with("-2"), disks[2].ends_with("-2"));
+if !vm.is_active { vm.start(); }
+print(disks[0]);
+"#;
+
+#[test]
+fn a_killed_repave_leaves_the_old_or_the_new_machine() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = "name: halfway\nvcpus: 1\nmemory: 64 MiB\nfirmware: bios\nmachine: pc\nguest: { hostname: halfway }\n\
+                boot_disk: { size: 64 MiB, image: base.qcow2 }\ndata_disks: [ { device: vdb, size: 16 MiB } ]\n";
+    std::fs::write(folder.path().join("halfway.yaml"), spec).expect("written");
+    let repave = ["vm", "repave", "halfway.yaml", "--yes"];
+    run(folder.path(), &["vm", "create", "halfway.yaml"]);
+    let begin = Instant::now();
+    run(folder.path(), &repave);
+    let whole = begin.elapsed();
+    let mut now = prints(EITHER);
+    assert_eq!(now, "halfway_boot-2\n");
+    let (mut old, mut new) = (0, 0);
+    for part in 0..12 {
+        let mut child = program(folder.path()).args(repave).stdout(Stdio::null()).spawn().expect("the program starts");
+        std::thread::sleep(whole * part / 10);
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        run(folder.path(), &["recover"]);
+        let then = prints(EITHER);
+        *(if then == now { &mut old } else { &mut new }) += 1;
+        now = then;
+    }
+    assert!(old > 0 && new > 0, "{old} old, {new} new");
+    run(folder.path(), &["vm", "destroy", "halfway", "--yes"]);
+    assert_eq!(left("halfway"), "");
 }

@@ -46,8 +46,15 @@ impl MachineRecord {
         root.map(Self::of).unwrap_or_default()
     }
 
-    /// Puts it into a domain's XML.
+    /// Puts it into a domain's XML, in place of the one that is there.
     pub fn write(&self, domain: &mut Elem) {
+        let metadata = domain.nodes.iter_mut().find_map(|node| match node {
+            Node::Elem(child) if child.name.is_plain("metadata") => Some(child),
+            _ => None,
+        });
+        if let Some(metadata) = metadata {
+            metadata.nodes.retain(|node| !matches!(node, Node::Elem(child) if &*child.name.space == SPACE));
+        }
         if self.is_empty() {
             return;
         }
@@ -140,6 +147,10 @@ mod tests {
             let text = xml::to_string(&domain);
             assert_eq!(MachineRecord::read(&xml::parse(&text).expect("well-formed")), record, "{text}");
         }
+        let mut twice = xml::parse("<domain/>").expect("well-formed");
+        record.write(&mut twice);
+        record.write(&mut twice);
+        assert_eq!(xml::to_string(&twice).matches("web'").count(), 1);
         let mut bare = xml::parse("<domain/>").expect("well-formed");
         MachineRecord::default().write(&mut bare);
         assert_eq!(xml::to_string(&bare), "<domain/>");

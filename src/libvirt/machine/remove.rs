@@ -38,11 +38,8 @@ impl Domain {
     /// else needs.
     pub fn remove(&self, how: &Remove) -> Result<Removed> {
         let record = MachineRecord::read(&xml::parse(&self.inactive_xml()?)?);
-        if record.protected && !how.force {
-            let message = format!("cannot remove {}: it is protected", self.object());
-            return Err(Error::new(Code::InvalidState, Area::Domain, message)
-                .about(self.object().plain())
-                .hint(format!("`{}.is_protected = false` lifts that", self.object().expression())));
+        if !how.force {
+            self.is_free(&record, "remove")?;
         }
         let mut removed = Removed::default();
         let mut volumes = Vec::new();
@@ -55,7 +52,7 @@ impl Domain {
                 None => removed.missing.push(owned),
             }
         }
-        self.nobody_else_needs(&volumes, how.uses.as_ref())?;
+        self.nobody_else_needs(&volumes, how.uses.as_ref(), "remove")?;
         let belongings = self.belongings()?;
         self.stop(how.timeout)?;
         // The record goes last: what fails half-way can be done again.
@@ -72,25 +69,42 @@ impl Domain {
         Ok(removed)
     }
 
-    fn find_owned(&self, owned: &Owned) -> Result<Option<Volume>> {
+    /// Fails if the record protects it.
+    pub(in crate::libvirt) fn is_free(&self, record: &MachineRecord, verb: &str) -> Result<()> {
+        if !record.protected {
+            return Ok(());
+        }
+        let message = format!("cannot {verb} {}: it is protected", self.object());
+        Err(Error::new(Code::InvalidState, Area::Domain, message)
+            .about(self.object().plain())
+            .hint(format!("`{}.is_protected = false` lifts that", self.object().expression())))
+    }
+
+    pub(in crate::libvirt) fn find_owned(&self, owned: &Owned) -> Result<Option<Volume>> {
         match self.host().find_pool(&owned.pool)? {
             Some(pool) => pool.find_volume(&owned.name),
             None => Ok(None),
         }
     }
 
-    fn nobody_else_needs(&self, volumes: &[Volume], seen: Option<&Uses>) -> Result<()> {
+    /// Fails if another domain, or another volume, stands on one of these.
+    pub(in crate::libvirt) fn nobody_else_needs(
+        &self,
+        volumes: &[Volume],
+        seen: Option<&Uses>,
+        verb: &str,
+    ) -> Result<()> {
         let users = needed_by(self.host(), volumes, self.name(), seen)?;
         if users.is_empty() {
             return Ok(());
         }
-        let message = format!("cannot remove {}: its volumes are needed by {}", self.object(), users.join(" and "));
-        Err(Error::new(Code::Busy, Area::Storage, message)
-            .about(self.object().plain())
-            .hint("remove those first, or pass `keep_volumes: true`"))
+        let message = format!("cannot {verb} {}: its volumes are needed by {}", self.object(), users.join(" and "));
+        let error = Error::new(Code::Busy, Area::Storage, message).about(self.object().plain());
+        let keeps = if verb == "remove" { ", or pass `keep_volumes: true`" } else { "" };
+        Err(error.hint(format!("remove those first{keeps}")))
     }
 
-    fn stop(&self, timeout: Option<Duration>) -> Result<()> {
+    pub(in crate::libvirt) fn stop(&self, timeout: Option<Duration>) -> Result<()> {
         if !self.is_active()? {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use crate::floor::{Area, Code, Error, Result};
 use crate::libvirt::cause::Explain;
 use crate::libvirt::object::{Kind, Object};
 use crate::libvirt::retry::while_busy;
-use crate::libvirt::{Domain, Host, Network, Pool};
+use crate::libvirt::{Domain, Host, Network, Pool, Volume};
 use crate::schema::xml::{self, Elem, Name, Node};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -44,8 +44,17 @@ pub(in crate::libvirt) enum Made {
     Secret { uuid: String },
     /// A snapshot of the domain of this UUID.
     Snapshot { domain: String, uuid: String, name: String },
+    /// A volume that a machine had before a change of its disks, or has after it: one of the two is left over.
+    Spare { pool: String, name: String, machine: Machine },
     /// A volume.
     Volume { pool: String, name: String },
+}
+
+/// A machine that is there, by the UUID of its domain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::libvirt) struct Machine {
+    pub(in crate::libvirt) name: String,
+    pub(in crate::libvirt) uuid: String,
 }
 
 impl fmt::Display for Made {
@@ -66,6 +75,9 @@ impl fmt::Display for Made {
             Self::Reservation { network, ip, .. } => write!(f, "release {ip} on network `{network}`"),
             Self::Secret { uuid } => write!(f, "remove secret `{uuid}`"),
             Self::Snapshot { domain, name, .. } => write!(f, "delete snapshot `{name}` of domain `{domain}`"),
+            Self::Spare { pool, name, machine } => {
+                write!(f, "delete volume `{name}` of pool `{pool}`, which domain `{}` does not use", machine.name)
+            }
             Self::Volume { pool, name } => write!(f, "delete volume `{name}` of pool `{pool}`"),
         }
     }
@@ -126,10 +138,14 @@ impl Made {
                 Some(domain) => domain.snapshots()?.iter().any(|one| one.name() == name),
                 None => false,
             },
-            Self::Volume { pool, name } => match host.find_pool(pool)? {
-                Some(pool) if pool.is_active()? => pool.find_volume(name)?.is_some(),
-                _ => false,
+            Self::Spare { pool, name, machine } => match volume_of(host, pool, name)? {
+                Some(volume) => match host.domain_of_uuid(&machine.uuid)? {
+                    Some(domain) => !domain.stands_on(&volume)?,
+                    None => true,
+                },
+                None => false,
             },
+            Self::Volume { pool, name } => volume_of(host, pool, name)?.is_some(),
         })
     }
 
@@ -187,11 +203,19 @@ impl Made {
                 Some(domain) => domain.snapshot(name)?.take_back(),
                 None => Ok(()),
             },
-            Self::Volume { pool, name } => {
+            Self::Spare { pool, name, .. } | Self::Volume { pool, name } => {
                 let Some(volume) = host.pool(pool)?.find_volume(name)? else { return Ok(()) };
                 while_busy(host, || volume.delete())
             }
         }
+    }
+}
+
+/// The volume of that name, if its pool can be asked.
+fn volume_of(host: &Host, pool: &str, name: &str) -> Result<Option<Volume>> {
+    match host.find_pool(pool)? {
+        Some(pool) if pool.is_active()? => pool.find_volume(name),
+        _ => Ok(None),
     }
 }
 

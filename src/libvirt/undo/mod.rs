@@ -5,7 +5,7 @@ mod journal;
 mod made;
 mod recover;
 
-pub(super) use made::Made;
+pub(super) use made::{Machine, Made};
 pub use recover::{Recovered, recover};
 
 use super::Host;
@@ -24,6 +24,8 @@ struct Scope {
     outer: Option<Arc<Scope>>,
     journal: Arc<Mutex<Journal>>,
     made: Mutex<Vec<Step>>,
+    /// The machine that new volumes are meant for, see [`Transaction::beside`].
+    machine: Option<Machine>,
 }
 
 #[derive(Debug, Clone)]
@@ -38,7 +40,7 @@ struct Step {
 /// Everything that this thread makes from its beginning until it is committed or rolled back. A transaction inside
 /// another one hands what it made to the outer one when it is committed.
 #[derive(Debug)]
-pub struct Transaction(Arc<Scope>);
+pub struct Transaction(Arc<Scope>, Option<Arc<Scope>>);
 
 impl Transaction {
     /// Begins.
@@ -46,9 +48,22 @@ impl Transaction {
     pub fn begin() -> Self {
         let outer = CURRENT.take();
         let journal = outer.as_ref().map_or_else(Arc::default, |outer| outer.journal.clone());
-        let scope = Arc::new(Scope { outer, journal, made: Mutex::default() });
+        let machine = outer.as_ref().and_then(|outer| outer.machine.clone());
+        Self::enter(Scope { outer: outer.clone(), journal, made: Mutex::default(), machine }, outer)
+    }
+
+    /// Begins one that stands for itself, whatever it is inside of: the volumes that are made in it are meant for a machine
+    /// that is there. Undoing it, now or later, deletes those that the machine does not stand on at that moment.
+    #[must_use]
+    pub(super) fn beside(machine: Machine) -> Self {
+        let scope = Scope { outer: None, journal: Arc::default(), made: Mutex::default(), machine: Some(machine) };
+        Self::enter(scope, CURRENT.take())
+    }
+
+    fn enter(scope: Scope, before: Option<Arc<Scope>>) -> Self {
+        let scope = Arc::new(scope);
         CURRENT.set(Some(scope.clone()));
-        Self(scope)
+        Self(scope, before)
     }
 
     /// Keeps all that was made; what it gives can remove it after all.
@@ -139,7 +154,7 @@ fn remove(steps: Vec<Step>, mut done: impl FnMut(u64)) -> (Vec<String>, bool) {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        CURRENT.set(self.0.outer.clone());
+        CURRENT.set(self.1.take());
     }
 }
 
@@ -177,6 +192,10 @@ pub(super) fn is_on() -> bool {
 /// Makes something, written down before. If the answer leaves open whether it was made, it counts as made.
 pub(super) fn record<T>(host: &Host, made: Made, call: impl FnOnce() -> Result<T>) -> Result<T> {
     let Some(scope) = CURRENT.with_borrow(Clone::clone) else { return call() };
+    let made = match (made, &scope.machine) {
+        (Made::Volume { pool, name }, Some(machine)) => Made::Spare { pool, name, machine: machine.clone() },
+        (made, _) => made,
+    };
     let number = scope.journal().intend(host.uri(), &made);
     let step = Step { number, host: host.clone(), over: host.link().number(), made };
     match call() {
