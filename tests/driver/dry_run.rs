@@ -49,7 +49,7 @@ const DESTROYING: &[(&str, &str)] = &[
     ("network delete", "network delete --force default"),
     ("pool delete", "pool delete --force --with-volumes default"),
     ("vm destroy", "vm destroy web"),
-    ("vm repave", "vm repave idle.yaml"),
+    ("vm repave", "vm repave kept.yaml"),
     ("vm revert", "vm revert web before"),
     ("volume delete", "volume delete default web.qcow2"),
 ];
@@ -92,7 +92,7 @@ const CHANGING: &[(&str, &str)] = &[
     ("network delete", "network::delete(\"default\", #{ force: true, dry_run: true })"),
     ("pool delete", "pool::delete(\"default\", #{ force: true, with_volumes: true, dry_run: true })"),
     ("vm destroy", "vm::destroy([\"web\", \"idle\"], #{ dry_run: true })"),
-    ("vm repave", "vm::repave(\"idle.yaml\", #{ dry_run: true })"),
+    ("vm repave", "vm::repave(\"bare.yaml\", #{ dry_run: true })"),
     ("vm revert", "vm::revert(\"web\", \"before\", #{ delete: true, dry_run: true })"),
     ("volume delete", "volume::delete(\"default\", \"web.qcow2\", #{ dry_run: true })"),
 ];
@@ -103,6 +103,7 @@ const LAB: &str = "networks: [ { name: green } ]\npools: [ { type: dir, name: la
 const IDLE: &str = "name: idle\nvcpus: 1\nmemory: 1 GiB\nseed: none\nboot_disk: { empty: true, size: 1 GiB }\n";
 const KEPT: &str =
     "name: kept\nvcpus: 1\nmemory: 1 GiB\nprotect: true\nseed: none\nboot_disk: { empty: true, size: 1 GiB }\n";
+const BARE: &str = "name: bare\nvcpus: 1\nmemory: 1 GiB\nseed: none\nboot_disk: { empty: true, size: 1 GiB }\n";
 const IMAGES: &str =
     "vm_images: { far: { filename: far.qcow2, format: qcow2, download_url: 'http://localhost:9/far' } }\n";
 
@@ -127,7 +128,9 @@ fn recipes() -> Vec<(String, Recipe)> {
 
 fn host() -> Host {
     let host = Host::new();
-    for (name, data) in [("lab.yaml", LAB), ("idle.yaml", IDLE), ("images.yaml", IMAGES), ("kept.yaml", KEPT)] {
+    for (name, data) in
+        [("lab.yaml", LAB), ("bare.yaml", BARE), ("idle.yaml", IDLE), ("images.yaml", IMAGES), ("kept.yaml", KEPT)]
+    {
         std::fs::write(host.folder().join(name), data).expect("written");
     }
     std::fs::write(host.folder().join("disk.raw"), [0; 4096]).expect("written");
@@ -149,7 +152,7 @@ fn each_recipe_that_changes_something_can_be_tried() {
     let modules: BTreeSet<&str> = CHANGING.iter().filter_map(|(name, _)| name.split(' ').next()).collect();
     let imports: Vec<String> = modules.iter().map(|name| format!("import \"std/{name}\" as {name};")).collect();
     let prepare = "vm::snapshot(\"web\", \"before\");\nnetwork::reserve(\"default\", \"192.168.122.50\", \"52:54:00:00:00:50\");\n\
-        vm::create(\"kept.yaml\");\nwrite_file(\"script.rhai\", \"\");\nlet before = state();\n";
+        vm::create(\"kept.yaml\");\nvm::create(\"bare.yaml\");\nwrite_file(\"script.rhai\", \"\");\nlet before = state();\n";
     let output =
         host().run(&format!("{}\n{STATE}{prepare}{}\nprint(\"all tried\");", imports.join("\n"), calls.join("\n")));
     let shown = text(&output.stdout);
@@ -177,7 +180,10 @@ fn recipes_tell_their_steps_beside_the_result() {
     let run = |args: &[&str]| {
         let output = host.command(args).output().expect("started");
         assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
-        (text(&output.stdout), text(&output.stderr))
+        // What takes longer on a busy machine tells how long.
+        let told: String =
+            text(&output.stderr).lines().map(|line| format!("{}\n", line.split(" (").next().unwrap_or(line))).collect();
+        (text(&output.stdout), told)
     };
     let (result, told) = run(&["vm", "create", "kept.yaml", "-o", "json"]);
     let result: serde_json::Value = serde_json::from_str(&result).expect("JSON alone");
