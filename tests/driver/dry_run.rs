@@ -181,8 +181,9 @@ fn recipes_tell_their_steps_beside_the_result() {
         let output = host.command(args).output().expect("started");
         assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
         // What takes longer on a busy machine tells how long.
-        let told: String =
-            text(&output.stderr).lines().map(|line| format!("{}\n", line.split(" (").next().unwrap_or(line))).collect();
+        let told = text(&output.stderr);
+        let steps: Vec<&str> = told.lines().map(|line| line.split(" (").next().unwrap_or(line)).collect();
+        let told = if steps.is_empty() { String::new() } else { steps.join("\n") + "\n" };
         (text(&output.stdout), told)
     };
     let (result, told) = run(&["vm", "create", "kept.yaml", "-o", "json"]);
