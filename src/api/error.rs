@@ -112,7 +112,8 @@ mod error {
     }
 
     /// What is known about a wait that failed, by name: `state`, `reason`, `sources`, `leases`, `agent`, `seed`, `serial`,
-    /// `elapsed`, `polls`, `next` and more; empty for other errors.
+    /// `elapsed`, `polls`, `next` and more. After `parallel` with `on_error: "continue"`, `results` has what each item gave.
+    /// Empty for other errors.
     ///
     /// # Example
     ///

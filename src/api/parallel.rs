@@ -1,8 +1,8 @@
 //! Doing the same for many items at once, on threads over shared connections.
 
-use super::RhaiResultOf;
 use super::together::with_notes;
-use crate::floor::{Area, Code, Error, Options, Result, clock, interrupt};
+use super::{RhaiResultOf, value};
+use crate::floor::{Area, Code, Error, Options, Result, Value, clock, interrupt};
 use crate::libvirt::{Current, Domain};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr};
@@ -104,16 +104,24 @@ pub(super) fn run(call: &NativeCallContext, items: Array, body: &FnPtr, limits: 
 
 /// The results, or the failure: with one failure its own error, else one that stands for all of them.
 fn finish(names: &[String], outcomes: Vec<Option<Outcome>>, carry_on: bool) -> RhaiResultOf<Array> {
-    let (mut results, mut failures) = (Vec::new(), Vec::new());
+    let (mut results, mut rows, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     let count = outcomes.len();
     for (name, outcome) in names.iter().zip(outcomes) {
         match outcome {
-            Some(Ok(result)) => results.push(result),
+            Some(Ok(result)) => {
+                if carry_on {
+                    rows.push(value(&result, "").unwrap_or_else(|_| result.to_string().into()));
+                }
+                results.push(result);
+            }
             Some(Err(error)) if matches!(error.unwrap_inner(), EvalAltResult::ErrorTerminated(token, _) if token.is_int()) =>
             {
                 return Err(error);
             }
-            Some(Err(error)) => failures.push((name, error)),
+            Some(Err(error)) => {
+                rows.push(failed(name, &plain(&error)));
+                failures.push((name, error));
+            }
             // It was not begun because another had failed.
             None => {}
         }
@@ -131,7 +139,7 @@ fn finish(names: &[String], outcomes: Vec<Option<Outcome>>, carry_on: bool) -> R
             }
             let mut error = plain(&error);
             error.failures = vec![of_item(name, error.clone())];
-            Err(error.into())
+            Err(with_results(error, rows).into())
         }
         1 if !carry_on => {
             let (name, error) = failures.remove(0);
@@ -139,9 +147,22 @@ fn finish(names: &[String], outcomes: Vec<Option<Outcome>>, carry_on: bool) -> R
         }
         failed => {
             let each = failures.into_iter().map(|(name, error)| of_item(name, plain(&error)));
-            Err(Error::together(&format!("{failed} of {count} items failed"), each.collect()).into())
+            let error = Error::together(&format!("{failed} of {count} items failed"), each.collect());
+            Err(if carry_on { with_results(error, rows) } else { error }.into())
         }
     }
+}
+
+/// What stands for an item that failed among the results.
+fn failed(name: &str, error: &Error) -> Value {
+    let fields = [("name", name.trim_matches('`')), ("result", "failed"), ("error", &error.to_string())];
+    Value::Map(fields.map(|(key, text)| (key.to_string(), text.into())).into_iter().collect())
+}
+
+/// An error that tells what there is of results all the same.
+fn with_results(mut error: Error, results: Vec<Value>) -> Error {
+    error.facts.insert("results".to_string(), Value::List(results));
+    error
 }
 
 /// The failure of an item among others.

@@ -43,7 +43,13 @@ pub(super) fn with_notes(error: EvalAltResult, notes: Vec<String>) -> EvalAltRes
 
 /// Runs something in a transaction; see the function that scripts have.
 pub(crate) fn in_transaction<T>(body: impl FnOnce() -> Result<T, Box<EvalAltResult>>) -> Result<T, Box<EvalAltResult>> {
-    let transaction = Transaction::begin();
+    within(Transaction::begin(), body)
+}
+
+fn within<T>(
+    transaction: Transaction,
+    body: impl FnOnce() -> Result<T, Box<EvalAltResult>>,
+) -> Result<T, Box<EvalAltResult>> {
     match body() {
         Ok(value) => {
             transaction.commit();
@@ -174,6 +180,33 @@ mod functions {
         in_transaction(|| body.call_within_context::<Dynamic>(&call, ()))
     }
 
+    /// Runs a closure; if it fails, everything that it made is removed again.
+    ///
+    /// Options:
+    /// * `keep`: once the closure has succeeded, what it made stays, even if a transaction around this one fails.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect();
+    /// try {
+    ///     transaction(|| {
+    ///         transaction(|| host.define_network(#{ name: "lab", ips: [ #{ address: "10.17.3.1", prefix: 24 } ] }), #{ keep: true });
+    ///         throw "changed my mind";
+    ///     });
+    /// } catch (err) {
+    ///     assert_eq(err, "changed my mind");
+    /// }
+    /// assert_eq(host.network("lab").name, "lab");
+    /// ```
+    #[rhai_fn(name = "transaction", return_raw)]
+    pub fn transaction_with(call: NativeCallContext, body: FnPtr, options: Map) -> RhaiResultOf<Dynamic> {
+        let options = Options::from_value("transaction", value(&options.into(), "")?, &["keep"])?;
+        let apart = options.bool("keep")?.unwrap_or_default();
+        let transaction = if apart { Transaction::begin_apart() } else { Transaction::begin() };
+        within(transaction, || body.call_within_context::<Dynamic>(&call, ()))
+    }
+
     /// Calls a closure for each item on threads, and gives the results in the order of the items.
     ///
     /// All threads use the same connections, and their waits share their questions. What an item prints comes out together
@@ -182,7 +215,8 @@ mod functions {
     /// Options:
     /// * `limit`: how many items are worked on at once, default 4.
     /// * `on_error`: `"stop"`, the default, stops the others as Ctrl-C would when one fails; `"continue"` lets them finish,
-    ///   and names each failure at the end (`err.failures`).
+    ///   and names each failure at the end (`err.failures`); what each item gave is in `err.facts.results`, with
+    ///   `#{ name, result: "failed", error }` for an item that failed.
     ///
     /// # Example
     ///

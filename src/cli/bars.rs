@@ -26,6 +26,13 @@ pub(super) fn show_steps() {
     STEPS.store(true, Ordering::Relaxed);
 }
 
+/// Tells something beside the result, unless the steps are not told either.
+pub(super) fn note(text: &str) {
+    if STEPS.load(Ordering::Relaxed) {
+        suspend(|| eprintln!("{text}"));
+    }
+}
+
 /// Shows progress; bars only where they can be drawn.
 pub(super) fn sink(draws: bool) -> Sink {
     let bars: Mutex<HashMap<u64, ProgressBar>> = Mutex::new(HashMap::new());

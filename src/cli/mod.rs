@@ -56,26 +56,19 @@ pub fn main() -> ExitCode {
     if terminal && std::io::stdin().is_terminal() {
         set_ask(Box::new(|question| bars::suspend(|| agreed(question))));
     }
-    let color = match arguments.color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => {
-            let set = |name| std::env::var(name).unwrap_or_default();
-            terminal && set("NO_COLOR").is_empty() && set("TERM") != "dumb"
-        }
-    };
+    let color = is_colored(arguments.color);
     let wanted = arguments.timings;
     if wanted.is_some() {
         timing::enable();
     }
-    let code = run(arguments, &config, &given, color, set_log);
+    let code = run(arguments, &config, &given, color, &set_log);
     if let Some(format) = wanted {
         timings::show(format);
     }
     ExitCode::from(code)
 }
 
-fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, set_log: SetLog) -> u8 {
+fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, set_log: &SetLog) -> u8 {
     let settings = |args: &[String]| Settings {
         uri: arguments.connect.clone(),
         hosts: config.hosts(),
@@ -88,7 +81,7 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
     let open = |script| {
         let (init, file) = (arguments.init.clone(), arguments.interactive.clone());
         let first = First { init, no_init: arguments.no_init, file, quiet: arguments.quiet };
-        start(Surroundings { script, log: Some(set_log), color, ..Surroundings::default() }, &first)
+        start(Surroundings { script, log: Some(set_log.clone()), color, ..Surroundings::default() }, &first)
     };
     match (arguments.eval.as_deref(), arguments.command) {
         (Some(code), command) => {
@@ -138,9 +131,10 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
         (None, Some(Command::Script(args))) if arguments.interactive.is_some() => open(settings(&args)),
         (None, Some(Command::Script(words))) => {
             let Some((script, args)) = words.split_first() else { return usage("no script is given") };
-            if let Some(code) =
-                run_recipe::run(&settings(&[]), &arguments.recipes, &words, config.output().as_deref(), color)
-            {
+            let looks = test::Looks { color, quiet: arguments.quiet };
+            let standard = config.output();
+            let folders = &arguments.recipes;
+            if let Some(code) = run_recipe::run(&settings(&[]), folders, &words, standard.as_deref(), looks, set_log) {
                 return code;
             }
             let mut session = Session::new(&settings(args));
@@ -156,6 +150,18 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
             end(result, &session, color)
         }
         (None, None) => open(settings(&[])),
+    }
+}
+
+/// Whether errors are shown in colours.
+fn is_colored(color: Color) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            let set = |name| std::env::var(name).unwrap_or_default();
+            std::io::stderr().is_terminal() && set("NO_COLOR").is_empty() && set("TERM") != "dumb"
+        }
     }
 }
 

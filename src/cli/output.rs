@@ -193,7 +193,10 @@ fn records(items: &[Value], output: &Output) -> String {
     for item in items {
         table.add_row(columns.iter().map(|name| field(item, name).map_or(String::new(), cell)));
     }
-    table.lines().map(|line| line.trim_end().trim_start_matches(' ').to_string() + "\n").collect()
+    if let Some(first) = table.column_mut(0) {
+        first.set_padding((0, 1));
+    }
+    table.lines().map(|line| line.trim_end().to_string() + "\n").collect()
 }
 
 fn cell(value: &Value) -> String {
@@ -235,6 +238,16 @@ mod tests {
         assert_eq!(output(Form::Name).text(rows()).expect("text"), "b, \"x\"\na\nweb-1\n");
         let wrong = Output { columns: vec!["nmae".into()], ..Output::default() };
         assert_eq!(wrong.text(rows()).expect_err("refused").hints, ["did you mean `name`?"]);
+    }
+
+    #[test]
+    fn a_cell_that_is_too_long_stays_in_its_column() {
+        let narrow = Output { width: Some(20), ..Output::default() };
+        let row = |name: &str, told: &str| {
+            Value::Map(Map::from([("name".to_string(), name.into()), ("told".to_string(), told.into())]))
+        };
+        let text = narrow.text(vec![row("web", "one two three four"), row("", "two\nlines")].into()).expect("text");
+        assert_eq!(text, "NAME  TOLD\nweb   one two three\n      four\n      two\n      lines\n");
     }
 
     #[test]

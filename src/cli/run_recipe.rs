@@ -1,10 +1,15 @@
 //! Running a recipe as a command, and listing what there is.
 
+use super::arguments::Level;
 use super::config::user_folder;
 use super::output::{Form, Output};
-use super::{bars, end, recipe};
-use crate::floor::{Error, Map, Value, did_you_mean, hide};
-use crate::script::{Failure, Session, Settings};
+use super::recipe::{self, General};
+use super::test::Looks;
+use super::{bars, end};
+use crate::floor::{Error, Map, Value, did_you_mean, hide, progress, timing};
+use crate::repl::SetLog;
+use crate::script::{Failure, Given, Session, Settings};
+use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +19,8 @@ pub(super) fn run(
     folders: &[PathBuf],
     words: &[String],
     standard: Option<&str>,
-    color: bool,
+    looks: Looks,
+    set_log: &SetLog,
 ) -> Option<u8> {
     let module = words.first()?;
     // A path is a script; looking for modules would cost time that a script does not need.
@@ -28,21 +34,23 @@ pub(super) fn run(
     };
     let recipes = match session.recipes(module, import) {
         Ok(recipes) => recipes,
-        Err(failure) => return Some(end(Err(failure), &session, color)),
+        Err(failure) => return Some(end(Err(failure), &session, looks.color)),
     };
-    let call = match recipe::parse(module, &recipes, words, standard) {
+    let mut call = match recipe::parse(module, &recipes, words, standard) {
         Ok(call) => call,
         Err(error) => {
             drop(error.print());
+            if let Some(hint) = recipe::belongs_in_front(&error, words) {
+                eprintln!("  = hint: {hint}");
+            }
             return Some(u8::from(error.use_stderr()));
         }
     };
-    if !call.quiet {
-        bars::show_steps();
-    }
-    let mut settings = settings.clone();
-    settings.uri = call.connect.or(settings.uri);
-    let mut output = call.output;
+    let color = call.general.color.map_or(looks.color, super::is_colored);
+    call.general.quiet |= looks.quiet;
+    let timings = call.general.timings;
+    let (mut settings, mut output) = (settings.clone(), call.output);
+    apply(call.general, &mut settings, set_log);
     output.width =
         rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| size.ws_col).filter(|width| *width > 0);
     if output.format != Form::Table {
@@ -50,17 +58,70 @@ pub(super) fn run(
         settings.print = Some(Arc::new(|text| bars::suspend(|| eprintln!("{}", hide(text)))));
     }
     let mut session = session.again(&settings);
-    Some(match session.call_recipe(&call.recipe, call.arguments) {
-        Ok(Ok(result)) => match output.text(result) {
-            Ok(text) => {
-                bars::suspend(|| print!("{}", hide(&text)));
-                0
-            }
-            Err(error) => super::fail(&error),
-        },
-        Ok(Err(code)) => code,
+    let code = match session.call_recipe(&call.recipe, call.arguments) {
+        Ok(Given::All(result)) => show(result, &output),
+        Ok(Given::Exit(code)) => code,
+        Ok(Given::Partly(result, failure)) => {
+            // A table says of which it failed; why is told below.
+            let reason = output.format == Form::Table;
+            show(if reason { without_reasons(result) } else { result }, &output);
+            end(Err(failure), &session, color)
+        }
         Err(failure) => end(Err(failure), &session, color),
-    })
+    };
+    if let Some(format) = timings {
+        super::timings::show(format);
+    }
+    Some(code)
+}
+
+/// Does what the options of the program say that stand behind a recipe's words.
+fn apply(general: General, settings: &mut Settings, set_log: &SetLog) {
+    settings.uri = general.connect.or(settings.uri.take());
+    settings.schema_dir = general.schema_dir.or(settings.schema_dir.take());
+    if general.quiet || general.no_progress {
+        progress::set_sink(bars::sink(false));
+    }
+    if !general.quiet {
+        bars::show_steps();
+    }
+    let level = if general.quiet { Some(Level::Error) } else { general.log_level };
+    if let Some(level) = level.and_then(|level| level.to_possible_value()) {
+        // It fails only where the log is gone.
+        drop(set_log(level.get_name()));
+    }
+    if general.timings.is_some() {
+        timing::enable();
+    }
+}
+
+/// Prints a result; gives the exit code.
+fn show(result: Value, output: &Output) -> u8 {
+    let nothing = output.format == Form::Table && matches!(&result, Value::List(items) if items.is_empty());
+    match output.text(result) {
+        Ok(text) => {
+            bars::suspend(|| print!("{}", hide(&text)));
+            if nothing {
+                bars::note("nothing found");
+            }
+            0
+        }
+        Err(error) => super::fail(&error),
+    }
+}
+
+/// The records without the reasons of failures; a single one needs no table.
+fn without_reasons(result: Value) -> Value {
+    let Value::List(mut items) = result else { return result };
+    if items.len() < 2 {
+        return Value::Unit;
+    }
+    for item in &mut items {
+        if let Value::Map(map) = item {
+            map.shift_remove("error");
+        }
+    }
+    items.into()
 }
 
 /// The error of a word that is neither a module nor a file.

@@ -95,7 +95,13 @@ fn thrown_value(thrown: &Dynamic, source: &str, call: Position, sources: &Source
         };
         return (shown, error.exit_code());
     }
-    let message = if thrown.is_unit() { "an error was thrown".to_string() } else { thrown.to_string() };
+    // A recipe that has something to give all the same throws a map.
+    let told = thrown.as_map_ref().ok().and_then(|map| Some(map.get("message")?.to_string()));
+    let message = match told {
+        Some(message) => message,
+        None if thrown.is_unit() => "an error was thrown".to_string(),
+        None => thrown.to_string(),
+    };
     (vec![Diagnostic::error(message)], 1)
 }
 

@@ -39,8 +39,9 @@ pub struct Recipe {
 pub struct Field {
     /// Its name.
     pub name: String,
-    /// Its type: `string`, `int`, `float`, `flag`, `path`, `size`, `duration`, `list`, or what it names: `domain`, `pool`,
-    /// `network`, `volume`; a list of names is `domains`. `function`, `map`, `host` and `object` are for scripts only.
+    /// Its type: `string`, `int`, `count` (at least 1), `float`, `flag`, `path`, `size`, `duration`, `list`, or what it names:
+    /// `domain`, `pool`, `network`, `volume`; a list of names is `domains`. `function`, `map`, `host` and `object` are for
+    /// scripts only.
     pub kind: String,
     /// What stands for it when it is left out, as it is written.
     pub default: Option<String>,
@@ -52,6 +53,12 @@ impl Recipe {
     /// Whether it can be a command: a closure, a map, a host or another object cannot be typed on a command line.
     pub fn is_command(&self) -> bool {
         self.parameters.iter().all(|field| !["function", "host", "map", "object"].contains(&field.kind.as_str()))
+    }
+
+    /// Whether machines are chosen by name or by label: its first parameter is one, and it has the option `label`.
+    pub fn chooses(&self) -> bool {
+        let names = self.parameters.first().is_some_and(|field| ["domain", "domains"].contains(&field.kind.as_str()));
+        names && self.options.iter().any(|field| field.name == "label")
     }
 
     /// What it is called as a command; a name that Rhai keeps for itself has a `_` behind it as a function.

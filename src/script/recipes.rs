@@ -4,8 +4,8 @@ use super::recipe::{Recipe, read};
 use super::session::Failure;
 use super::{Session, stdlib};
 use crate::api;
-use crate::floor::Value;
-use rhai::{Dynamic, Position, Scope};
+use crate::floor::{Error, Value};
+use rhai::{Dynamic, EvalAltResult, Position, Scope};
 use std::path::PathBuf;
 
 impl Session {
@@ -37,7 +37,7 @@ impl Session {
     }
 
     /// Calls a recipe, in a transaction. A result that is no plain value is given as its text.
-    pub fn call_recipe(&mut self, recipe: &Recipe, arguments: Vec<Value>) -> Result<Result<Value, u8>, Failure> {
+    pub fn call_recipe(&mut self, recipe: &Recipe, arguments: Vec<Value>) -> Result<Given, Failure> {
         let mut scope = Scope::new();
         let names: Vec<String> = (0..arguments.len()).map(|index| format!("argument{index}")).collect();
         for (name, argument) in names.iter().zip(arguments) {
@@ -50,11 +50,41 @@ impl Session {
             .compile_with_scope(&scope, code)
             .map_err(|error| (vec![super::explain::parse_error(&recipe.import, &error, &self.sources)], 1))?;
         match api::in_transaction(|| self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &tree)) {
-            Ok(result) => Ok(Ok(api::value(&result, "").unwrap_or_else(|_| result.to_string().into()))),
-            Err(error) => match self.ended("", *error)? {
-                super::Ended::Exit(code) => Ok(Err(code)),
-                super::Ended::Normally => Ok(Ok(Value::Unit)),
-            },
+            Ok(result) => Ok(Given::All(plain(&result))),
+            Err(error) => {
+                let results = results(&error);
+                match self.ended("", *error) {
+                    Ok(super::Ended::Exit(code)) => Ok(Given::Exit(code)),
+                    Ok(super::Ended::Normally) => Ok(Given::All(Value::Unit)),
+                    Err(failure) => match results {
+                        Some(results) => Ok(Given::Partly(results, failure)),
+                        None => Err(failure),
+                    },
+                }
+            }
         }
     }
+}
+
+/// How a recipe ended that did not just fail.
+pub enum Given {
+    /// It gave this.
+    All(Value),
+    /// `exit(n)`.
+    Exit(u8),
+    /// It failed, and gave this all the same.
+    Partly(Value, Failure),
+}
+
+fn plain(result: &Dynamic) -> Value {
+    api::value(result, "").unwrap_or_else(|_| result.to_string().into())
+}
+
+/// What there is to give beside an error: what each item of `parallel` gave, or `results` of a map that was thrown.
+fn results(error: &EvalAltResult) -> Option<Value> {
+    let EvalAltResult::ErrorRuntime(thrown, _) = error.unwrap_inner() else { return None };
+    if let Some(error) = thrown.read_lock::<Error>() {
+        return error.facts.get("results").cloned();
+    }
+    thrown.as_map_ref().ok()?.get("results").map(plain)
 }

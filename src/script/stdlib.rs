@@ -2,17 +2,20 @@
 
 /// Path and text of every module of the stdlib, sorted.
 pub(super) const MODULES: &[(&str, &str)] = &[
+    ("std/deeds", include_str!("../../stdlib/deeds.rhai")),
     ("std/disks", include_str!("../../stdlib/disks.rhai")),
     ("std/hypervisor", include_str!("../../stdlib/hypervisor.rhai")),
     ("std/image", include_str!("../../stdlib/image.rhai")),
     ("std/inventory", include_str!("../../stdlib/inventory.rhai")),
     ("std/lab", include_str!("../../stdlib/lab.rhai")),
     ("std/machine", include_str!("../../stdlib/machine.rhai")),
+    ("std/many", include_str!("../../stdlib/many.rhai")),
     ("std/network", include_str!("../../stdlib/network.rhai")),
     ("std/pool", include_str!("../../stdlib/pool.rhai")),
     ("std/routing", include_str!("../../stdlib/routing.rhai")),
     ("std/spec", include_str!("../../stdlib/spec.rhai")),
     ("std/storage", include_str!("../../stdlib/storage.rhai")),
+    ("std/view", include_str!("../../stdlib/view.rhai")),
     ("std/vm", include_str!("../../stdlib/vm.rhai")),
     ("std/volume", include_str!("../../stdlib/volume.rhai")),
     ("std/wait", include_str!("../../stdlib/wait.rhai")),

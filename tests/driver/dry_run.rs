@@ -77,7 +77,7 @@ const CHANGING: &[(&str, &str)] = &[
     ("vm label", "vm::label([\"web\"], #{ set: [\"a=b\"], dry_run: true })"),
     ("vm protect", "vm::protect([\"web\"], #{ dry_run: true })"),
     ("vm rename", "vm::rename(\"idle\", \"spare\", #{ dry_run: true })"),
-    ("vm resize", "vm::resize(\"idle\", #{ vcpus: 2, memory: \"1 GiB\", dry_run: true })"),
+    ("vm resize", "vm::resize([\"idle\"], #{ vcpus: 2, memory: \"1 GiB\", dry_run: true })"),
     ("vm restart", "vm::restart([\"web\"], #{ dry_run: true })"),
     ("vm snapshot", "vm::snapshot(\"web\", \"again\", #{ dry_run: true })"),
     ("vm start", "vm::start([\"idle\"], #{ dry_run: true })"),

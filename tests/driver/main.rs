@@ -6,6 +6,7 @@ mod dry_run;
 mod errors;
 mod fields;
 mod machine;
+mod many;
 mod networks;
 mod recipes;
 mod repl;

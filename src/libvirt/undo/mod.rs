@@ -40,7 +40,11 @@ struct Step {
 /// Everything that this thread makes from its beginning until it is committed or rolled back. A transaction inside
 /// another one hands what it made to the outer one when it is committed.
 #[derive(Debug)]
-pub struct Transaction(Arc<Scope>, Option<Arc<Scope>>);
+pub struct Transaction {
+    scope: Arc<Scope>,
+    /// What this thread was in before.
+    before: Option<Arc<Scope>>,
+}
 
 impl Transaction {
     /// Begins.
@@ -50,6 +54,13 @@ impl Transaction {
         let journal = outer.as_ref().map_or_else(Arc::default, |outer| outer.journal.clone());
         let machine = outer.as_ref().and_then(|outer| outer.machine.clone());
         Self::enter(Scope { outer: outer.clone(), journal, made: Mutex::default(), machine }, outer)
+    }
+
+    /// Begins one that belongs to no other: what it made stays when it is committed, whatever becomes of those around it.
+    #[must_use]
+    pub fn begin_apart() -> Self {
+        let scope = Scope { outer: None, journal: Arc::default(), made: Mutex::default(), machine: None };
+        Self::enter(scope, CURRENT.take())
     }
 
     /// Begins one that stands for itself, whatever it is inside of: the volumes that are made in it are meant for a machine
@@ -63,16 +74,16 @@ impl Transaction {
     fn enter(scope: Scope, before: Option<Arc<Scope>>) -> Self {
         let scope = Arc::new(scope);
         CURRENT.set(Some(scope.clone()));
-        Self(scope, before)
+        Self { scope, before }
     }
 
     /// Keeps all that was made; what it gives can remove it after all.
     pub fn commit(self) -> Kept {
-        let made = std::mem::take(&mut *self.0.made());
+        let made = std::mem::take(&mut *self.scope.made());
         tracing::debug!(steps = made.len(), "committed");
-        match &self.0.outer {
+        match &self.scope.outer {
             Some(outer) => outer.made().extend(made.iter().cloned()),
-            None => self.0.journal().close(made.iter().map(|step| step.number)),
+            None => self.scope.journal().close(made.iter().map(|step| step.number)),
         }
         Kept(made)
     }
@@ -93,14 +104,14 @@ impl Transaction {
     }
 
     fn undo_now(&self) -> Vec<String> {
-        let steps = std::mem::take(&mut *self.0.made());
-        let (mut notes, left) = remove(steps, |number| self.0.journal().done(number));
+        let steps = std::mem::take(&mut *self.scope.made());
+        let (mut notes, left) = remove(steps, |number| self.scope.journal().done(number));
         if left {
-            self.0.journal().leave();
+            self.scope.journal().leave();
             notes.push("`vmscript recover` finishes the undoing".to_string());
         }
-        if self.0.outer.is_none() {
-            self.0.journal().close([]);
+        if self.scope.outer.is_none() {
+            self.scope.journal().close([]);
         }
         notes
     }
@@ -154,7 +165,7 @@ fn remove(steps: Vec<Step>, mut done: impl FnMut(u64)) -> (Vec<String>, bool) {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        CURRENT.set(self.1.take());
+        CURRENT.set(self.before.take());
     }
 }
 

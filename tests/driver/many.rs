@@ -1,0 +1,174 @@
+//! Recipes that work on many machines: chosen by name or by label, each with its row, whatever becomes of the others.
+
+use super::support::{Host, text};
+
+/// A host whose machines `web` and `idle` have a label.
+fn labelled() -> Host {
+    let host = Host::new();
+    let file = host.folder().join("host.xml");
+    let record = "<metadata><m:machine xmlns:m='urn:vmscript:machine:1'><m:label name='role'>web</m:label></m:machine></metadata>";
+    let xml = std::fs::read_to_string(&file).expect("it is there");
+    std::fs::write(&file, xml.replace("<memory unit='MiB'>", &format!("{record}<memory unit='MiB'>")))
+        .expect("written");
+    host
+}
+
+/// Standard output, standard error and exit code.
+fn run(host: &Host, args: &[&str]) -> (String, String, Option<i32>) {
+    let output = host.command(args).output().expect("started");
+    (text(&output.stdout), text(&output.stderr), output.status.code())
+}
+
+#[test]
+fn a_label_takes_the_place_of_the_names() {
+    let host = labelled();
+    for (args, rows) in [
+        (&["vm", "snapshot", "-l", "role=web", "before"][..], "name,result\r\nidle,kept\r\nweb,kept\r\n"),
+        (&["vm", "snapshot", "before", "--label=role"], "name,result\r\nidle,kept\r\nweb,kept\r\n"),
+        (&["vm", "snapshot", "web", "idle", "before"], "name,result\r\nweb,kept\r\nidle,kept\r\n"),
+        (&["vm", "snapshot", "idle", "before"], "name,result\r\nidle,kept\r\n"),
+        (
+            &["vm", "snapshot", "-l", "role", "before", "--dry-run"],
+            "name,result\r\nidle,would be kept\r\nweb,would be kept\r\n",
+        ),
+        (
+            &["vm", "resize", "-l", "role=web", "--vcpus", "2", "--columns", "name,result"],
+            "name,result\r\nidle,resized\r\nweb,unchanged\r\n",
+        ),
+        (&["vm", "stop", "-l", "role=web", "--force"], "name,result\r\nidle,not running\r\nweb,forced off\r\n"),
+        (&["vm", "ip", "-l", "role=web", "--filter", "name=nobody", "--timeout", "1ms"], ""),
+        (&["vm", "get", "-l", "role=web", "--columns", "name,state"], "name,state\r\nidle,shut off\r\nweb,running\r\n"),
+        (
+            &["vm", "adopt", "-l", "role=web", "--columns", "name,result"],
+            "name,result\r\nidle,adopted\r\nweb,adopted\r\n",
+        ),
+    ] {
+        let mut words = args.to_vec();
+        words.extend(["-o", "csv"]);
+        let (shown, told, code) = run(&host, &words);
+        if rows.is_empty() {
+            // One of them has no card that could have an address.
+            assert_eq!(code, Some(1), "{args:?}: {told}");
+            continue;
+        }
+        assert_eq!((shown.as_str(), code), (rows, Some(0)), "{args:?}: {told}");
+    }
+    assert_eq!(run(&host, &["vm", "ip", "web"]).0, "192.168.122.3\n");
+    assert_eq!(run(&host, &["vm", "ip", "web", "web"]).0, "NAME  ADDRESS\nweb   192.168.122.3\n");
+}
+
+#[test]
+fn what_follows_the_names_belongs_to_the_command() {
+    let host = labelled();
+    // The test driver has no agent; how the words were understood shows in who is named.
+    let (_, told, code) = run(&host, &["vm", "exec", "idle", "ls", "-l", "x"]);
+    assert!(code == Some(4) && told.starts_with("error: cannot use the agent of domain `idle`"), "{told}");
+    for args in
+        [&["vm", "exec", "-l", "role=web", "--", "ls", "-l"][..], &["vm", "exec", "-l", "role=web", "ls", "-l", "x"]]
+    {
+        let (shown, told, code) = run(&host, args);
+        assert_eq!(shown, "NAME  RESULT\nidle  failed\nweb   failed\n", "{told}");
+        assert!(
+            code == Some(4) && told.starts_with("error: 2 of 2 items failed\n = note: `idle`: cannot use"),
+            "{told}"
+        );
+    }
+    let (_, told, code) = run(&host, &["vm", "ssh", "-l", "role=web"]);
+    assert!(code == Some(1) && told.contains("name a command to run on several"), "{told}");
+}
+
+#[test]
+fn wrong_choices_are_told() {
+    let host = labelled();
+    for (args, expected) in [
+        (
+            &["vm", "snapshot", "web", "before", "-l", "role=web"][..],
+            "name machines or select them with `--label`, not both",
+        ),
+        (&["vm", "stop", "web", "-l", "role=web"], "cannot be used with '--label"),
+        (&["vm", "stop"], "name machines, or select them with `--label`"),
+        (&["vm", "stop", "-l", ""], "a label is NAME=VALUE or NAME, and not empty"),
+        (&["vm", "stop", "web", "--parallel", "0"], "it must be at least 1"),
+        (&["vm", "exec", "-l", "role=web"], "required arguments were not provided:\n  <COMMAND>"),
+        (&["vm", "snapshot", "web"], "vmscript vm snapshot [OPTIONS] --label <LABEL> <SNAPSHOT>"),
+        (&["vm", "ip"], "required arguments were not provided:\n  <NAME>"),
+        (&["vm", "stop", "web", "ghost"], "there is no domain `ghost`"),
+    ] {
+        let (shown, told, code) = run(&host, args);
+        assert!(shown.is_empty() && told.contains(expected), "{args:?}: {shown}{told}");
+        assert!(matches!(code, Some(1 | 4)), "{args:?}: {code:?}");
+    }
+    // Nobody has this label: that is no error, but not silent either.
+    for args in [
+        &["vm", "stop", "-l", "role=db"][..],
+        &["vm", "snapshot", "-l", "role=db", "x"],
+        &["vm", "list", "-l", "role=db"],
+    ] {
+        assert_eq!(run(&host, args), (String::new(), "nothing found\n".to_string(), Some(0)), "{args:?}");
+    }
+    assert_eq!(run(&host, &["vm", "list", "-l", "role=db", "-o", "json"]).0, "[]\n");
+    assert_eq!(run(&host, &["vm", "list", "-l", "role=db", "-q"]).1, "");
+}
+
+#[test]
+fn one_that_fails_stops_no_other() {
+    let host = labelled();
+    let (shown, told, code) = run(&host, &["vm", "ip", "-l", "role=web", "--timeout", "5s"]);
+    assert_eq!(shown, "NAME  RESULT  ADDRESS\nidle  failed\nweb           192.168.122.3\n");
+    let reason = "`idle`: domain `idle` has no network interface to wait for";
+    assert_eq!((told.as_str(), code), (format!("error: 1 of 2 items failed\n = note: {reason}\n").as_str(), Some(1)));
+    let (shown, ..) = run(&host, &["vm", "ip", "-l", "role=web", "-o", "json"]);
+    let rows: serde_json::Value = serde_json::from_str(&shown).expect("JSON alone");
+    assert_eq!(rows[0]["error"], "domain `idle` has no network interface to wait for");
+    assert_eq!(rows[1]["address"], "192.168.122.3");
+    // What was made for the others stays, although a command is a transaction.
+    let script = "import \"std/vm\" as vm;
+        try { transaction(|| { vm::snapshot(\"web\", \"kept\"); vm::revert([\"web\", \"idle\"], \"kept\", #{ yes: true }); }); }
+        catch (err) { print(err.facts.results.map(|one| one.result)); }
+        print(vm::snapshots([\"web\"]).map(|one| one.name));";
+    let output = host.run(script);
+    assert!(
+        text(&output.stdout).ends_with("[\"reverted\", \"failed\"]\n[\"kept\"]\n"),
+        "{}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+}
+
+#[test]
+fn a_recipe_can_give_something_though_it_failed() {
+    let host = Host::new();
+    std::fs::create_dir_all(host.folder().join("recipes")).expect("made");
+    let recipe = "/// Backs up.\nfn run() { throw #{ message: \"1 of 2 backups failed\", results: [#{ name: \"a\" }, #{ name: \"b\" }] } }";
+    std::fs::write(host.folder().join("recipes/backup.rhai"), recipe).expect("written");
+    let (shown, told, code) = run(&host, &["backup", "run", "-o", "name"]);
+    assert_eq!((shown.as_str(), code), ("a\nb\n", Some(1)));
+    assert!(told.starts_with("error: 1 of 2 backups failed\n"), "{told}");
+}
+
+#[test]
+fn options_of_the_program_may_stand_behind() {
+    let host = Host::new();
+    let spec = "name: db\nvcpus: 1\nmemory: 1 GiB\nseed: none\nboot_disk: { empty: true, size: 1 GiB }\n";
+    std::fs::write(host.folder().join("db.yaml"), spec).expect("written");
+    let (_, told, code) =
+        run(&host, &["vm", "create", "db.yaml", "--timings=json", "-q", "--color", "never", "--log-level", "info"]);
+    let rows: serde_json::Value = serde_json::from_str(&told).expect("JSON alone");
+    assert_eq!((rows[0]["object"].as_str(), code), (Some("volume db_boot"), Some(0)));
+    let (_, told, _) = run(&host, &["vm", "create", "db.yaml", "--timings", "--no-progress"]);
+    assert!(told.contains("✓ domain db: start\n") && told.contains("s  domain db: start"), "{told}");
+    let (_, told, _) = run(&host, &["vm", "list", "--log-level", "debug"]);
+    assert!(told.contains("DEBUG"), "{told}");
+    let (_, told, code) = run(&host, &["vm", "list", "--recipes", "x"]);
+    assert!(
+        code == Some(1)
+            && told
+                .ends_with("hint: this option stands in front of the recipe: `vmscript --recipes ... vm list ...`\n"),
+        "{told}"
+    );
+    // A recipe's own option of such a name is the recipe's.
+    std::fs::create_dir_all(host.folder().join("recipes")).expect("made");
+    let recipe = "/// Tells.\n///\n/// # Options\n/// - `timings` (string): what\n/// - `output` (int): what\nfn tell(options) { [options.timings, options.output] }";
+    std::fs::write(host.folder().join("recipes/mine.rhai"), recipe).expect("written");
+    assert_eq!(run(&host, &["mine", "tell", "--timings", "x", "--output", "3"]).0, "x\n3\n");
+}
