@@ -162,4 +162,14 @@ mod functions {
         let bytes = crate::floor::size(&value(&size, "")?)?;
         i64::try_from(bytes).map_err(|_| Error::argument(format!("{bytes} bytes do not fit an integer")).into())
     }
+    /// The SHA-256 checksum of a text, in 64 hexadecimal digits (FIPS 180-4).
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert(sha256("web").starts_with("4b5e57f6"));
+    /// ```
+    pub fn sha256(text: &str) -> String {
+        crate::image::Checksum::of(text.as_bytes()).digits().to_string()
+    }
 }

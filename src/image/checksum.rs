@@ -15,6 +15,18 @@ pub struct Checksum {
 }
 
 impl Checksum {
+    /// The SHA-256 checksum of bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut hasher = Hasher::default();
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
+    /// Its hexadecimal digits.
+    pub fn digits(&self) -> &str {
+        &self.digits
+    }
+
     /// Reads `sha256:...`, or the digits alone, whose number tells the algorithm.
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
