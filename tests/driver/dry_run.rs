@@ -20,6 +20,7 @@ const READING: &[&str] = &[
     "network ipam",
     "network leases",
     "network list",
+    "network users",
     "pool info",
     "pool list",
     "pool refresh",
