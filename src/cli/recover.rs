@@ -15,6 +15,7 @@ pub(super) fn run(act: bool) -> u8 {
     let mut code = 0;
     for one in found {
         let how = match (&one.failure, one.exists, act) {
+            _ if one.owner.is_some() => format!("left alone: {} has it", one.owner.unwrap_or_default()),
             (Some(error), ..) => {
                 code = error.exit_code();
                 format!("failed: {error}")

@@ -125,7 +125,10 @@ impl Checkpoint {
     /// Deletes it; what changed since then is still known by its parent. `children` deletes its children too.
     pub fn delete(&self, children: bool) -> Result<()> {
         let flags = if children { sys::VIR_DOMAIN_CHECKPOINT_DELETE_CHILDREN } else { 0 };
-        self.raw()?.delete(flags).explain("delete", &self.object)
+        self.raw()?.delete(flags).explain("delete", &self.object)?;
+        let own = self.domain.uuid()?;
+        undo::gone(self.domain.host(), |made| matches!(made, Made::Checkpoint { uuid, .. } if *uuid == own));
+        Ok(())
     }
 }
 

@@ -31,7 +31,7 @@ impl Pool {
         let room = if thick { grow.unwrap_or(found.capacity) } else { found.allocation };
         self.need(room, &object.to_string())?;
         let transaction = Transaction::begin();
-        let made = Made::Volume { pool: self.name().to_string(), name: object.name.to_string() };
+        let made = Made::Volume { pool: self.named()?, name: object.name.to_string() };
         let copied = record(self.host(), made, || {
             timing::timed(&object.plain(), "copy", || {
                 self.making(&object, || {

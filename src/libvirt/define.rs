@@ -131,7 +131,7 @@ impl Pool {
         // libvirt's schema for volumes demands more than libvirt itself, such as a `target`: it is not asked.
         let lock = self.host().lock(&self.object().plain());
         let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = Made::Volume { pool: self.name().to_string(), name: object.name.to_string() };
+        let made = Made::Volume { pool: self.named()?, name: object.name.to_string() };
         undo::record(self.host(), made, || {
             timing::timed(&object.plain(), "create", || {
                 let volume =

@@ -134,9 +134,10 @@ impl Host {
         if self.raw()?.lookup_nwfilter_by_name(&name).is_ok() {
             return Err(super::define::already(&object));
         }
-        undo::record(self, Made::Filter { name }, || {
+        let (made, _, xml) = Made::identify(Kind::NwFilter, &name, xml)?;
+        undo::record(self, made, || {
             let host = self.raw()?;
-            let raw = validated(|| ffi::define_nwfilter_validated(&host, xml), || host.define_nwfilter_xml(xml));
+            let raw = validated(|| ffi::define_nwfilter_validated(&host, &xml), || host.define_nwfilter_xml(&xml));
             NwFilter::new(self, raw.explain("define", &object)?)
         })
     }
@@ -252,7 +253,9 @@ impl HostInterface {
 
     /// Removes its definition.
     pub fn undefine(&self) -> Result<()> {
-        self.raw()?.undefine().explain("undefine", &self.object)
+        self.raw()?.undefine().explain("undefine", &self.object)?;
+        undo::gone(&self.host, |made| matches!(made, Made::Interface { name } if name == self.name()));
+        Ok(())
     }
 
     /// Takes it down if it is up, and removes its definition.
@@ -291,7 +294,9 @@ impl NwFilter {
 
     /// Removes its definition.
     pub fn undefine(&self) -> Result<()> {
-        self.raw()?.undefine().map(drop).explain("undefine", &self.object)
+        self.raw()?.undefine().map(drop).explain("undefine", &self.object)?;
+        undo::gone(&self.host, |made| matches!(made, Made::Filter { name, .. } if name == self.name()));
+        Ok(())
     }
 
     fn raw(&self) -> Result<virt::nwfilter::NWFilter> {

@@ -3,6 +3,7 @@
 use super::cause::{Explain, flag_refused};
 use super::ipam::Belongings;
 use super::retry::{despite_loss, repeatedly, while_busy};
+use super::undo::{self, Made};
 use super::wiring::Wiring;
 use super::{Domain, ffi, verify};
 use crate::floor::{Area, Code, Error, Result, clock};
@@ -177,11 +178,13 @@ impl Domain {
     pub fn destroy(&self, graceful: bool) -> Result<()> {
         let flags = if graceful { sys::VIR_DOMAIN_DESTROY_GRACEFUL } else { sys::VIR_DOMAIN_DESTROY_DEFAULT };
         // A transient domain ends here, and its addresses with it.
+        let own = self.uuid()?;
         let kept = if self.is_persistent()? { None } else { Some(self.belongings()?) };
         while_busy(self.host(), || {
             self.host().attempt("destroy", self.object())?;
             self.raw()?.destroy_flags(flags).explain("destroy", self.object())
         })?;
+        self.may_be_gone(&own);
         kept.map_or(Ok(()), Belongings::release)
     }
 
@@ -232,8 +235,18 @@ impl Domain {
     pub fn undefine_but(&self, keep: Keep) -> Result<()> {
         // While it runs it goes on using its addresses.
         let kept = if self.is_active()? { None } else { Some(self.belongings()?) };
+        let own = self.uuid()?;
         while_busy(self.host(), || self.undefine_raw(keep))?;
+        self.may_be_gone(&own);
         kept.map_or(Ok(()), Belongings::release)
+    }
+
+    /// With it go its snapshots and checkpoints.
+    fn may_be_gone(&self, own: &str) {
+        undo::gone(self.host(), |made| match made {
+            Made::Domain { uuid, .. } | Made::Snapshot { uuid, .. } | Made::Checkpoint { uuid, .. } => uuid == own,
+            _ => false,
+        });
     }
 
     fn undefine_raw(&self, keep: Keep) -> Result<()> {

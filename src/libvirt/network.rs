@@ -4,6 +4,7 @@ use super::address::Family;
 use super::cause::{Explain, flag_refused};
 use super::link::Live;
 use super::object::{Kind, Object};
+use super::undo::{self, Made, Named};
 use super::{Host, ffi};
 use crate::floor::Result;
 use std::sync::PoisonError;
@@ -61,6 +62,11 @@ impl Network {
         self.raw()?.uuid_string().explain("ask for the UUID of", &self.object)
     }
 
+    /// What tells it from all networks.
+    pub(super) fn named(&self) -> Result<Named> {
+        Ok(Named { name: self.name().to_string(), uuid: self.uuid()? })
+    }
+
     /// The host's bridge device, if it has one.
     pub fn bridge(&self) -> Option<String> {
         self.raw().ok()?.bridge_name().ok()
@@ -96,13 +102,26 @@ impl Network {
     /// Stops it.
     pub fn destroy(&self) -> Result<()> {
         self.host.attempt("destroy", &self.object)?;
-        self.raw()?.destroy().explain("destroy", &self.object)
+        self.raw()?.destroy().explain("destroy", &self.object)?;
+        self.may_be_gone()
     }
 
     /// Removes its definition.
     pub fn undefine(&self) -> Result<()> {
         self.host.attempt("undefine", &self.object)?;
-        self.raw()?.undefine().explain("undefine", &self.object)
+        self.raw()?.undefine().explain("undefine", &self.object)?;
+        self.may_be_gone()
+    }
+
+    /// It, or a part of it.
+    pub(super) fn may_be_gone(&self) -> Result<()> {
+        let own = self.uuid()?;
+        undo::gone(&self.host, |made| match made {
+            Made::Network { uuid, .. } => *uuid == own,
+            Made::Part { network, .. } | Made::Reservation { network, .. } => network.uuid == own,
+            _ => false,
+        });
+        Ok(())
     }
 
     /// Its XML.

@@ -71,10 +71,13 @@ impl Network {
                 .update(command, *number, parent.unwrap_or(-1), xml, flags)
                 .explain(&format!("{doing} the {} of", section.replace('_', " ")), self.object())
         };
+        if edit == Edit::Delete {
+            return change().and_then(|()| self.may_be_gone());
+        }
         if edit != Edit::Add || self.has_part(section, xml)? {
             return change();
         }
-        let (network, section) = (self.name().to_string(), section.to_string());
+        let (network, section) = (self.named()?, section.to_string());
         undo::record(self.host(), Made::Part { network, section, xml: xml.to_string(), parent }, change)
     }
 

@@ -5,7 +5,7 @@ use super::cause::Explain;
 use super::link::Live;
 use super::object::{Kind, Object};
 use super::retry::while_busy;
-use super::undo::{self, Made};
+use super::undo::{self, Made, Named};
 use crate::floor::{Area, Code, Error, Result, clock};
 use crate::schema::xml;
 use virt::sys;
@@ -63,6 +63,11 @@ impl Pool {
             _ => "inactive",
         };
         Ok(PoolInfo { state, capacity: info.capacity, allocation: info.allocation, available: info.available })
+    }
+
+    /// What tells it from all pools.
+    pub(super) fn named(&self) -> Result<Named> {
+        Ok(Named { name: self.name().to_string(), uuid: self.uuid()? })
     }
 
     /// Whether it is started.
@@ -151,7 +156,8 @@ impl Pool {
         while_busy(&self.host, || {
             self.host.attempt("destroy", &self.object)?;
             self.raw()?.destroy().explain("destroy", &self.object)
-        })
+        })?;
+        self.may_be_gone()
     }
 
     /// Deletes what it stands on; it must be stopped and empty.
@@ -167,7 +173,17 @@ impl Pool {
         while_busy(&self.host, || {
             self.host.attempt("undefine", &self.object)?;
             self.raw()?.undefine().explain("undefine", &self.object)
-        })
+        })?;
+        self.may_be_gone()
+    }
+
+    fn may_be_gone(&self) -> Result<()> {
+        let own = self.uuid()?;
+        undo::gone(
+            &self.host,
+            |made| matches!(made, Made::Pool { uuid, .. } | Made::Built { uuid, .. } if *uuid == own),
+        );
+        Ok(())
     }
 
     /// Looks again at what is in it.

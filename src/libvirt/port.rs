@@ -80,7 +80,9 @@ impl NetworkPort {
 
     /// Deletes it.
     pub fn delete(&self) -> Result<()> {
-        self.raw()?.delete().explain("delete", &self.object)
+        self.raw()?.delete().explain("delete", &self.object)?;
+        undo::gone(self.network.host(), |made| matches!(made, Made::Port { uuid, .. } if uuid == self.uuid()));
+        Ok(())
     }
 }
 
@@ -104,8 +106,9 @@ impl Host {
 
     /// Puts a network filter to work on a device of the host.
     pub fn create_nwfilter_binding(&self, xml: &str) -> Result<NwFilterBinding> {
-        let device =
-            xml::parse(xml)?.find("portdev").and_then(|device| device.attr("name")).unwrap_or_default().to_string();
+        let root = xml::parse(xml)?;
+        let device = root.find("portdev").and_then(|device| device.attr("name")).unwrap_or_default().to_string();
+        let owner = root.find_text("owner/uuid").unwrap_or_default();
         let create = || {
             let raw = RawBinding::create(&self.raw()?, xml).explain("bind a network filter on", self.object())?;
             Ok(NwFilterBinding::new(self, raw))
@@ -114,7 +117,7 @@ impl Host {
         if self.nwfilter_bindings()?.iter().any(|one| one.device() == device) {
             return create();
         }
-        undo::record(self, Made::Binding { device }, create)
+        undo::record(self, Made::Binding { device, owner }, create)
     }
 }
 
@@ -146,8 +149,15 @@ impl NwFilterBinding {
         self.raw()?.xml().explain("read the XML of", &self.object)
     }
 
+    /// The UUID of whoever it is for.
+    pub(super) fn owner(&self) -> Result<Option<String>> {
+        Ok(xml::parse(&self.xml()?)?.find_text("owner/uuid"))
+    }
+
     /// Takes the filter from the device.
     pub fn delete(&self) -> Result<()> {
-        self.raw()?.delete().explain("delete", &self.object)
+        self.raw()?.delete().explain("delete", &self.object)?;
+        undo::gone(&self.host, |made| matches!(made, Made::Binding { device, .. } if device == self.device()));
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! Giving a machine other disks: whatever can fail is done first, and a single call of libvirt's makes the change.
 
-use super::undo::{Machine, Made, Transaction, record};
+use super::undo::{Made, Named, Transaction, record};
 use super::volume_use::is_on;
 use super::{Domain, Owned, Storage, Volume, define::name_of, object::Kind, provision::fill};
 use crate::floor::timing::timed;
@@ -47,7 +47,7 @@ impl Domain {
         }
         let mut root = wanted.root();
         kept.write(&mut root);
-        let transaction = Transaction::beside(Machine { name: self.name().to_string(), uuid: self.uuid()? });
+        let transaction = Transaction::beside(Named { name: self.name().to_string(), uuid: self.uuid()? });
         let switched = fill(&pools, &how.storage)
             .and_then(|()| self.spare(&volumes))
             .and_then(|()| self.switch(&old, &xml::to_string(&root), how));
@@ -78,7 +78,7 @@ impl Domain {
     /// From now on these may be left over.
     fn spare(&self, volumes: &[Volume]) -> Result<()> {
         for volume in volumes {
-            let made = Made::Volume { pool: volume.pool()?.name().to_string(), name: volume.name().to_string() };
+            let made = Made::Volume { pool: volume.pool()?.named()?, name: volume.name().to_string() };
             record(self.host(), made, || Ok(()))?;
         }
         Ok(())

@@ -104,7 +104,9 @@ impl Secret {
 
     /// Removes it with its value.
     pub fn undefine(&self) -> Result<()> {
-        self.raw()?.undefine().explain("undefine", &self.object)
+        self.raw()?.undefine().explain("undefine", &self.object)?;
+        undo::gone(&self.host, |made| matches!(made, Made::Secret { uuid } if *uuid == self.uuid));
+        Ok(())
     }
 
     fn raw(&self) -> Result<virt::secret::Secret> {

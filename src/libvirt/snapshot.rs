@@ -243,7 +243,10 @@ impl Snapshot {
             | flag(how.children_only, sys::VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY)
             | flag(how.metadata_only, sys::VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY);
         self.domain.host().attempt("delete", &self.object)?;
-        self.raw()?.delete(flags).explain("delete", &self.object)
+        self.raw()?.delete(flags).explain("delete", &self.object)?;
+        let own = self.domain.uuid()?;
+        undo::gone(self.domain.host(), |made| matches!(made, Made::Snapshot { uuid, .. } if *uuid == own));
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ use super::cause::Explain;
 use super::link::Live;
 use super::object::{Kind, Object};
 use super::retry::while_busy;
+use super::undo::{self, Made};
 use super::{Host, Pool, verify};
 use crate::floor::Result;
 use virt::sys;
@@ -93,7 +94,12 @@ impl Volume {
         while_busy(&self.host, || {
             self.host.attempt("delete", &self.object)?;
             self.raw()?.delete(0).explain("delete", &self.object)
-        })
+        })?;
+        undo::gone(&self.host, |made| match made {
+            Made::Volume { name, .. } | Made::Spare { name, .. } => name == self.name(),
+            _ => false,
+        });
+        Ok(())
     }
 
     pub(super) fn raw(&self) -> Result<virt::storage_vol::StorageVol> {

@@ -1,6 +1,7 @@
 //! Transactions, and the journal of runs that were killed.
 
 use super::support::{Host, text};
+use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -98,6 +99,72 @@ fn the_journal_of_a_killed_run_is_recovered_and_that_of_a_living_one_is_not() {
     assert_eq!(recover(&[]), left);
     assert_eq!(journals(&host), 0);
     assert_eq!(recover(&[]), "no killed run left anything to undo\n");
+}
+
+/// A run that makes a volume and a domain, prints, and is killed.
+fn killed_making_db(host: &Host) {
+    let script = "let host = connect();
+        transaction(|| {
+            host.pool(\"default\").create_volume(#{ name: \"db.raw\", capacity: \"1 MiB\", target: #{ format: \"raw\" } });
+            host.define_domain(#{ type: \"test\", name: \"db\", memory: \"1 GiB\", os: #{ type: \"hvm\" } });
+            print(\"made\");
+            sleep(600);
+        })";
+    let mut child = host.command(["-e", script]).stdout(Stdio::piped()).spawn().expect("started");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it prints");
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    assert_eq!((line.as_str(), journals(host)), ("made\n", 1));
+}
+
+#[test]
+fn what_is_made_anew_is_not_that_of_a_killed_run() {
+    let host = Host::new();
+    killed_making_db(&host);
+    // The test host of each process begins without them.
+    let volume = "let pool = connect().pool(\"default\");
+        pool.create_volume(#{ name: \"db.raw\", capacity: \"1 MiB\", target: #{ format: \"raw\" } });";
+    assert!(host.run(volume).status.success());
+    let output = host.command(["recover", "--list"]).output().expect("started");
+    assert_eq!(text(&output.stdout), format!("{}: remove domain `db`: nothing is there\n", host.uri()));
+}
+
+#[test]
+fn what_is_deleted_is_struck_from_the_journal_of_a_killed_run() {
+    let host = Host::new();
+    killed_making_db(&host);
+    let file = host.folder().join("host.xml");
+    let before = std::fs::read_to_string(&file).expect("read");
+    let there = before.replace("<volume>", "<volume><name>db.raw</name><capacity>1048576</capacity></volume><volume>");
+    std::fs::write(&file, there).expect("written");
+    assert!(host.run("connect().pool(\"default\").volume(\"db.raw\").delete();").status.success());
+    let output = host.command(["recover", "--list"]).output().expect("started");
+    assert_eq!(text(&output.stdout), format!("{}: remove domain `db`: nothing is there\n", host.uri()));
+}
+
+#[test]
+fn what_another_machine_has_by_now_is_left_alone() {
+    let host = Host::new();
+    killed_making_db(&host);
+    // Somebody else made a machine of that name with a volume of that name.
+    let file = host.folder().join("host.xml");
+    let disk = "<disk type='volume' device='disk'><source pool='default' volume='db.raw'/><target dev='vda'/></disk>";
+    let domain = format!(
+        "<domain type='test'><name>db</name><memory>1048576</memory><os><type>hvm</type></os><devices>{disk}</devices></domain>"
+    );
+    let there = std::fs::read_to_string(&file)
+        .expect("read")
+        .replace("<volume>", "<volume><name>db.raw</name><capacity>1048576</capacity></volume><volume>")
+        .replace("</node>", &format!("{domain}</node>"));
+    std::fs::write(&file, there).expect("written");
+    let output = host.command(["recover"]).output().expect("started");
+    let uri = host.uri();
+    let told = format!(
+        "{uri}: remove domain `db`: nothing is there\n\
+         {uri}: delete volume `db.raw` of pool `default`: left alone: domain `db` has it\n"
+    );
+    assert_eq!((text(&output.stdout), output.status.code(), journals(&host)), (told, Some(0), 0));
 }
 
 #[test]

@@ -99,6 +99,62 @@ fn what_a_killed_run_made_is_recovered_whenever_it_was_killed() {
     }
 }
 
+/// A machine with an address that is reserved and named, and with a volume that is its own without a disk on it.
+const TWICE: &str = r#"
+let host = connect();
+transaction(|| {
+    host.provision(#{
+        type: "qemu", name: "twice", memory: "32 MiB", vcpu: 1, os: #{ type: "hvm", boot: "hd" },
+        devices: #{
+            disks: [ #{ type: "volume", device: "disk", driver: #{ name: "qemu", type: "raw" },
+                        source: #{ pool: "default", volume: "twice.raw" }, target: #{ dev: "vda", bus: "virtio" } } ],
+            interfaces: [ #{ type: "network", source: #{ network: "lab" }, model: "virtio",
+                            static_ip: #{ address: "192.168.150.236/24", via: "dhcp", dns_name: "twice" } } ],
+        },
+    }, #{ storage: ["twice.raw", "twice.log"].map(|name| #{ volume: #{ name: name, capacity: "1 MiB", target: #{ format: "raw" } } }) });
+    print("made");
+    if args.len() > 0 { sleep(600); }
+});
+"#;
+
+#[test]
+fn a_machine_that_took_the_place_of_a_killed_runs_is_left_whole() {
+    let (folder, other) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let before = format!("{}{}", left("twice"), kept());
+    // The second machine is made by the same user, whose journal is there to be struck, and by another one.
+    for second in [folder.path(), other.path()] {
+        for place in [folder.path(), other.path()] {
+            std::fs::write(place.join("twice.rhai"), TWICE).expect("written");
+        }
+        let mut child = program(folder.path())
+            .args(["twice.rhai", "stay"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it prints");
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        assert_eq!(line, "made\n");
+        for args in [vec!["vm", "destroy", "twice", "--yes"], vec!["twice.rhai"]] {
+            let output = program(second).args(&args).output().expect("the program starts");
+            assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+        }
+        let whole = format!("{}{}", left("twice"), kept());
+        assert!(whole.contains("twice.raw") && whole.contains("192.168.150.236"), "{whole}");
+        let output = program(folder.path()).arg("recover").output().expect("the program starts");
+        assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+        assert_eq!(journals(folder.path()), 0, "{}", text(&output.stdout));
+        assert_eq!(format!("{}{}", left("twice"), kept()), whole, "{}", text(&output.stdout));
+        prints(
+            r#"let host = connect(); assert(host.network("lab").xml.contains("<hostname>twice<"));
+            assert_eq(host.domain("twice").state, "running"); host.domain("twice").remove();"#,
+        );
+        assert_eq!(format!("{}{}", left("twice"), kept()), before);
+    }
+}
+
 #[test]
 fn ctrl_c_and_sigterm_leave_nothing_of_eight() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -5,7 +5,7 @@ use super::survey::Card;
 use crate::addressing::Mac;
 use crate::floor::Result;
 use crate::libvirt::{Domain, Host, Lease, Network};
-use crate::schema::xml;
+use crate::schema::xml::{self, Elem};
 use std::net::IpAddr;
 
 /// What networks keep for a domain: reservations and names, as its metadata tells, and leases of its cards.
@@ -17,6 +17,14 @@ pub(in crate::libvirt) struct Belongings {
     names: Vec<(String, IpAddr, String)>,
     /// Network and card.
     cards: Vec<(String, Mac)>,
+}
+
+/// Whether a domain's document tells that a network keeps this address or its name for it.
+pub(in crate::libvirt) fn keeps(domain: &Elem, network: &str, ip: IpAddr) -> bool {
+    Record::read(domain).unwrap_or_default().addresses.iter().any(|kept| {
+        let named = kept.name.as_ref().map(|(network, _)| network);
+        kept.net.addr() == ip && [kept.reserved.as_ref(), named].into_iter().flatten().any(|one| one == network)
+    })
 }
 
 impl Domain {

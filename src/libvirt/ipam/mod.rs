@@ -18,7 +18,7 @@ mod subnet;
 mod survey;
 mod wishes;
 
-pub(super) use belongings::Belongings;
+pub(super) use belongings::{Belongings, keeps};
 pub use claim::{Claim, SeedDisk};
 pub use condition::{NetworkCondition, Phase};
 pub use reserve::Reservation;

@@ -64,7 +64,7 @@ impl Network {
             if listed.is_empty() { error } else { error.hint(format!("its subnets: {}", listed.join(", "))) }
         })?;
         let made = Made::Reservation {
-            network: self.name().to_string(),
+            network: self.named()?,
             ip: reservation.ip,
             mac: reservation.mac.map(|mac| mac.to_string()),
         };
@@ -107,6 +107,9 @@ impl Network {
                 self.change(sys::VIR_NETWORK_UPDATE_COMMAND_DELETE, subnet.index, &host.xml(), &doing)?;
                 released = true;
             }
+        }
+        if released {
+            self.may_be_gone()?;
         }
         Ok(released)
     }

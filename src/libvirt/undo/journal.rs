@@ -5,7 +5,7 @@
 
 use super::Made;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +19,9 @@ pub(super) enum Entry {
     /// It was undone, or was not made after all.
     Done { number: u64 },
 }
+
+/// The number of an entry that is left, its host, and what was made.
+pub(super) type Left = (u64, String, Made);
 
 /// A journal; its file is there from the first entry on.
 #[derive(Debug, Default)]
@@ -115,16 +118,30 @@ pub(super) fn all(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Reads a journal: what is left to undo, oldest first. A line that was not written to its end was not acted upon.
-pub(super) fn read(path: &Path) -> io::Result<Vec<(u64, String, Made)>> {
+pub(super) fn read(path: &Path) -> io::Result<Vec<Left>> {
     let mut left = Vec::new();
     for line in fs::read_to_string(path)?.lines() {
         match serde_json::from_str(line) {
             Ok(Entry::Intend { number, uri, made }) => left.push((number, uri, made)),
             Ok(Entry::Done { number }) => left.retain(|(one, ..)| *one != number),
-            Err(error) => tracing::warn!(%error, path = %path.display(), "a line of the journal cannot be read"),
+            Err(error) => tracing::info!(%error, path = %path.display(), "a line of the journal cannot be read"),
         }
     }
     Ok(left)
+}
+
+/// Opens and locks a journal; nothing if it belongs to somebody or is gone meanwhile.
+pub(super) fn claim(path: &Path) -> io::Result<Option<File>> {
+    let file = match OpenOptions::new().read(true).append(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    match file.try_lock() {
+        // Whoever held the lock before may have removed the file.
+        Ok(()) => Ok(path.exists().then_some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// Makes a file that is locked before anybody can find it.

@@ -4,7 +4,7 @@ use crate::floor::{Area, Code, Error, Result};
 use crate::libvirt::cause::Explain;
 use crate::libvirt::object::{Kind, Object};
 use crate::libvirt::retry::while_busy;
-use crate::libvirt::{Domain, Host, Network, Pool, Volume};
+use crate::libvirt::{Domain, Host, Network, NwFilter, Pool, Volume};
 use crate::schema::xml::{self, Elem, Name, Node};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -18,8 +18,8 @@ const ROUNDS: u32 = 3;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub(in crate::libvirt) enum Made {
-    /// A network filter at work on a device.
-    Binding { device: String },
+    /// A network filter at work on a device, for the owner of this UUID.
+    Binding { device: String, owner: String },
     /// What a pool stands on, such as its directory.
     Built { pool: String, uuid: String },
     /// A checkpoint of the domain of this UUID.
@@ -27,32 +27,32 @@ pub(in crate::libvirt) enum Made {
     /// A domain.
     Domain { name: String, uuid: String },
     /// A network filter.
-    Filter { name: String },
+    Filter { name: String, uuid: String },
     /// A network interface of the host.
     Interface { name: String },
     /// A network.
     Network { name: String, uuid: String },
     /// A part of a network, such as a name that its DNS server knows.
-    Part { network: String, section: String, xml: String, parent: Option<i32> },
+    Part { network: Named, section: String, xml: String, parent: Option<i32> },
     /// A pool; its directory is not part of it.
     Pool { name: String, uuid: String },
     /// A port of the network of this name.
     Port { network: String, uuid: String },
     /// An address that a network's DHCP server keeps; for a card, or for a name as IPv6 has it.
-    Reservation { network: String, ip: IpAddr, mac: Option<String> },
+    Reservation { network: Named, ip: IpAddr, mac: Option<String> },
     /// A secret.
     Secret { uuid: String },
     /// A snapshot of the domain of this UUID.
     Snapshot { domain: String, uuid: String, name: String },
     /// A volume that a machine had before a change of its disks, or has after it: one of the two is left over.
-    Spare { pool: String, name: String, machine: Machine },
+    Spare { pool: Named, name: String, machine: Named },
     /// A volume.
-    Volume { pool: String, name: String },
+    Volume { pool: Named, name: String },
 }
 
-/// A machine that is there, by the UUID of its domain.
+/// A domain, a network or a pool that is there. Another one may have its name some day, but not its UUID.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::libvirt) struct Machine {
+pub(in crate::libvirt) struct Named {
     pub(in crate::libvirt) name: String,
     pub(in crate::libvirt) uuid: String,
 }
@@ -60,25 +60,29 @@ pub(in crate::libvirt) struct Machine {
 impl fmt::Display for Made {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Binding { device } => write!(f, "take the network filter from device `{device}`"),
+            Self::Binding { device, .. } => write!(f, "take the network filter from device `{device}`"),
             Self::Built { pool, .. } => write!(f, "delete what pool `{pool}` stands on"),
             Self::Checkpoint { domain, name, .. } => write!(f, "delete checkpoint `{name}` of domain `{domain}`"),
             Self::Domain { name, .. } => write!(f, "remove domain `{name}`"),
-            Self::Filter { name } => write!(f, "remove network filter `{name}`"),
+            Self::Filter { name, .. } => write!(f, "remove network filter `{name}`"),
             Self::Interface { name } => write!(f, "remove host interface `{name}`"),
             Self::Network { name, .. } => write!(f, "remove network `{name}`"),
             Self::Part { network, section, .. } => {
-                write!(f, "take a part (`{section}`) out of network `{network}`")
+                write!(f, "take a part (`{section}`) out of network `{}`", network.name)
             }
             Self::Pool { name, .. } => write!(f, "remove pool `{name}`"),
             Self::Port { network, uuid } => write!(f, "delete port `{uuid}` of network `{network}`"),
-            Self::Reservation { network, ip, .. } => write!(f, "release {ip} on network `{network}`"),
+            Self::Reservation { network, ip, .. } => write!(f, "release {ip} on network `{}`", network.name),
             Self::Secret { uuid } => write!(f, "remove secret `{uuid}`"),
             Self::Snapshot { domain, name, .. } => write!(f, "delete snapshot `{name}` of domain `{domain}`"),
             Self::Spare { pool, name, machine } => {
-                write!(f, "delete volume `{name}` of pool `{pool}`, which domain `{}` does not use", machine.name)
+                write!(
+                    f,
+                    "delete volume `{name}` of pool `{}`, which domain `{}` does not use",
+                    pool.name, machine.name
+                )
             }
-            Self::Volume { pool, name } => write!(f, "delete volume `{name}` of pool `{pool}`"),
+            Self::Volume { pool, name } => write!(f, "delete volume `{name}` of pool `{}`", pool.name),
         }
     }
 }
@@ -100,6 +104,7 @@ impl Made {
         let made = match kind {
             Kind::Domain => Self::Domain { name, uuid },
             Kind::Network => Self::Network { name, uuid },
+            Kind::NwFilter => Self::Filter { name, uuid },
             Kind::NetworkPort => Self::Port { network: name, uuid },
             Kind::Secret => Self::Secret { uuid },
             _ => Self::Pool { name, uuid },
@@ -107,20 +112,49 @@ impl Made {
         Ok((made, known, text))
     }
 
+    /// The machine that is made, or for which a volume is: by its UUID.
+    pub(super) fn machine(&self) -> Option<&str> {
+        match self {
+            Self::Domain { uuid, .. } | Self::Spare { machine: Named { uuid, .. }, .. } => Some(uuid),
+            _ => None,
+        }
+    }
+
+    /// Whether both are the same thing, whatever its name was when it was written down.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Domain { uuid, .. }, Self::Domain { uuid: other, .. }) => uuid == other,
+            (Self::Snapshot { uuid, name, .. }, Self::Snapshot { uuid: other, name: known, .. })
+            | (Self::Checkpoint { uuid, name, .. }, Self::Checkpoint { uuid: other, name: known, .. }) => {
+                (uuid, name) == (other, known)
+            }
+            (
+                Self::Volume { pool, name } | Self::Spare { pool, name, .. },
+                Self::Volume { pool: other, name: known } | Self::Spare { pool: other, name: known, .. },
+            ) => (&pool.uuid, name) == (&other.uuid, known),
+            _ => self == other,
+        }
+    }
+
     /// Whether it is there.
     pub(super) fn exists(&self, host: &Host) -> Result<bool> {
         Ok(match self {
-            Self::Binding { device } => host.nwfilter_bindings()?.iter().any(|one| one.device() == device),
+            Self::Binding { device, owner } => {
+                match host.nwfilter_bindings()?.into_iter().find(|one| one.device() == device) {
+                    Some(binding) => binding.owner()?.unwrap_or_default() == *owner,
+                    None => false,
+                }
+            }
             Self::Built { uuid, .. } => host.pool_of_uuid(uuid)?.is_some_and(|pool| pool.stands()),
             Self::Checkpoint { uuid, name, .. } => match host.domain_of_uuid(uuid)? {
                 Some(domain) => domain.checkpoints()?.iter().any(|one| one.name() == name),
                 None => false,
             },
             Self::Domain { uuid, .. } => host.domain_of_uuid(uuid)?.is_some(),
-            Self::Filter { name } => host.nwfilters()?.iter().any(|filter| filter.name() == name),
+            Self::Filter { uuid, .. } => filter_of(host, uuid)?.is_some(),
             Self::Interface { name } => host.host_interfaces()?.iter().any(|one| one.name() == name),
             Self::Network { uuid, .. } => host.network_of_uuid(uuid)?.is_some(),
-            Self::Part { network, section, xml, .. } => match host.find_network(network)? {
+            Self::Part { network, section, xml, .. } => match host.network_of_uuid(&network.uuid)? {
                 Some(network) => network.has_part(section, xml)?,
                 None => false,
             },
@@ -129,7 +163,7 @@ impl Made {
                 Some(network) => network.ports()?.iter().any(|one| one.uuid() == uuid),
                 None => false,
             },
-            Self::Reservation { network, ip, mac } => match host.find_network(network)? {
+            Self::Reservation { network, ip, mac } => match host.network_of_uuid(&network.uuid)? {
                 Some(network) => network.reservations()?.iter().any(|kept| kept.is_for(*ip, mac.as_deref())),
                 None => false,
             },
@@ -168,14 +202,14 @@ impl Made {
 
     fn remove_once(&self, host: &Host) -> Result<()> {
         match self {
-            Self::Binding { device } => host.nwfilter_binding(device)?.delete(),
+            Self::Binding { device, .. } => host.nwfilter_binding(device)?.delete(),
             Self::Built { uuid, .. } => host.pool_of_uuid(uuid)?.map_or(Ok(()), |pool| pool.unbuild()),
             Self::Checkpoint { uuid, name, .. } => match host.domain_of_uuid(uuid)? {
                 Some(domain) => domain.checkpoint(name)?.delete(false),
                 None => Ok(()),
             },
             Self::Domain { uuid, .. } => host.domain_of_uuid(uuid)?.map_or(Ok(()), |domain| domain.purge()),
-            Self::Filter { name } => host.nwfilter(name)?.undefine(),
+            Self::Filter { uuid, .. } => filter_of(host, uuid)?.map_or(Ok(()), |filter| filter.undefine()),
             Self::Interface { name } => host.host_interface(name)?.take_back(),
             Self::Network { uuid, .. } => {
                 let Some(network) = host.network_of_uuid(uuid)? else { return Ok(()) };
@@ -185,7 +219,9 @@ impl Made {
                 }
                 if persistent { network.undefine() } else { Ok(()) }
             }
-            Self::Part { network, section, xml, parent } => host.network(network)?.remove_part(section, xml, *parent),
+            Self::Part { network, section, xml, parent } => host
+                .network_of_uuid(&network.uuid)?
+                .map_or(Ok(()), |network| network.remove_part(section, xml, *parent)),
             Self::Pool { uuid, .. } => {
                 let Some(pool) = host.pool_of_uuid(uuid)? else { return Ok(()) };
                 let persistent = pool.is_persistent()?;
@@ -195,16 +231,16 @@ impl Made {
                 if persistent { pool.undefine() } else { Ok(()) }
             }
             Self::Port { network, uuid } => host.network(network)?.port(uuid)?.delete(),
-            Self::Reservation { network, ip, mac } => {
-                host.find_network(network)?.map_or(Ok(()), |network| network.release_for(*ip, mac.as_deref()).map(drop))
-            }
+            Self::Reservation { network, ip, mac } => host
+                .network_of_uuid(&network.uuid)?
+                .map_or(Ok(()), |network| network.release_for(*ip, mac.as_deref()).map(drop)),
             Self::Secret { uuid } => host.secret(uuid)?.undefine(),
             Self::Snapshot { uuid, name, .. } => match host.domain_of_uuid(uuid)? {
                 Some(domain) => domain.snapshot(name)?.take_back(),
                 None => Ok(()),
             },
             Self::Spare { pool, name, .. } | Self::Volume { pool, name } => {
-                let Some(volume) = host.pool(pool)?.find_volume(name)? else { return Ok(()) };
+                let Some(volume) = volume_of(host, pool, name)? else { return Ok(()) };
                 while_busy(host, || volume.delete())
             }
         }
@@ -212,11 +248,20 @@ impl Made {
 }
 
 /// The volume of that name, if its pool can be asked.
-fn volume_of(host: &Host, pool: &str, name: &str) -> Result<Option<Volume>> {
-    match host.find_pool(pool)? {
+pub(super) fn volume_of(host: &Host, pool: &Named, name: &str) -> Result<Option<Volume>> {
+    match host.pool_of_uuid(&pool.uuid)? {
         Some(pool) if pool.is_active()? => pool.find_volume(name),
         _ => Ok(None),
     }
+}
+
+fn filter_of(host: &Host, uuid: &str) -> Result<Option<NwFilter>> {
+    for filter in host.nwfilters()? {
+        if filter.uuid()? == uuid {
+            return Ok(Some(filter));
+        }
+    }
+    Ok(None)
 }
 
 /// What is gone by itself meanwhile is no failure.

@@ -3,10 +3,13 @@
 
 mod journal;
 mod made;
+mod others;
 mod recover;
+mod strike;
 
-pub(super) use made::{Machine, Made};
+pub(super) use made::{Made, Named};
 pub use recover::{Recovered, recover};
+pub(super) use strike::gone;
 
 use super::Host;
 use crate::floor::{Code, Error, Result, interrupt};
@@ -25,7 +28,7 @@ struct Scope {
     journal: Arc<Mutex<Journal>>,
     made: Mutex<Vec<Step>>,
     /// The machine that new volumes are meant for, see [`Transaction::beside`].
-    machine: Option<Machine>,
+    machine: Option<Named>,
 }
 
 #[derive(Debug, Clone)]
@@ -66,7 +69,7 @@ impl Transaction {
     /// Begins one that stands for itself, whatever it is inside of: the volumes that are made in it are meant for a machine
     /// that is there. Undoing it, now or later, deletes those that the machine does not stand on at that moment.
     #[must_use]
-    pub(super) fn beside(machine: Machine) -> Self {
+    pub(super) fn beside(machine: Named) -> Self {
         let scope = Scope { outer: None, journal: Arc::default(), made: Mutex::default(), machine: Some(machine) };
         Self::enter(scope, CURRENT.take())
     }
@@ -202,7 +205,9 @@ pub(super) fn is_on() -> bool {
 
 /// Makes something, written down before. If the answer leaves open whether it was made, it counts as made.
 pub(super) fn record<T>(host: &Host, made: Made, call: impl FnOnce() -> Result<T>) -> Result<T> {
-    let Some(scope) = CURRENT.with_borrow(Clone::clone) else { return call() };
+    let Some(scope) = CURRENT.with_borrow(Clone::clone) else {
+        return call().inspect(|_| strike::made_anew(host, &made));
+    };
     let made = match (made, &scope.machine) {
         (Made::Volume { pool, name }, Some(machine)) => Made::Spare { pool, name, machine: machine.clone() },
         (made, _) => made,
@@ -215,6 +220,10 @@ pub(super) fn record<T>(host: &Host, made: Made, call: impl FnOnce() -> Result<T
             Err(error)
         }
         other => {
+            if other.is_ok() {
+                // A killed run may have made one of that name too, which went in the meantime.
+                strike::made_anew(host, &step.made);
+            }
             scope.made().push(step);
             other
         }

@@ -1,11 +1,11 @@
 //! Finishing the undoing of runs that were killed.
 
-use super::Made;
 use super::journal::{self, Entry};
+use super::{Made, others};
 use crate::floor::{Error, Result, interrupt};
 use crate::libvirt::Host;
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -24,6 +24,8 @@ pub struct Recovered {
     pub what: String,
     /// Whether it is there; nothing if the host cannot be asked.
     pub exists: Option<bool>,
+    /// Whose it is by now; then it is left alone.
+    pub owner: Option<String>,
     /// Why it could not be undone.
     pub failure: Option<Error>,
 }
@@ -36,25 +38,11 @@ pub fn recover(act: bool) -> Result<Vec<Recovered>> {
     let mut hosts = BTreeMap::new();
     let mut done = Vec::new();
     for path in journal::all(&folder).map_err(unreadable)? {
-        let Some(file) = claim(&path).map_err(|cause| Error::io(&path, "open", &cause))? else { continue };
+        let Some(file) = journal::claim(&path).map_err(|cause| Error::io(&path, "open", &cause))? else { continue };
         let found = one(&path, file, act, &mut hosts)?;
         done.extend(found);
     }
     Ok(done)
-}
-
-/// Opens and locks a journal; nothing if it belongs to somebody or is gone meanwhile.
-fn claim(path: &Path) -> io::Result<Option<File>> {
-    let file = match OpenOptions::new().read(true).append(true).open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        file => file?,
-    };
-    match file.try_lock() {
-        // Whoever held the lock before may have removed the file.
-        Ok(()) => Ok(path.exists().then_some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
 }
 
 fn one(path: &Path, mut file: File, act: bool, hosts: &mut BTreeMap<String, Result<Host>>) -> Result<Vec<Recovered>> {
@@ -64,14 +52,20 @@ fn one(path: &Path, mut file: File, act: bool, hosts: &mut BTreeMap<String, Resu
     }
     let mut told = Vec::new();
     let mut failed = false;
+    let own: Vec<String> = left.iter().filter_map(|(.., made)| made.machine().map(str::to_string)).collect();
     for (number, uri, made) in left.into_iter().rev() {
         let host = hosts.entry(uri.clone()).or_insert_with(|| Host::connect(Some(&uri)));
-        let (exists, failure) = entry(&made, host.as_ref(), act);
+        let (exists, owner, failure) =
+            match host.as_ref().map_err(Clone::clone).and_then(|host| entry(&made, host, &own, act)) {
+                Ok((exists, owner)) => (Some(exists), owner, None),
+                Err(error) => (None, None, Some(error)),
+            };
         if act && failure.is_none() {
             journal::append(&mut file, &Entry::Done { number }).map_err(|cause| Error::io(path, "write", &cause))?;
         }
         failed |= failure.is_some();
-        told.push(Recovered { journal: path.display().to_string(), uri, what: made.to_string(), exists, failure });
+        let journal = path.display().to_string();
+        told.push(Recovered { journal, uri, what: made.to_string(), exists, owner, failure });
     }
     if act && !failed {
         std::fs::remove_file(path).map_err(|cause| Error::io(path, "remove", &cause))?;
@@ -79,14 +73,12 @@ fn one(path: &Path, mut file: File, act: bool, hosts: &mut BTreeMap<String, Resu
     Ok(told)
 }
 
-fn entry(made: &Made, host: Result<&Host, &Error>, act: bool) -> (Option<bool>, Option<Error>) {
-    let host = match host {
-        Ok(host) => host,
-        Err(error) => return (None, Some(error.clone())),
-    };
-    match made.exists(host) {
-        Err(error) => (None, Some(error)),
-        Ok(exists) if act => (Some(exists), made.remove(host).err()),
-        Ok(exists) => (Some(exists), None),
+/// Tells whether it is there and whose it is, and removes what nobody else has.
+fn entry(made: &Made, host: &Host, own: &[String], act: bool) -> Result<(bool, Option<String>)> {
+    let exists = made.exists(host)?;
+    let owner = if exists { others::owner(host, made, own)? } else { None };
+    if act && owner.is_none() {
+        made.remove(host)?;
     }
+    Ok((exists, owner))
 }

@@ -1,0 +1,67 @@
+//! Whose a thing is by now: the names of volumes and the addresses of a killed run may be those of another machine since.
+
+use super::made::volume_of;
+use super::{Made, Named};
+use crate::floor::{Code, Result};
+use crate::libvirt::{Domain, Host, MachineRecord, Owned};
+use crate::schema::xml::{self, Elem};
+use std::net::IpAddr;
+
+/// Who has what a killed run made, beside the machines of these UUIDs; nothing if nobody has.
+pub(super) fn owner(host: &Host, made: &Made, own: &[String]) -> Result<Option<String>> {
+    match made {
+        Made::Volume { pool, name } | Made::Spare { pool, name, .. } => of_volume(host, pool, name, own),
+        Made::Reservation { network, ip, mac } => {
+            let is_kept = |root: &Elem| has_address(root, &network.name, *ip, mac.as_deref());
+            domain(host, own, is_kept)
+        }
+        Made::Part { network, xml, .. } => {
+            let part = xml::parse(xml)?;
+            let Some(ip) = part.attr("ip").and_then(|ip| ip.parse().ok()) else { return Ok(None) };
+            domain(host, own, |root| has_address(root, &network.name, ip, part.attr("mac")))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn of_volume(host: &Host, pool: &Named, name: &str, own: &[String]) -> Result<Option<String>> {
+    let Some(volume) = volume_of(host, pool, name)? else { return Ok(None) };
+    let users = volume.users()?;
+    for domain in users.domains {
+        if !own.contains(&domain.uuid()?) {
+            return Ok(Some(domain.object().to_string()));
+        }
+    }
+    if let Some((overlay, _)) = users.overlays.first() {
+        return Ok(Some(overlay.object().to_string()));
+    }
+    let owned = Owned { pool: pool.name.clone(), name: name.to_string() };
+    domain(host, own, |root| MachineRecord::read(root).volumes.contains(&owned))
+}
+
+/// The first other domain with such a document.
+fn domain(host: &Host, own: &[String], is_meant: impl Fn(&Elem) -> bool) -> Result<Option<String>> {
+    let foreign = |domain: &Domain| -> Result<bool> {
+        Ok(!own.contains(&domain.uuid()?) && is_meant(&xml::parse(&domain.xml()?)?))
+    };
+    for domain in host.domains()? {
+        match foreign(&domain) {
+            Ok(true) => return Ok(Some(domain.object().to_string())),
+            Ok(false) => {}
+            // Gone since it was listed.
+            Err(error) if error.code == Code::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a machine was given this address, or has this card, on a network.
+fn has_address(root: &Elem, network: &str, ip: IpAddr, mac: Option<&str>) -> bool {
+    crate::libvirt::ipam::keeps(root, network, ip)
+        || root.find_all("devices/interface").into_iter().any(|card| {
+            let source = card.find("source").and_then(|source| source.attr("network"));
+            let own = card.find("mac").and_then(|mac| mac.attr("address"));
+            source == Some(network) && own.is_some_and(|own| mac.is_some_and(|mac| own.eq_ignore_ascii_case(mac)))
+        })
+}
