@@ -2,9 +2,10 @@
 
 use super::definition::{change, definition};
 use super::device::apply;
+use super::provision::storage;
 use super::{RhaiResultOf, dynamic, value};
-use crate::floor::Result;
-use crate::libvirt::{Domain, Tune, Updated};
+use crate::floor::{Options, Result};
+use crate::libvirt::{Domain, Storage, Tune, Updated};
 use crate::schema::{Change, Definition, Kind};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, FnPtr, Map, Module};
@@ -13,8 +14,8 @@ pub(super) fn module() -> Module {
     exported_module!(functions)
 }
 
-fn updated(vm: &Domain, wanted: &Definition) -> Result<Map> {
-    let Updated { live, next_boot, needs_restart } = vm.update(wanted)?;
+fn updated(vm: &Domain, wanted: &Definition, storage: &[Storage]) -> Result<Map> {
+    let Updated { live, next_boot, needs_restart } = vm.update_with(wanted, storage)?;
     let changed = !(live.is_empty() && next_boot.is_empty() && needs_restart.is_empty());
     let list = |changes: Vec<Change>| -> Dynamic { changes.into_iter().map(change).collect::<Array>().into() };
     let fields = [
@@ -53,7 +54,28 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn update(vm: &mut Domain, wanted: Dynamic) -> RhaiResultOf<Map> {
-        Ok(updated(vm, &definition(Kind::Domain, &wanted)?)?)
+        Ok(updated(vm, &definition(Kind::Domain, &wanted)?, &[])?)
+    }
+
+    /// The same with volumes that the new definition needs: `storage`, a list as `provision` takes it. They are made first and recorded as the machine's own; if it fails, they are gone again.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("idle");
+    /// let wanted = vm.definition;
+    /// wanted.devices.disks.push(#{
+    ///     type: "volume", device: "disk", driver: #{ name: "qemu", type: "raw" },
+    ///     source: #{ pool: "default", volume: "more" }, target: #{ dev: "vdm", bus: "virtio" },
+    /// });
+    /// vm.update(wanted, #{ storage: [#{ volume: #{ name: "more", capacity: "1 GiB", target: #{ format: "raw" } } }] });
+    /// assert_eq(vm.owned_volumes, [#{ pool: "default", name: "more" }]);
+    /// ```
+    #[rhai_fn(name = "update", pure, return_raw)]
+    pub fn update_with(vm: &mut Domain, wanted: Dynamic, mut options: Map) -> RhaiResultOf<Map> {
+        let storage = storage(&options.remove("storage").unwrap_or_default())?;
+        Options::from_value("update", value(&options.into(), "")?, &["storage"])?;
+        Ok(updated(vm, &definition(Kind::Domain, &wanted)?, &storage)?)
     }
 
     /// Changes the domain by a function that changes its definition.
@@ -76,7 +98,7 @@ mod functions {
         // A function may as well return another definition than the one that it was given.
         let wanted = if returned.is::<Definition>() { definition(Kind::Domain, &returned)? } else { wanted };
         wanted.check()?;
-        Ok(updated(vm, &wanted)?)
+        Ok(updated(vm, &wanted, &[])?)
     }
 
     /// Limits and weights of its processors by libvirt's names, such as `cpu_shares`, `vcpu_period` and `vcpu_quota` (microseconds; below 0 is no limit).

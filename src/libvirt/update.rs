@@ -4,6 +4,8 @@ use super::Domain;
 use super::cause::Explain;
 use super::device::{devices, names};
 use super::live::Deed;
+use super::undo::{Machine, Transaction};
+use super::{Owned, Storage, define::name_of, object, provision::fill};
 use crate::floor::{Area, Code, Error, Result, Value};
 use crate::schema::xml::{self, Elem, Node};
 use crate::schema::{Change, Definition, Kind};
@@ -78,6 +80,46 @@ impl Domain {
             }
         }
         Ok(updated)
+    }
+
+    /// The same with volumes that it needs, which are made first and recorded as its own. If it fails, they are gone again.
+    pub fn update_with(&self, wanted: &Definition, storage: &[Storage]) -> Result<Updated> {
+        if storage.is_empty() {
+            return self.update(wanted);
+        }
+        let kept = self.record()?;
+        let mut record = kept.clone();
+        for one in storage {
+            let owned = Owned { pool: one.pool.clone(), name: name_of(object::Kind::Volume, &one.xml)? };
+            if !record.volumes.contains(&owned) {
+                record.volumes.push(owned);
+            }
+        }
+        let pools = self.host().empty_places(storage)?;
+        let transaction = Transaction::beside(Machine { name: self.name().to_string(), uuid: self.uuid()? });
+        let made = fill(&pools, storage).and_then(|()| {
+            self.set_record(&record)?;
+            let updated = self.with_own_metadata(wanted).and_then(|wanted| self.update(&wanted));
+            updated.map_err(|error| match self.set_record(&kept) {
+                Ok(()) => error,
+                Err(failed) => error.note(format!("cannot undo: {failed}")),
+            })
+        });
+        match made {
+            Ok(updated) => {
+                transaction.commit();
+                Ok(updated)
+            }
+            Err(error) => Err(transaction.roll_back(error)),
+        }
+    }
+
+    /// The definition with the metadata that the domain has, as libvirt writes it.
+    fn with_own_metadata(&self, wanted: &Definition) -> Result<Definition> {
+        let (now, mut root) = (xml::parse(&self.inactive_xml()?)?, wanted.root());
+        root.nodes.retain(|node| !matches!(node, Node::Elem(one) if one.name.is_plain("metadata")));
+        root.nodes.extend(now.child("metadata").cloned().map(Node::Elem));
+        Definition::from_xml(Kind::Domain, &xml::to_string(&root))
     }
 
     /// The wanted definition with what identifies this domain. Memory that was all in use stays so when its size changes.
@@ -179,7 +221,8 @@ fn steps(before: &Elem, wanted: &Elem, changes: Vec<Change>) -> Result<Vec<Step>
     let keys = |all: &[Elem]| -> Vec<String> { (0..all.len()).map(|at| key(all, at)).collect() };
     let (old_keys, new_keys) = (keys(&old), keys(&new));
     // Out goes first: a new device may take the place of an old one.
-    for (device, key) in old.iter().zip(&old_keys).filter(|(_, key)| !new_keys.contains(key)) {
+    let gone = old.iter().zip(&old_keys).filter(|(device, key)| !is_base(device) && !new_keys.contains(key));
+    for (device, key) in gone {
         steps.push(Step {
             changes: vec![Change { path: key.clone(), before: value(device)?, after: Value::Unit }],
             deed: Some(Deed::Detach(xml::to_string(device))),
@@ -200,6 +243,11 @@ fn steps(before: &Elem, wanted: &Elem, changes: Vec<Change>) -> Result<Vec<Step>
         }
     }
     Ok(steps)
+}
+
+/// What libvirt adds to every machine and no guest gives back: a definition that does not speak of it means no harm.
+fn is_base(device: &Elem) -> bool {
+    matches!(device.local(), "controller" | "emulator")
 }
 
 /// What one device says differently.

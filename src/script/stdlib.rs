@@ -2,6 +2,7 @@
 
 /// Path and text of every module of the stdlib, sorted.
 pub(super) const MODULES: &[(&str, &str)] = &[
+    ("std/compare", include_str!("../../stdlib/compare.rhai")),
     ("std/deeds", include_str!("../../stdlib/deeds.rhai")),
     ("std/disks", include_str!("../../stdlib/disks.rhai")),
     ("std/hypervisor", include_str!("../../stdlib/hypervisor.rhai")),

@@ -201,7 +201,7 @@ fn a_machine_is_created_compared_updated_and_destroyed() {
         "created",
         "unchanged",
         "[true, true, #{\"role\": \"db\"}, 3]",
-        "#{\"differences\": [#{\"after\": 3, \"before\": 2, \"path\": \"vcpu.value\"}, #{\"after\": #{\"role\": \"db\", \"tier\": 2}, \"before\": #{\"role\": \"db\"}, \"path\": \"labels\"}], \"name\": \"db\", \"result\": \"differs\"}",
+        "#{\"differences\": [#{\"after\": 3, \"before\": 2, \"path\": \"vcpus\"}, #{\"after\": #{\"role\": \"db\", \"tier\": 2}, \"before\": #{\"role\": \"db\"}, \"path\": \"labels\"}], \"name\": \"db\", \"result\": \"differs\"}",
         "updated",
         "unchanged",
         "[\"db\"]",
@@ -210,6 +210,142 @@ fn a_machine_is_created_compared_updated_and_destroyed() {
         "nobody can be asked: remove db (3 volumes)?",
         "[\"db_boot\", \"db_data-vdb\", \"db_console.log\"]",
         "[\"not there\", \"removed\"]",
+    ];
+    assert_eq!(shown.lines().collect::<Vec<_>>(), expected);
+}
+
+/// A machine as the home lab's playbook makes it: a folder of its own, the firmware's files named, the seed on a CD drive.
+const OF_PLAYBOOK: &str = "<domain type='kvm'><name>shop</name><uuid>11111111-2222-4333-8444-555555555555</uuid>
+<metadata><x:note xmlns:x='urn:x'>kept</x:note></metadata><memory unit='GiB'>1</memory><vcpu placement='static'>1</vcpu>
+<os><type arch='x86_64' machine='pc-q35-7.2'>hvm</type><loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>
+<nvram>/srv/nvram/shop_VARS.fd</nvram></os><features><acpi/><apic/><pae/></features><cpu mode='host-model'/>
+<on_crash>restart</on_crash><devices><emulator>/usr/bin/qemu-system-x86_64</emulator>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none'/><source file='/srv/vms/shop/boot.qcow2'/>
+<target dev='vda' bus='virtio'/><boot order='1'/><address type='pci' domain='0x0000' bus='0x04' slot='0x00' function='0x0'/></disk>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/srv/vms/shop/vdb.qcow2'/><target dev='vdb' bus='virtio'/></disk>
+<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='/srv/vms/shop/cloudinit.iso'/>
+<target dev='sda' bus='sata'/><readonly/></disk>
+<interface type='bridge'><mac address='be:ef:0a:14:1e:29'/><source bridge='br0'/><target dev='vm0a141e29'/><model type='virtio'/></interface>
+<serial type='pty'><target port='0'/></serial><console type='pty'/><memballoon model='virtio'/></devices></domain>";
+
+#[test]
+fn a_machine_of_a_playbook_is_compared_by_what_its_file_says() {
+    let host = Host::new();
+    let file = |extra: &str| {
+        let inventory = format!(
+            "hypervisor_machines:\n  shop:\n    name: shop\n    vcpus: 1\n    memory_gib: 1\n    boot_disk_size_gb: 1\n    cpu_mode: host-model\n\
+             \x20   use_empty_boot_disk: true\n    data_disks: [ {{ device: vdb, size_gb: 1 }} ]\n{extra}\
+             \x20   network_interfaces: [ {{ ip: 10.20.30.41/24, gateway: 10.20.30.1, network_source: br0, default_route: true }} ]\n"
+        );
+        std::fs::write(host.folder().join("inventory.yaml"), inventory).expect("written");
+    };
+    file("");
+    std::fs::write(host.folder().join("shop.xml"), OF_PLAYBOOK).expect("written");
+    let make = "let host = connect();
+        let vm = host.define_domain(from_xml(read_file(\"shop.xml\")));
+        vm.autostart = true;
+        let before = vm.definition;
+        print(vm::create(\"inventory.yaml\")[0]);";
+    let shown = script(&host, make);
+    assert_eq!(shown, "#{\"differences\": [], \"name\": \"shop\", \"result\": \"unchanged\"}\n");
+    // What truly differs is told and brought in line, and all else stays: names, places, firmware, other people's metadata.
+    let grown = format!(
+        "{make}
+        vm::create(\"inventory.yaml\", #{{ set: [\"memory_gib=2\"], update: true }});
+        print(before.diff(vm.definition).map(|one| one.path));
+        print(vm::create(\"inventory.yaml\", #{{ set: [\"memory_gib=2\"] }})[0].result);
+        assert_eq(host.find_pool(\"default\").volumes().filter(|one| one.name.contains(\"console\")).len(), 0);"
+    );
+    let shown = script(&host, &grown);
+    assert!(shown.ends_with("[\"memory.value\", \"current_memory.value\"]\nunchanged\n"), "{shown}");
+    // A CD that is installed from takes the seed's target.
+    file("    install_iso_path: /srv/iso/x.iso\n");
+    let moved = format!(
+        "{make}
+        vm::create(\"inventory.yaml\", #{{ update: true }});
+        for disk in vm.definition.to_map().devices.disks {{ print(`${{disk.target.dev}} ${{disk.source.file}} ${{disk.device}}`); }}"
+    );
+    let shown = script(&host, &moved);
+    for line in ["vda /srv/vms/shop/boot.qcow2 disk", "sdb /srv/vms/shop/cloudinit.iso cdrom", "sda /srv/iso/x.iso cdrom"] {
+        assert!(shown.lines().any(|one| one == line), "{line} is not in\n{shown}");
+    }
+}
+
+#[test]
+fn an_update_makes_what_is_missing_and_keeps_what_a_card_is_called() {
+    let host = Host::new();
+    let spec = "name: db\nvcpus: 1\nmemory: 1 GiB\nboot_disk: { size: 1 GiB, empty: true }\nseed: none\n\
+                interfaces: [ { network: default, address: 192.168.122.77/24, via: dhcp } ]\n";
+    std::fs::write(host.folder().join("db.yaml"), spec).expect("written");
+    let disk = "data_disks: [ { device: vdb, size: 2 GiB } ]\n";
+    std::fs::write(host.folder().join("more.yaml"), format!("{spec}{disk}")).expect("written");
+    let moved = spec.replace("122.77", "122.78");
+    std::fs::write(host.folder().join("moved.yaml"), moved).expect("written");
+    let shown = script(
+        &host,
+        "vm::create(\"db.yaml\", #{ start: false });
+        let vm = connect().domain(\"db\");
+        let card = vm.definition.to_map().devices.interfaces[0];
+        print(vm::create(\"more.yaml\", #{ update: true })[0].result);
+        print(vm::create(\"more.yaml\")[0].result);
+        print(vm.owned_volumes.map(|one| one.name));
+        assert(connect().pool(\"default\").find_volume(\"db_data-vdb\") != ());
+        assert_eq(vm.definition.to_map().devices.interfaces[0], card);
+        print(vm::create(\"moved.yaml\")[0].differences.map(|one| [one.path, one.before, one.after]));
+        try { vm::create(\"moved.yaml\", #{ update: true }); } catch (err) { print(err); }
+        assert_eq(vm.definition.to_map().devices.interfaces[0], card);",
+    );
+    let expected = [
+        "updated",
+        "unchanged",
+        "[\"db_boot\", \"db_console.log\", \"db_data-vdb\"]",
+        "[\"interfaces[0].address\", \"192.168.122.77\", \"192.168.122.78/24\"]",
+    ];
+    for part in expected {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    assert!(shown.contains("an update cannot give it 192.168.122.78/24"), "{shown}");
+}
+
+#[test]
+fn adopting_adds_what_is_the_machines_own_and_tells_what_stays() {
+    let host = Host::new();
+    let shown = script(
+        &host,
+        "let host = connect();
+        let pool = host.pool(\"default\");
+        for name in [\"shop_vda\", \"log\", \"other\", \"kept\"] {
+            pool.create_volume(#{ name: name, capacity: 1048576, target: #{ format: \"raw\" } });
+        }
+        let file = |path, dev| #{ type: \"file\", source: #{ file: path }, target: #{ dev: dev, bus: \"virtio\" } };
+        let drive = |path, dev| #{ type: \"file\", device: \"cdrom\", source: #{ file: path }, target: #{ dev: dev, bus: \"sata\" }, readonly: true };
+        let define = |name, disks| host.define_domain(#{ type: \"test\", name: name, memory: \"64 MiB\", os: #{ type: \"hvm\" }, devices: #{ disks: disks } });
+        let other = define.call(\"other\", [file.call(pool.volume(\"other\").path, \"vda\")]);
+        other.owned_volumes = [#{ pool: \"default\", name: \"kept\" }];
+        let vm = define.call(\"shop\", [
+            file.call(pool.volume(\"shop_vda\").path, \"vda\"), file.call(\"/srv/vms/shop/vdb.qcow2\", \"vdb\"),
+            drive.call(\"/srv/iso/debian.iso\", \"sda\"),
+        ]);
+        vm.owned_volumes = [#{ pool: \"default\", name: \"log\" }];
+        print(vm::adopt([\"shop\"])[0]);
+        for name in [\"x\", \"default/none\", \"default/other\", \"default/kept\"] {
+            try { vm::adopt([\"shop\"], #{ volumes: [name] }); } catch (err) { print(if type_of(err) == \"string\" { err } else { err.message }); }
+        }
+        // A folder of its own, as the home lab's playbook makes it.
+        define.call(\"web2\", [file.call(\"/srv/vms/web2/boot.qcow2\", \"vda\"), drive.call(\"/srv/vms/web2/cloudinit.iso\", \"sda\")]);
+        print(vm::adopt([\"web2\"])[0].not_recorded);
+        print(vm::destroy([\"web2\"], #{ yes: true })[0].disks_left);
+        print(vm::destroy([\"shop\"], #{ yes: true })[0].volumes);",
+    );
+    let expected = [
+        "#{\"name\": \"shop\", \"not_recorded\": [\"/srv/vms/shop/vdb.qcow2\"], \"result\": \"adopted\", \"volumes\": [\"log\", \"shop_vda\"]}",
+        "a volume is POOL/NAME, unlike `x`",
+        "there is no volume `none`",
+        "`default/other` is no volume of shop alone: [\"other\"] have it",
+        "`default/kept` is recorded as a volume of other",
+        "[\"/srv/vms/web2/boot.qcow2\", \"/srv/vms/web2/cloudinit.iso\"]",
+        "[\"/srv/vms/web2/boot.qcow2\", \"/srv/vms/web2/cloudinit.iso\"]",
+        "[\"log\", \"shop_vda\"]",
     ];
     assert_eq!(shown.lines().collect::<Vec<_>>(), expected);
 }

@@ -268,6 +268,44 @@ fn a_machine_of_another_tool_is_adopted_and_removed_with_its_disks() {
 }
 
 #[test]
+fn an_update_of_a_running_machine_keeps_its_card_and_its_address() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = "name: kept\nvcpus: 1\nmemory: 192 MiB\nfirmware: bios\nmachine: pc\nboot_disk: { size: 1 GiB, image: base.qcow2 }\n\
+                interfaces: [ { network: lab, address: auto } ]\nguest: { hostname: kept }\n";
+    std::fs::write(folder.path().join("kept.yaml"), spec).expect("written");
+    let more = format!("{spec}data_disks: [ {{ device: vdb, size: 16 MiB }} ]\n");
+    std::fs::write(folder.path().join("more.yaml"), more).expect("written");
+    let run = |args: &[&str]| run(folder.path(), args);
+    let card = || {
+        prints(
+            "let vm = connect().domain(\"kept\");
+            for xml in [vm.xml, vm.definition.xml] { print(from_xml(xml).to_map().devices.interfaces[0].mac.address); }
+            print(vm.definition.to_map().devices.controllers);",
+        )
+    };
+    run(&["vm", "create", "kept.yaml"]);
+    let before = card();
+    // The guest has not booted, and gives nothing back.
+    let shown = run(&["vm", "create", "kept.yaml", "--set", "vcpus=2", "--update", "-o", "json"]);
+    assert!(shown.contains("\"result\": \"updated\"") && shown.contains("\"needs_restart\": true"), "{shown}");
+    assert_eq!(card(), before);
+    run(&["vm", "wait", "kept", "--goal", "agent", "--timeout", "5m"]);
+    let address = run(&["vm", "ip", "kept"]);
+    let shown = run(&["vm", "create", "more.yaml", "--set", "vcpus=2", "--update", "-o", "json"]);
+    assert!(shown.contains("\"result\": \"updated\"") && shown.contains("\"needs_restart\": false"), "{shown}");
+    assert_eq!(card(), before);
+    let again = run(&["vm", "create", "more.yaml", "--set", "vcpus=2", "-o", "csv", "--columns", "result"]);
+    assert_eq!(again, "result\r\nunchanged\r\n");
+    assert_eq!(run(&["vm", "ip", "kept"]), address);
+    prints(
+        "let vm = connect().domain(\"kept\");
+        wait(holds(|| vm.exec(\"/bin/cat\", [\"/proc/partitions\"]).stdout.contains(\" 16384 \")), #{ timeout: \"2m\" });",
+    );
+    run(&["vm", "destroy", "kept", "--yes"]);
+    assert_eq!(left("kept"), "");
+}
+
+#[test]
 fn a_new_boot_disk_keeps_the_data() {
     let folder = tempfile::tempdir().expect("a folder");
     let spec = "name: paved\nvcpus: 1\nmemory: 256 MiB\nfirmware: bios\nmachine: pc\nboot_disk: { size: 1 GiB, image: base.qcow2 }\n\
