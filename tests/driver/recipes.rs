@@ -266,7 +266,9 @@ fn a_machine_of_a_playbook_is_compared_by_what_its_file_says() {
         for disk in vm.definition.to_map().devices.disks {{ print(`${{disk.target.dev}} ${{disk.source.file}} ${{disk.device}}`); }}"
     );
     let shown = script(&host, &moved);
-    for line in ["vda /srv/vms/shop/boot.qcow2 disk", "sdb /srv/vms/shop/cloudinit.iso cdrom", "sda /srv/iso/x.iso cdrom"] {
+    for line in
+        ["vda /srv/vms/shop/boot.qcow2 disk", "sdb /srv/vms/shop/cloudinit.iso cdrom", "sda /srv/iso/x.iso cdrom"]
+    {
         assert!(shown.lines().any(|one| one == line), "{line} is not in\n{shown}");
     }
 }

@@ -123,6 +123,7 @@ hypervisor_machines:
     memory_gib: 1
     boot_disk_size_gb: 1
     data_disks: [ { device: vdb, size_gb: 1 } ]
+    seed_bus: virtio # the kernel of the tiny guest knows no AHCI
     network_interfaces: [ { ip: 10.20.30.42/24, gateway: 10.20.30.1, network_source: br0, default_route: true } ]
 "#;
 
