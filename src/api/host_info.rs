@@ -189,6 +189,7 @@ mod functions {
     /// * `groups`: what is asked for, a list of `state`, `cpu`, `balloon`, `vcpu`, `net`, `block`, `perf`, `iothread`, `memory`, `dirtyrate`, `addresses` and `labels`; default is all but the last two.
     /// * `active`: `true` for running domains only, `false` for the others.
     /// * `name`: a name; `*` stands for any text and `?` for any letter.
+    /// * `label`: labels as `host.domains` takes them, with one more call for each domain.
     ///
     /// # Example
     ///
@@ -205,12 +206,14 @@ mod functions {
     /// ```
     #[rhai_fn(name = "domain_stats", pure, return_raw)]
     pub fn domain_stats_of(host: &mut Host, options: Map) -> RhaiResultOf<Array> {
-        let options = Options::from_value("domain_stats", value(&options.into(), "")?, &["active", "groups", "name"])?;
+        let options =
+            Options::from_value("domain_stats", value(&options.into(), "")?, &["active", "groups", "label", "name"])?;
         let groups = options.list("groups");
         let groups: Vec<&str> = groups.iter().map(|group| group.as_str().unwrap_or_default()).collect();
         let filter = Filter {
             active: options.bool("active")?,
             name: options.str("name")?.map(str::to_string),
+            labels: super::super::machine::wanted(options.get("label"))?,
             ..Filter::default()
         };
         Ok(host.domain_stats(&groups, &filter)?.into_iter().map(|stats| dynamic(stats.into())).collect())

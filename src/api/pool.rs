@@ -181,7 +181,7 @@ mod functions {
         Ok(pool.info()?.state.into())
     }
 
-    /// How many bytes it holds: `#{ capacity, allocation, available }`.
+    /// How many bytes it holds, and its state, in one call: `#{ state, capacity, allocation, available }`.
     ///
     /// # Example
     ///

@@ -105,6 +105,7 @@ impl From<BlockJob> for Value {
 impl From<PoolInfo> for Value {
     fn from(info: PoolInfo) -> Self {
         map([
+            ("state", info.state.into()),
             ("capacity", info.capacity.into()),
             ("allocation", info.allocation.into()),
             ("available", info.available.into()),

@@ -4,6 +4,7 @@ use super::cause::Explain;
 use super::lookup::sorted;
 use super::{Domain, Host, Network, Pool};
 use crate::floor::Result;
+use std::collections::BTreeMap;
 use virt::sys;
 
 /// Which objects to list; the default is all of them.
@@ -28,6 +29,13 @@ pub struct Filter {
 impl Filter {
     pub(super) fn matches(&self, name: &str) -> bool {
         self.name.as_deref().is_none_or(|pattern| glob(pattern, name))
+    }
+
+    pub(super) fn has_labels(&self, labels: &BTreeMap<String, String>) -> bool {
+        let has = |(name, value): &(String, Option<String>)| {
+            labels.get(name).is_some_and(|found| value.as_ref().is_none_or(|value| value == found))
+        };
+        self.labels.iter().all(has)
     }
 }
 
@@ -61,11 +69,7 @@ impl Host {
         if !filter.labels.is_empty() {
             let mut labelled = Vec::new();
             for one in all {
-                let labels = one.record()?.labels;
-                let has = |(name, value): &(String, Option<String>)| {
-                    labels.get(name).is_some_and(|found| value.as_ref().is_none_or(|value| value == found))
-                };
-                if filter.labels.iter().all(has) {
+                if filter.has_labels(&one.record()?.labels) {
                     labelled.push(one);
                 }
             }

@@ -4,6 +4,7 @@ use super::cause::Explain;
 use super::filter::Filter;
 use super::{Domain, Host, State, ffi};
 use crate::floor::{Code, Error, Map, Result, Value, did_you_mean};
+use std::collections::HashMap;
 use virt::sys;
 
 /// The groups of statistics by their names in libvirt's flat names.
@@ -30,8 +31,8 @@ const KIB: &[&str] =
     &["current", "maximum", "swap_in", "swap_out", "unused", "available", "rss", "usable", "disk_caches"];
 
 impl Host {
-    /// Statistics of all domains that a filter lets through, by name, in one call; no groups means all of libvirt's. The
-    /// group `addresses` takes one more call for each network, `labels` one for each domain.
+    /// Statistics of all domains that a filter lets through, by name and label, in one call; no groups means all of libvirt's.
+    /// The group `addresses` takes one more call for each network, labels one for each domain.
     pub fn domain_stats(&self, groups: &[&str], filter: &Filter) -> Result<Vec<Map>> {
         // A domain that is busy with a job is not waited for: it says less.
         let mut flags = sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
@@ -66,8 +67,8 @@ impl Host {
         for stats in &mut found {
             self.add_sizes(stats, balloon, vcpu)?;
         }
-        if labels {
-            self.add_labels(&mut found, filter)?;
+        if labels || !filter.labels.is_empty() {
+            found = self.with_labels(found, filter, labels)?;
         }
         if addresses {
             self.add_addresses(&mut found)?;
@@ -99,22 +100,31 @@ impl Host {
         Ok(())
     }
 
-    fn add_labels(&self, stats: &mut [Map], filter: &Filter) -> Result<()> {
-        let domains = self.domains_where(filter)?;
-        for stats in stats {
-            let name = stats.get("name").and_then(Value::as_str);
-            let domain = domains.iter().find(|domain| Some(domain.name()) == name);
-            let record = match domain.map(Domain::record).transpose() {
+    /// Those with the labels of the filter; what is kept of each is told, if it is asked for.
+    fn with_labels(&self, stats: Vec<Map>, filter: &Filter, told: bool) -> Result<Vec<Map>> {
+        // Their labels are looked at here, once.
+        let domains = self.domains_where(&Filter { labels: Vec::new(), ..filter.clone() })?;
+        let domains: HashMap<&str, &Domain> = domains.iter().map(|domain| (domain.name(), domain)).collect();
+        let mut chosen = Vec::new();
+        for mut stats in stats {
+            let domain = stats.get("name").and_then(Value::as_str).and_then(|name| domains.get(name));
+            let record = match domain.map(|domain| domain.record()).transpose() {
                 // It is gone by now.
                 Err(error) if error.code == Code::NotFound => None,
                 record => record?,
             };
             let record = record.unwrap_or_default();
-            let labels = record.labels.into_iter().map(|(key, label)| (key, label.into())).collect();
-            stats.insert(LABELS.to_string(), Value::Map(labels));
-            stats.insert("is_protected".to_string(), record.protected.into());
+            if !filter.has_labels(&record.labels) {
+                continue;
+            }
+            if told {
+                let labels = record.labels.into_iter().map(|(key, label)| (key, label.into())).collect();
+                stats.insert(LABELS.to_string(), Value::Map(labels));
+                stats.insert("is_protected".to_string(), record.protected.into());
+            }
+            chosen.push(stats);
         }
-        Ok(())
+        Ok(chosen)
     }
 }
 

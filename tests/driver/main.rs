@@ -3,6 +3,7 @@
 mod cli;
 mod docs;
 mod dry_run;
+mod each_recipe;
 mod errors;
 mod fields;
 mod machine;

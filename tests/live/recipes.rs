@@ -372,3 +372,86 @@ fn a_killed_repave_leaves_the_old_or_the_new_machine() {
     run(folder.path(), &["vm", "destroy", "halfway", "--yes"]);
     assert_eq!(left("halfway"), "");
 }
+
+#[test]
+fn many_machines_are_asked_and_kept_by_label() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |args: &[&str]| run(folder.path(), args);
+    let spec = |name: &str| {
+        format!(
+            "- {{ name: {name}, labels: {{ test: flock }}, vcpus: 1, memory: 128 MiB, firmware: bios, machine: pc,\n\
+            \x20   boot_disk: {{ size: 1 GiB, image: base.qcow2 }}, interfaces: [ {{ network: lab }} ], guest: {{ hostname: {name} }} }}\n"
+        )
+    };
+    std::fs::write(folder.path().join("flock.yaml"), format!("machines:\n{}{}", spec("flock-a"), spec("flock-b")))
+        .expect("written");
+    run(&["vm", "create", "flock.yaml"]);
+    run(&["vm", "wait", "-l", "test=flock", "--goal", "agent", "--timeout", "5m"]);
+    let csv = |args: &[&str]| run(&[args, &["-o", "csv"]].concat());
+    let said = csv(&["vm", "exec", "-l", "test=flock", "--columns", "name,exit_code,stdout", "--", "hostname"]);
+    assert_eq!(said, "name,exit_code,stdout\r\nflock-a,0,flock-a\r\nflock-b,0,flock-b\r\n");
+    let addresses = csv(&["vm", "ip", "-l", "test=flock"]);
+    let leases = run(&["network", "leases", "lab", "-o", "csv", "--columns", "addr"]);
+    for (line, name) in addresses.lines().skip(1).zip(["flock-a", "flock-b"]) {
+        let address = line.strip_prefix(&format!("{name},")).expect("the name and the address");
+        assert!(leases.contains(&format!("{address}/")), "{address} is not in\n{leases}");
+        assert_eq!(run(&["vm", "ip", name]), format!("{address}\n"));
+    }
+    // A command that fails in one: both have a row, and the exit code tells it.
+    let one = ["vm", "exec", "-l", "test=flock", "-o", "json", "--", "test $(hostname) = flock-a || exit 3"];
+    let output = program(folder.path()).args(one).output().expect("the program starts");
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&rows[0]["exit_code"], &rows[1]["exit_code"]), (&0.into(), &3.into()));
+    assert!(text(&output.stderr).contains("1 of 2 commands failed: flock-b (3)"), "{}", text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1));
+    // A state that is kept and gone back to, while they run.
+    run(&["vm", "exec", "-l", "test=flock", "touch /before; sync"]);
+    assert_eq!(
+        csv(&["vm", "snapshot", "-l", "test=flock", "before"]),
+        "name,result\r\nflock-a,kept\r\nflock-b,kept\r\n"
+    );
+    run(&["vm", "exec", "-l", "test=flock", "rm /before; sync"]);
+    run(&["vm", "revert", "-l", "test=flock", "before", "--delete", "--yes", "--parallel", "1"]);
+    run(&["vm", "wait", "-l", "test=flock", "--goal", "agent", "--timeout", "5m"]);
+    run(&["vm", "exec", "-l", "test=flock", "test -e /before"]);
+    assert_eq!(run(&["vm", "snapshots", "-l", "test=flock", "-o", "name"]), "");
+    let resized = csv(&["vm", "resize", "-l", "test=flock", "--vcpus", "2", "--columns", "name,result"]);
+    assert_eq!(resized, "name,result\r\nflock-a,resized\r\nflock-b,resized\r\n");
+    run(&["vm", "destroy", "-l", "test=flock", "--yes"]);
+    assert_eq!(left("flock"), "");
+}
+
+#[test]
+fn volumes_and_images_come_and_go() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |args: &[&str]| run(folder.path(), args);
+    let data: Vec<u8> = (0..1 << 20).map(|at: u32| at.to_le_bytes()[1]).collect();
+    std::fs::write(folder.path().join("sent.raw"), &data).expect("written");
+    run(&["volume", "upload", "default", "sent.raw", "--name", "goes-round.raw"]);
+    run(&["volume", "resize", "default", "goes-round.raw", "2MiB"]);
+    run(&["volume", "download", "default", "goes-round.raw", "back.raw"]);
+    let back = std::fs::read(folder.path().join("back.raw")).expect("read");
+    assert!(back.len() == 2 << 20 && back.starts_with(&data), "{} bytes", back.len());
+    run(&["volume", "delete", "default", "goes-round.raw", "--yes"]);
+    let tiny = lab().images.join("tiny.qcow2").display().to_string();
+    let catalogue = format!("vm_images: {{ pulled: {{ url: '{tiny}', filename: pulled.qcow2, format: qcow2 }} }}\n");
+    std::fs::write(folder.path().join("images.yaml"), catalogue).expect("written");
+    for changed in ["true", "false"] {
+        let pulled = run(&["image", "pull", "default", "pulled", "--catalogue", "images.yaml", "-o", "json"]);
+        assert!(pulled.contains("pulled.qcow2") && pulled.contains(&format!("\"changed\": {changed}")), "{pulled}");
+    }
+    let checked = run(&[
+        "image",
+        "check",
+        "--catalogue",
+        "images.yaml",
+        "--search",
+        "pulled",
+        "-o",
+        "csv",
+        "--columns",
+        "name,result",
+    ]);
+    assert_eq!(checked, "name,result\r\npulled,ok\r\n");
+    run(&["image", "delete", "default", "pulled.qcow2", "--yes"]);
+}
