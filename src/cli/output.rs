@@ -61,7 +61,15 @@ impl Output {
 
     /// The records that are wanted, in their order, with the columns that are wanted.
     fn chosen(&self, value: Value) -> Result<Value> {
-        let Value::List(mut items) = value else { return Ok(value) };
+        let mut items = match value {
+            Value::List(items) => items,
+            // A single record has columns as well.
+            one @ Value::Map(_) if !self.columns.is_empty() => {
+                let one = Self { columns: self.columns.clone(), ..Self::default() }.chosen(vec![one].into())?;
+                return Ok(if let Value::List(mut items) = one { items.pop().unwrap_or_default() } else { one });
+            }
+            other => return Ok(other),
+        };
         let known = columns(&items, &[]);
         let wanted = self.columns.iter().chain(self.filter.iter().map(|(name, _)| name));
         for name in wanted.chain(self.sort.iter().map(|(name, _)| name)) {
@@ -236,7 +244,11 @@ mod tests {
         let chosen = Output { filter, columns: vec!["size".into()], ..output(Form::Json) };
         assert_eq!(chosen.text(rows()).expect("text"), "[\n  {\n    \"size\": 100\n  }\n]\n");
         assert_eq!(output(Form::Name).text(rows()).expect("text"), "b, \"x\"\na\nweb-1\n");
+        let Value::List(all) = rows() else { panic!("rows are a list") };
+        let one = Output { columns: vec!["size".into()], ..output(Form::Yaml) };
+        assert_eq!(one.text(all[0].clone()).expect("text"), "size: 10\n");
         let wrong = Output { columns: vec!["nmae".into()], ..Output::default() };
+        assert_eq!(wrong.text(all[0].clone()).expect_err("refused").hints, ["did you mean `name`?"]);
         assert_eq!(wrong.text(rows()).expect_err("refused").hints, ["did you mean `name`?"]);
     }
 

@@ -97,11 +97,11 @@ fn apply(general: General, settings: &mut Settings, set_log: &SetLog) {
 
 /// Prints a result; gives the exit code.
 fn show(result: Value, output: &Output) -> u8 {
-    let nothing = output.format == Form::Table && matches!(&result, Value::List(items) if items.is_empty());
+    let is_table = output.format == Form::Table && matches!(result, Value::List(_));
     match output.text(result) {
         Ok(text) => {
             bars::suspend(|| print!("{}", hide(&text)));
-            if nothing {
+            if is_table && text.is_empty() {
                 bars::note("nothing found");
             }
             0

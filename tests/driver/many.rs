@@ -103,6 +103,7 @@ fn wrong_choices_are_told() {
         &["vm", "stop", "-l", "role=db"][..],
         &["vm", "snapshot", "-l", "role=db", "x"],
         &["vm", "list", "-l", "role=db"],
+        &["vm", "list", "--filter", "name=nobody"],
     ] {
         assert_eq!(run(&host, args), (String::new(), "nothing found\n".to_string(), Some(0)), "{args:?}");
     }

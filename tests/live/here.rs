@@ -65,12 +65,18 @@ let vm = host.define_domain(#{
         type: "network", mac: #{ address: "52:54:00:00:00:74" }, source: #{ network: "released" },
     } ] },
 });
+"#;
+    let remove = r"
 for lease in vm.remove().leases { print(`${lease.network} ${lease.addr} ${lease.hwaddr} ${lease.expiry > 0}`); }
 print(net.dhcp_leases().len());
-"#;
+";
     // Over a connection by which the host is another machine, the lease stays and is told.
-    assert_eq!(own.prints(script), format!("released {address} 52:54:00:00:00:74 true\n1\n"));
-    assert_eq!(own.prints_inside(script), "0\n");
+    let told = own.prints(&format!("{script}{remove}"));
+    assert_eq!(told, format!("released {address} 52:54:00:00:00:74 true\n1\n"));
+    // The command tells it, too.
+    let destroy = "import \"std/vm\" as vm; print(vm::destroy([\"released\"], #{ yes: true })[0].leases_left);";
+    assert_eq!(own.prints(&format!("{script}{destroy}")), format!("[\"{address} of released\"]\n"));
+    assert_eq!(own.prints_inside(&format!("{script}{remove}")), "0\n");
     own.remove();
 }
 

@@ -388,7 +388,8 @@ fn many_machines_are_asked_and_kept_by_label() {
     run(&["vm", "create", "flock.yaml"]);
     run(&["vm", "wait", "-l", "test=flock", "--goal", "agent", "--timeout", "5m"]);
     let csv = |args: &[&str]| run(&[args, &["-o", "csv"]].concat());
-    let said = csv(&["vm", "exec", "-l", "test=flock", "--columns", "name,exit_code,stdout", "--", "hostname"]);
+    let columns = ["-o", "csv", "--columns", "name,exit_code,stdout"];
+    let said = run(&[&["vm", "exec", "-l", "test=flock"][..], &columns, &["--", "hostname"]].concat());
     assert_eq!(said, "name,exit_code,stdout\r\nflock-a,0,flock-a\r\nflock-b,0,flock-b\r\n");
     let addresses = csv(&["vm", "ip", "-l", "test=flock"]);
     let leases = run(&["network", "leases", "lab", "-o", "csv", "--columns", "addr"]);

@@ -37,7 +37,8 @@ impl Domain {
     pub fn network_status(&self) -> Result<Vec<NetworkStatus>> {
         let root = xml::parse(&self.xml()?)?;
         let record = Record::read(&root);
-        let running = self.is_active()?;
+        // Only what runs has a number.
+        let running = root.attr("id").is_some();
         let phase = match record.as_ref().map(|record| record.phase) {
             // It was made, and now it waits to be started.
             Some(Phase::Running) if !running => Phase::Pending,
