@@ -34,14 +34,23 @@ pub(super) fn texts(what: &str, given: Option<&Value>) -> Result<BTreeMap<String
     }
 }
 
-/// The labels to look for: `"role=web"`, `"role"` for any value, a list of those, or a map.
+/// The labels to look for: `"role=web"`, `"role"` for any value, a list of those, or a map. A text that names none is refused:
+/// it may be a variable that was forgotten, and would mean all machines.
 pub(super) fn wanted(given: Option<&Value>) -> Result<Vec<(String, Option<String>)>> {
     let one = |text: &str| match text.split_once('=') {
         Some((name, value)) => (name.trim().to_string(), Some(value.trim().to_string())),
         None => (text.trim().to_string(), None),
     };
     match given {
-        Some(Value::String(text)) => Ok(text.split(',').filter(|part| !part.trim().is_empty()).map(one).collect()),
+        Some(Value::String(text)) => {
+            let labels: Vec<_> = text.split(',').map(one).collect();
+            if labels.iter().all(|(name, _)| !name.is_empty()) {
+                return Ok(labels);
+            }
+            let message =
+                format!("a label to look for is `NAME=VALUE` or `NAME`, several with commas between, unlike `{text}`");
+            Err(Error::argument(message))
+        }
         Some(Value::List(list)) => {
             let parts = list.iter().map(|item| wanted(Some(item))).collect::<Result<Vec<_>>>()?;
             Ok(parts.into_iter().flatten().collect())

@@ -192,6 +192,9 @@ fn table(value: &Value, output: &Output) -> String {
 
 fn records(items: &[Value], output: &Output) -> String {
     let columns = columns(items, &output.columns);
+    if output.width.is_some_and(|width| least_width(items, &columns) > usize::from(width)) {
+        return blocks(items, &columns);
+    }
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     if let Some(width) = output.width {
@@ -205,6 +208,26 @@ fn records(items: &[Value], output: &Output) -> String {
         first.set_padding((0, 1));
     }
     table.lines().map(|line| line.trim_end().to_string() + "\n").collect()
+}
+
+/// How wide a table must be for its columns to be read: a word is not broken into less than this many letters.
+fn least_width(items: &[Value], columns: &[String]) -> usize {
+    const LETTERS: usize = 8;
+    let longest = |text: &str| text.split_whitespace().map(|word| word.chars().count()).max().unwrap_or(0).min(LETTERS);
+    let width = |name: &String| {
+        let cells = items.iter().filter_map(|item| field(item, name)).map(|value| longest(&cell(value)));
+        cells.chain([longest(name)]).max().unwrap_or(0)
+    };
+    columns.iter().map(width).sum::<usize>() + 2 * columns.len().saturating_sub(1)
+}
+
+/// Records one below the other, a line for each column, where a table would be too narrow to be read.
+fn blocks(items: &[Value], columns: &[String]) -> String {
+    let line = |item: &Value, name: &String| {
+        format!("{}: {}", name.to_uppercase(), field(item, name).map(cell).unwrap_or_default()).trim_end().to_string()
+    };
+    let block = |item: &Value| columns.iter().map(|name| line(item, name) + "\n").collect::<String>();
+    items.iter().map(block).collect::<Vec<_>>().join("\n")
 }
 
 fn cell(value: &Value) -> String {
@@ -260,6 +283,16 @@ mod tests {
         };
         let text = narrow.text(vec![row("web", "one two three four"), row("", "two\nlines")].into()).expect("text");
         assert_eq!(text, "NAME  TOLD\nweb   one two three\n      four\n      two\n      lines\n");
+    }
+
+    #[test]
+    fn records_stand_one_below_the_other_where_a_table_does_not_fit() {
+        let narrow = Output { width: Some(12), ..Output::default() };
+        let text = narrow.text(rows()).expect("text");
+        assert!(text.starts_with("NAME ") && text.lines().all(|line| line.len() <= 12), "{text}");
+        let narrow = Output { width: Some(9), ..Output::default() };
+        let text = narrow.text(rows()).expect("text");
+        assert_eq!(text, "NAME: b, \"x\"\nSIZE: 10\n\nNAME: a\nSIZE: 9\n\nNAME: web-1\nSIZE: 100\n");
     }
 
     #[test]
