@@ -58,6 +58,8 @@ const DESTROYING: &[(&str, &str)] = &[
 /// The others, with a call that would change something.
 const CHANGING: &[(&str, &str)] = &[
     ("hypervisor hooks", "hypervisor::hooks(#{ folder: \".\", dry_run: true })"),
+    ("hypervisor redfish", "hypervisor::redfish(#{ packages: false, dry_run: true })"),
+    ("hypervisor serve-images", "hypervisor::serve_images(\"/srv/images\", #{ packages: false, dry_run: true })"),
     (
         "hypervisor setup",
         "hypervisor::setup(#{ packages: false, nested: true, bridge_netfilter: false, dry_run: true })",

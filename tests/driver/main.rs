@@ -6,6 +6,7 @@ mod dry_run;
 mod each_recipe;
 mod errors;
 mod fields;
+mod flows;
 mod machine;
 mod many;
 mod networks;

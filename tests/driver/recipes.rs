@@ -128,9 +128,9 @@ fn what_only_ansible_knows_is_named_with_its_place() {
     for part in [
         "`password_hash` is kept in Ansible's vault",
         "homestead.yaml:9:",
-        "`vcpus` holds an expression that only Ansible can work out",
+        "`vcpus` needs Ansible's variable `",
         "homestead.yaml:39:12",
-        "pass its variable with `--set NAME=VALUE`",
+        "=VALUE`, in a file of variables (`--vars`) or as `VMSCRIPT_VAR_",
     ] {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }

@@ -456,3 +456,41 @@ fn volumes_and_images_come_and_go() {
     assert_eq!(checked, "name,result\r\npulled,ok\r\n");
     run(&["image", "delete", "default", "pulled.qcow2", "--yes"]);
 }
+
+#[test]
+fn neighbouring_flows_find_their_machines() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let machine = |number: u8, more: &str| {
+        format!(
+            "- {{ name: beside-{number}, vcpus: 1, memory: 64 MiB, firmware: bios, machine: pc, boot_disk: {{ size: 64 MiB, {more} }}, \
+             interfaces: [ {{ network: lab, address: 192.168.150.{number}/24 }} ] }}\n"
+        )
+    };
+    let write = |name: &str, machines: String| {
+        std::fs::write(folder.path().join(name), format!("machines:\n{machines}")).expect("written");
+    };
+    write("bare.yaml", machine(204, "empty: true").replace("boot_disk", "seed: none, boot_disk"));
+    write("nodes.yaml", machine(205, "image: base.qcow2") + &machine(206, "image: base.qcow2"));
+    let flow = |name: &str, args: &[&str]| {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/flow_{name}.rhai"));
+        run(folder.path(), &[&[file.to_str().expect("text")], args].concat())
+    };
+    run(folder.path(), &["vm", "create", "bare.yaml", "--start=false"]);
+    let shown = flow("redfish", &["--dry-run", "bare.yaml", "10.0.0.11"]);
+    let uuid = prints("print(connect().domain(\"beside-204\").uuid);");
+    let address = format!("address: redfish-virtualmedia+http://10.0.0.11:8000/redfish/v1/Systems/{uuid}");
+    for part in ["# beside-204: unchanged\n---\n", "bootMACAddress: be:ef:c0:a8:96:cc\n", &address] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    let nodes = ["nodes.yaml", "abcdef.0123456789abcdef"];
+    assert_eq!(flow("kubernetes", &nodes), "beside-205: created\nbeside-206: created\n");
+    assert_eq!(flow("kubernetes", &nodes), "beside-205: unchanged\nbeside-206: unchanged\n");
+    for (name, does) in [("beside-205", "kubeadm init"), ("beside-206", "kubeadm join 192.168.150.205:6443")] {
+        run(folder.path(), &["volume", "download", "default", &format!("{name}_cloudinit"), "seed.iso"]);
+        let seed = std::fs::read(folder.path().join("seed.iso")).expect("read");
+        assert!(text(&seed).contains(does), "{name}");
+        std::fs::remove_file(folder.path().join("seed.iso")).expect("removed");
+    }
+    run(folder.path(), &["vm", "destroy", "beside-204", "beside-205", "beside-206", "--yes"]);
+    assert_eq!(left("beside"), "");
+}

@@ -46,3 +46,48 @@ fn the_second_setup_of_a_hypervisor_changes_nothing() {
     assert_eq!(done[7], done[11], "a second run changes nothing: {shown}");
     assert!(told.contains("✓ this host: forwarding\n"), "{told}");
 }
+
+const SERVERS: &str = r#"
+set -e
+mount --make-rprivate /
+mount -t tmpfs tmpfs /mnt
+cp -a /etc /mnt/etc
+mount --bind /mnt/etc /etc
+# Whether this machine runs systemd is nothing to the test: its services would not be those of the copies.
+test ! -d /run/systemd || mount -t tmpfs tmpfs /run/systemd
+serve() { "$VMSCRIPT" hypervisor serve-images /mnt/images --packages=false -o csv --columns name,result "$@"; }
+redfish() { "$VMSCRIPT" hypervisor redfish --packages=false --listen 10.0.0.11 --auth-file "/etc/it's/auth" -o csv --columns name,result "$@"; }
+settings() { find /etc /mnt/images -type f -exec md5sum {} + 2>/dev/null | sort | md5sum; }
+settings; serve --dry-run; redfish --dry-run; settings
+serve; redfish; settings; serve; redfish; settings
+cat /etc/nginx/conf.d/vmscript-images.conf; python3 /etc/sushy-emulator.conf; grep Exec /etc/systemd/system/sushy-emulator.service
+serve --port 8081; redfish --port 8001; grep -h 80.1 /etc/nginx/conf.d/vmscript-images.conf /etc/sushy-emulator.conf
+"#;
+
+#[test]
+fn the_second_setup_of_what_serves_other_hosts_changes_nothing() {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--net", "sh", "-c", SERVERS]).env("VMSCRIPT", env!("CARGO_BIN_EXE_vmscript"));
+    let output = command.output().expect("unshare runs");
+    let (shown, told) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{shown}{told}");
+    let shown: Vec<&str> = shown.lines().map(str::trim_end).collect();
+    let rows = |images: &str, both: &str| {
+        let unit = if both == "changed" || both == "would change" { both } else { "is so" };
+        format!(
+            "name,result folder,{images} configuration,{both} service,is so name,result configuration,{both} unit,{unit} service,is so"
+        )
+    };
+    let at = |range: std::ops::Range<usize>| shown[range].join(" ");
+    assert_eq!(at(1..9), rows("would change", "would change"));
+    assert_eq!(shown[0], shown[9], "a dry run changes nothing");
+    assert_eq!(at(10..18), rows("changed", "changed"));
+    assert_eq!(at(19..27), rows("is so", "is so"));
+    assert_eq!(shown[18], shown[27], "a second run changes nothing");
+    let rest = at(28..shown.len());
+    for part in ["listen 0.0.0.0:8080; root \"/mnt/images\";", "bin/sushy-emulator --config /etc/sushy-emulator.conf"] {
+        assert!(rest.split_whitespace().collect::<Vec<_>>().join(" ").contains(part), "{part} is not in {rest}");
+    }
+    assert!(rest.ends_with("listen 0.0.0.0:8081; SUSHY_EMULATOR_LISTEN_PORT = 8001"), "{rest}");
+    assert!(told.contains("✓ this host: configuration\n"), "{told}");
+}
