@@ -470,7 +470,7 @@ fn neighbouring_flows_find_their_machines() {
         std::fs::write(folder.path().join(name), format!("machines:\n{machines}")).expect("written");
     };
     write("bare.yaml", machine(204, "empty: true").replace("boot_disk", "seed: none, boot_disk"));
-    write("nodes.yaml", machine(205, "image: base.qcow2") + &machine(206, "image: base.qcow2"));
+    write("nodes.yaml", machine(205, "image: base.qcow2") + machine(206, "image: base.qcow2").as_str());
     let flow = |name: &str, args: &[&str]| {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/flow_{name}.rhai"));
         run(folder.path(), &[&[file.to_str().expect("text")], args].concat())
@@ -478,7 +478,7 @@ fn neighbouring_flows_find_their_machines() {
     run(folder.path(), &["vm", "create", "bare.yaml", "--start=false"]);
     let shown = flow("redfish", &["--dry-run", "bare.yaml", "10.0.0.11"]);
     let uuid = prints("print(connect().domain(\"beside-204\").uuid);");
-    let address = format!("address: redfish-virtualmedia+http://10.0.0.11:8000/redfish/v1/Systems/{uuid}");
+    let address = format!("redfish-virtualmedia+http://10.0.0.11:8000/redfish/v1/Systems/{uuid}");
     for part in ["# beside-204: unchanged\n---\n", "bootMACAddress: be:ef:c0:a8:96:cc\n", &address] {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
     }
