@@ -62,6 +62,14 @@ fn document(name: &str, kind: &str, text: String, read: Result<Spanned<Node>, Wr
 /// The error of a file that is no document of its kind.
 fn unreadable(file: &Arc<DataFile>, kind: &str, (words, at): &Wrong) -> Error {
     // The parser's words begin and end with the place, which is shown by itself.
+    if let Some(at) = tab(&file.text).filter(|_| words.contains("tab")) {
+        let message = format!("`{}` is not {kind}: a tab indents this line", file.name);
+        let hint = Some("indent with spaces".to_string());
+        return Error::definition(
+            &file.name,
+            vec![Finding { message, hint, place: Some(place(file, at)), ..Finding::default() }],
+        );
+    }
     let words = words.lines().next().unwrap_or_default().trim_start_matches("error: ");
     let (words, place) = match *at {
         Some((line, column)) => {
@@ -71,8 +79,30 @@ fn unreadable(file: &Arc<DataFile>, kind: &str, (words, at): &Wrong) -> Error {
         }
         None => (words, None),
     };
+    let twice = words.strip_prefix("duplicate mapping key: ").and_then(|rest| rest.split(", set ").next());
+    let words = twice.map_or_else(|| words.to_string(), |key| format!("`{key}` is there twice"));
     let message = format!("`{}` is not {kind}: {words}", file.name);
-    Error::definition(&file.name, vec![Finding { message, place, ..Finding::default() }])
+    let hint = HINTS.iter().find(|(part, _)| words.contains(part)).map(|(_, hint)| (*hint).to_string());
+    Error::definition(&file.name, vec![Finding { message, hint, place, ..Finding::default() }])
+}
+
+/// What the parser's words mean most of the time.
+const HINTS: &[(&str, &str)] = &[
+    ("expected ':'", "a field is written `name: value`"),
+    (
+        "mapping values are not allowed",
+        "this line or the one above may be indented wrongly, or a text with `: ` in it needs quotes",
+    ),
+    ("quoted scalar", "a quote may not be closed"),
+];
+
+/// Where the first line is that is indented with a tab.
+fn tab(text: &str) -> Option<Spot> {
+    text.lines().zip(1..).find_map(|(line, number)| {
+        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+        let at = line[..indent].find('\t')?;
+        Some((number, u32::try_from(at + 1).ok()?))
+    })
 }
 
 /// Makes something of a script value; mistakes are placed as [`placed`] does.

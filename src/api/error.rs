@@ -68,8 +68,9 @@ mod error {
         error.hints.iter().map(|hint| hint.clone().into()).collect()
     }
 
-    /// The single mistakes of a refused definition: a list of maps with `path`, `message`, `hint` and `place` (as
-    /// `place_of` gives it, for what was read from a file), else empty.
+    /// The single mistakes of a refused definition: a list of maps with `path`, `message`, `hint`, `on_key`
+    /// (whether its key is wrong and not its value) and `place` (as `place_of` gives it, for what was read from a file),
+    /// else empty.
     ///
     /// # Example
     ///
@@ -88,6 +89,7 @@ mod error {
                 ("path".into(), finding.path.clone().into()),
                 ("message".into(), finding.message.clone().into()),
                 ("hint".into(), hint),
+                ("on_key".into(), finding.on_key.into()),
                 ("place".into(), finding.place.as_ref().map_or(Dynamic::UNIT, super::super::data::shown)),
             ];
             Dynamic::from_map(fields.into_iter().collect())

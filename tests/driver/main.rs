@@ -16,3 +16,4 @@ mod support;
 mod terminal;
 mod undo;
 mod usertest;
+mod wrong;

@@ -421,7 +421,8 @@ fn the_flows_of_the_home_lab_are_short_scripts_that_run() {
     let inventory = |ip: &str, network: &str| {
         let fields =
             "name: db, vcpus: 1, memory_gib: 1, boot_disk_size_gb: 1, use_empty_boot_disk: true, skip_cloudinit: true";
-        format!("hypervisor_machines:\n  db: {{ {fields}, ip: {ip}/24, gateway: 192.168.122.1, {network} }}\n")
+        let subnet = ip.rsplit_once('.').expect("an address").0;
+        format!("hypervisor_machines:\n  db: {{ {fields}, ip: {ip}/24, gateway: {subnet}.1, {network} }}\n")
     };
     let file = |name: &str, text: String| {
         let file = host.folder().join(name);

@@ -1,0 +1,101 @@
+//! Files of machines that are wrong in the ways that users get them wrong: all at once, each with its place and a hint.
+
+use super::support::{Host, text};
+
+/// A file, and what is told of it: places with messages, or hints.
+const FILES: &[(&str, &[&str])] = &[
+    ("name: web\n\tvcpus: 1\n", &["a tab indents this line\n --> wrong.yaml:2:1", "hint: indent with spaces"]),
+    ("name: web\nvcpus: 1\nvcpus: 2\n", &["`vcpus` is there twice\n --> wrong.yaml:3:1"]),
+    ("name: web\nvcpus 1\nmemory: 1 GiB\n", &["wrong.yaml:2:1", "hint: a field is written `name: value`"]),
+    ("name: \"web\nvcpus: 1\n", &["wrong.yaml:2:1", "hint: a quote may not be closed"]),
+    ("name: web\nboot_disk:\n  size: 1 GiB\n   empty: true\n", &["wrong.yaml:4:9", "may be indented wrongly"]),
+    ("- name: web\n- name: db\n", &["wrong.yaml:1:1", "hint: a list of machines stands under `machines:`"]),
+    ("", &["error: wrong.yaml is empty\n"]),
+    ("vm_images: {}\n", &["this file describes no machine\n --> wrong.yaml:1:1", "`hypervisor_machines`"]),
+    (
+        "machines:\n- name: web\n  vcpus: two\n  memory: 2\n  boot_disk: { size: 20, imgae: x }\n  interfaces:\n\
+         \x20 - { network: default, address: 10.0.0.5 }\n  - { network: default, address: 10.0.0.6/24, gateway: 10.0.1.1 }\n\
+         - name: web\n  vcpus: 1\n  memory: 2 GBB\n  boot_disk: { empty: true, size: 1 GiB }\n  guest: { hostname: web, tmezone: UTC }\n\
+         \x20 interfaces: [ { network: default, address: 10.0.0.6/24 } ]\n",
+        &[
+            "`vcpus` must be a number\n --> wrong.yaml:3:10",
+            "`memory`: 2 is less than 1 MiB\n --> wrong.yaml:4:11",
+            "hint: a number alone counts bytes: `2 GiB`",
+            "`size`: 20 is less than 1 MiB\n --> wrong.yaml:5:22",
+            "`boot_disk` has no field `imgae`\n --> wrong.yaml:5:26",
+            "hint: did you mean `image`?",
+            "`10.0.0.5` has no prefix\n --> wrong.yaml:7:34",
+            "gateway 10.0.1.1 is not within subnet 10.0.0.0/24\n --> wrong.yaml:8:56",
+            "there are two machines `web`\n --> wrong.yaml:9:9",
+            "`memory`: \"2 GBB\" is not a size\n  --> wrong.yaml:11:11",
+            "a guest has no field `tmezone`\n  --> wrong.yaml:13:27",
+        ],
+    ),
+    (
+        "machines:\n- { name: a, vcpus: 1, memory: 1 GiB, boot_disk: { empty: true, size: 1 GiB }, interfaces: [ { address: 10.0.0.6/32 } ] }\n\
+         - { name: b, vcpus: 1, memory: 1 GiB, boot_disk: { empty: true, size: 1 GiB }, interfaces: [ { address: 10.0.0.6/24 } ] }\n",
+        &["10.0.0.6 is the address of `a` as well\n --> wrong.yaml:3:105"],
+    ),
+    (
+        "name: web\nvcpus: 1\nmemory: 1 GiB\nboot_disk: { size: 1 GiB, empty: true }\ndomain: { memroy: 5, cpu: { mode: host-modle } }\n",
+        &[
+            "domain has no field `memroy`\n --> wrong.yaml:5:11",
+            "hint: did you mean `memory`?",
+            "not \"host-modle\"\n --> wrong.yaml:5:35",
+        ],
+    ),
+    (
+        "apiVersion: foundry.cofront.xyz/v1alpha1\nkind: VirtualMachine\nmetadata: { name: web, lables: {} }\nspec:\n  vcpus: 1\n  memoryGib: 8\n\
+         \x20 bootDisk: { sizeGB: 50GB, image: x }\n  dataDisks: [ { device: vda, sizeGB: 1 } ]\n  networkInterfaces: [ { ip: 10.0.0.5/24, gateway: 10.0.1.1, bridge: br0 } ]\n\
+         \x20 cloudInit: { fqdn: web }\n",
+        &[
+            "the machine needs `memoryGiB`\n --> wrong.yaml:1:1",
+            "`metadata` has no field `lables`\n --> wrong.yaml:3:24",
+            "`spec` has no field `memoryGib`\n --> wrong.yaml:6:3",
+            "hint: did you mean `memoryGiB`?",
+            "`sizeGB` must be a number\n --> wrong.yaml:7:23",
+            "`vda` is the boot disk\n --> wrong.yaml:8:26",
+            "gateway 10.0.1.1 is not within subnet 10.0.0.0/24\n --> wrong.yaml:9:52",
+            "a full name has a dot\n  --> wrong.yaml:10:22",
+        ],
+    ),
+    (
+        "hypervisor_machines:\n  web:\n    name: web\n    vcpus: 1\n    memory_gb: 8\n    boot_disk_size_gb: 50 GB\n    image_template: fedora-24\n\
+         \x20   ip: 10.0.0.5/24\n    vnc_port: high\n    root_password_hash: hunter2\nvm_images:\n  fedora-42: { filename: f.qcow2, format: qcow2 }\n",
+        &[
+            "the machine needs `memory_gib`\n --> wrong.yaml:3:5",
+            "the machine has no field `memory_gb`\n --> wrong.yaml:5:5",
+            "`boot_disk_size_gb` must be a number\n --> wrong.yaml:6:24",
+            "the catalogue has no image `fedora-24`\n --> wrong.yaml:7:21",
+            "the interface needs `gateway`\n --> wrong.yaml:8:9",
+            "`vnc_port` must be a number\n --> wrong.yaml:9:15",
+            "`password_hash` is no password hash of crypt(5), such as `mkpasswd` makes\n  --> wrong.yaml:10:25",
+        ],
+    ),
+    (
+        "machines:\n- { name: a, vcpus: 1, memory: 1 GiB, boot_disk: { image: wbe.qcow2 }, interfaces: [ { network: defalut } ] }\n\
+         - { name: b, vcpus: 1, memory: 1 GiB, boot_disk: { image: web.qcow2, size: 1 MiB } }\n",
+        &[
+            "there is no image `wbe.qcow2`\n --> wrong.yaml:2:59",
+            "hint: did you mean `web.qcow2`?",
+            "there is no network `defalut`\n --> wrong.yaml:2:97",
+            "a boot disk of 1 MiB is smaller than its image, which has 2048 MiB\n --> wrong.yaml:3:76",
+        ],
+    ),
+];
+
+#[test]
+fn what_users_get_wrong_is_told_at_once_with_its_place() {
+    let host = Host::new();
+    for (file, parts) in FILES {
+        std::fs::write(host.folder().join("wrong.yaml"), file).expect("written");
+        for more in [&[][..], &["--dry-run"]] {
+            let output = host.command([&["vm", "create", "wrong.yaml"], more].concat()).output().expect("started");
+            let told = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{file}{told}");
+            for part in *parts {
+                assert!(told.contains(part), "{part} is not told of\n{file}\n{told}");
+            }
+        }
+    }
+}
