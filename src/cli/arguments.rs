@@ -15,7 +15,8 @@ use std::time::Duration;
     override_usage = "vmscript [OPTIONS]\n       vmscript [OPTIONS] FILE [ARG]...\n       vmscript [OPTIONS] -e CODE [ARG]...\n       vmscript [OPTIONS] - [ARG]...\n       vmscript [OPTIONS] MODULE RECIPE [ARG]...\n       vmscript check FILE...\n       vmscript test [PATH]...",
     disable_help_subcommand = true,
     max_term_width = 100,
-    after_help = "Without FILE it opens a prompt. Options after FILE belong to the script, which sees them as `args`.\n\n\
+    after_help = "Without FILE it opens a prompt. Options after FILE belong to the script, which sees them as `args`.\n\
+        A recipe is a command of a module, such as `vmscript vm create web.yaml`; `vmscript recipes` lists them.\n\n\
         Exit codes: 0 done, 1 script or usage error, 2 a definition was refused, 3 no connection,\n\
         4 a domain, network or host operation failed, 5 a storage operation failed, 130 interrupted,\n\
         n from `exit(n)`."

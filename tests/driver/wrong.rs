@@ -74,10 +74,13 @@ const FILES: &[(&str, &[&str])] = &[
     ),
     (
         "machines:\n- { name: a, vcpus: 1, memory: 1 GiB, boot_disk: { image: wbe.qcow2 }, interfaces: [ { network: defalut } ] }\n\
-         - { name: b, vcpus: 1, memory: 1 GiB, boot_disk: { image: web.qcow2, size: 1 MiB } }\n",
+         - { name: b, vcpus: 1, memory: 1 GiB, boot_disk: { image: web.qcow2, size: 1 MiB } }\n\
+         - { name: c, vcpus: 1, memory: 1 GiB, boot_disk: { image: nothing-like-it } }\n",
         &[
             "there is no image `wbe.qcow2`\n --> wrong.yaml:2:59",
             "hint: did you mean `web.qcow2`?",
+            "there is no image `nothing-like-it`\n --> wrong.yaml:4:59",
+            "hint: bring it with `vmscript image import default FILE`",
             "there is no network `defalut`\n --> wrong.yaml:2:97",
             "a boot disk of 1 MiB is smaller than its image, which has 2048 MiB\n --> wrong.yaml:3:76",
         ],
