@@ -5,6 +5,7 @@ use super::{Context, RhaiResultOf};
 use crate::floor::{Area, Code, Error, Result, did_you_mean};
 use rhai::plugin::*;
 use rhai::{Dynamic, EvalAltResult, FnPtr, Module};
+use std::collections::BTreeSet;
 
 pub(super) fn module() -> Module {
     exported_module!(functions)
@@ -26,6 +27,41 @@ fn shown(value: &Dynamic) -> String {
 /// Whether two values are equal; those of different types have no `==`, and are not.
 fn equal(call: &NativeCallContext, left: &Dynamic, right: &Dynamic) -> bool {
     call.call_native_fn::<bool>("==", (left.clone(), right.clone())).unwrap_or(false)
+}
+
+/// Where two lists, maps or texts of several lines differ first, and how.
+fn difference(call: &NativeCallContext, left: &Dynamic, right: &Dynamic, at: &str) -> Option<String> {
+    let inner = |left: Option<&Dynamic>, right: Option<&Dynamic>, at: String| match (left, right) {
+        (Some(left), Some(right)) if equal(call, left, right) => None,
+        (Some(left), Some(right)) => difference(call, left, right, &at)
+            .or_else(|| Some(format!("at `{at}`: {} is not equal to {}", shown(left), shown(right)))),
+        (Some(left), None) => Some(format!("at `{at}`: only the first has {}", shown(left))),
+        (None, Some(right)) => Some(format!("at `{at}`: only the second has {}", shown(right))),
+        (None, None) => None,
+    };
+    if let (Ok(left), Ok(right)) = (left.as_array_ref(), right.as_array_ref()) {
+        return (0..left.len().max(right.len()))
+            .find_map(|index| inner(left.get(index), right.get(index), format!("{at}[{index}]")));
+    }
+    if let (Ok(left), Ok(right)) = (left.as_map_ref(), right.as_map_ref()) {
+        let dot = if at.is_empty() { "" } else { "." };
+        let keys: BTreeSet<_> = left.keys().chain(right.keys()).collect();
+        return keys
+            .into_iter()
+            .find_map(|key| inner(left.get(key.as_str()), right.get(key.as_str()), format!("{at}{dot}{key}")));
+    }
+    let (left, right) = (left.as_immutable_string_ref().ok()?, right.as_immutable_string_ref().ok()?);
+    if !left.trim_end().contains('\n') && !right.trim_end().contains('\n') {
+        return None;
+    }
+    let count = left.lines().count().max(right.lines().count());
+    let place = if at.is_empty() { String::new() } else { format!("at `{at}`, ") };
+    (0..count).map(|index| (index, left.lines().nth(index), right.lines().nth(index))).find(|(_, a, b)| a != b).map(
+        |(index, a, b)| {
+            let line = |line: Option<&str>| line.map_or_else(|| "no such line".to_string(), |line| format!("{line:?}"));
+            format!("{place}line {}: {} is not equal to {}", index + 1, line(a), line(b))
+        },
+    )
 }
 
 /// The code of a name.
@@ -53,6 +89,27 @@ fn failure(call: &NativeCallContext, body: &FnPtr) -> RhaiResultOf<Option<Error>
 
 #[export_module]
 mod functions {
+    /// Fails unless a closure ends the run with this exit code, as `exit` and the recipes do that run a program for the user.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_exit(3, || exit(3));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn assert_exit(call: NativeCallContext, code: i64, body: FnPtr) -> RhaiResultOf<()> {
+        let Err(error) = body.call_within_context::<Dynamic>(&call, ()) else {
+            return Err(failed(&format!("the closure did not end the run with {code}")).into());
+        };
+        match error.unwrap_inner() {
+            EvalAltResult::ErrorTerminated(token, _) if token.is_int() => match token.as_int().unwrap_or(1) {
+                found if found == code => Ok(()),
+                found => Err(failed(&format!("the closure ended the run with {found}, not with {code}")).into()),
+            },
+            _ => Err(error),
+        }
+    }
+
     /// Fails unless the condition holds.
     ///
     /// # Example
@@ -89,7 +146,11 @@ mod functions {
         if equal(&call, &left, &right) {
             return Ok(());
         }
-        Err(failed(&format!("{} is not equal to {}", shown(&left), shown(&right))).into())
+        let error = failed(&format!("{} is not equal to {}", shown(&left), shown(&right)));
+        Err(match difference(&call, &left, &right, "") {
+            Some(difference) => error.note(difference).into(),
+            None => error.into(),
+        })
     }
 
     /// Fails if the two values are equal, and shows them.

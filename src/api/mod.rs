@@ -35,6 +35,7 @@ mod machine;
 mod migrate;
 mod network;
 mod network_edit;
+mod outside;
 mod parallel;
 mod pool;
 mod port;
@@ -55,6 +56,7 @@ mod volume_use;
 mod waiting;
 
 use crate::floor::Error;
+pub use crate::image::serve_alone;
 use crate::libvirt::EventKind;
 use crate::libvirt::Host;
 pub use crate::libvirt::{Event, Events, Kept, Recovered, Transaction, cut_connections, qemu_hook, recover, settle};
@@ -154,6 +156,17 @@ impl Context {
         Ok(host)
     }
 
+    /// The default host if there is a plan for it: then the rest of the world is planned, too.
+    fn planned(&self) -> Result<Option<Host>, Error> {
+        if self.confined {
+            return self.connect(None, false).map(Some);
+        }
+        let uri = self.uri.as_deref().map(|uri| self.meant(uri));
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = hosts.iter().find(|(known, read_only, _)| known.as_deref() == uri && !read_only);
+        Ok(own.map(|(_, _, host)| host.clone()).filter(Host::has_plan))
+    }
+
     /// A connection to the host of a URI that nobody else uses, and whether it can be closed: another one to the host of
     /// a confined session would be another host.
     fn connect_anew(&self, uri: &str) -> Result<(Host, bool), Error> {
@@ -210,6 +223,7 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Migration", migrate::module()),
         ("Network", network::module()),
         ("Node", host_object::module()),
+        ("Outside", outside::module()),
         ("Pool", pool::module()),
         ("Port", port::module()),
         ("Saved", saved::module()),

@@ -1,7 +1,8 @@
 //! This machine and its user: programs that run here, and questions.
 
-use super::RhaiResultOf;
-use crate::floor::{Area, Code, Error, Result, ask};
+use super::{Context, RhaiResultOf};
+use crate::floor::planned::Program;
+use crate::floor::{Area, Code, Error, Result, ask, clock};
 use rhai::plugin::*;
 use rhai::{Array, Map, Module};
 use std::io::IsTerminal;
@@ -28,6 +29,14 @@ fn code(status: ExitStatus) -> i64 {
     i64::from(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()))
 }
 
+/// How a program ends that a test plans, after its time.
+fn planned(call: &NativeCallContext, program: &str, arguments: &Array) -> Result<Option<Program>> {
+    let Some(host) = Context::of(call).planned()? else { return Ok(None) };
+    let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+    let planned = host.planned_program(program, &arguments);
+    planned.map(|planned| clock::sleep(planned.time).map(|()| planned)).transpose()
+}
+
 #[export_module]
 mod functions {
     /// Runs a program of this machine and waits for its end: `#{ exit_code, stdout, stderr }`.
@@ -39,7 +48,12 @@ mod functions {
     /// assert_eq(run_program("sh", ["-c", "exit 3"]).exit_code, 3);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn run_program(program: &str, arguments: Array) -> RhaiResultOf<Map> {
+    pub fn run_program(call: NativeCallContext, program: &str, arguments: Array) -> RhaiResultOf<Map> {
+        if let Some(planned) = planned(&call, program, &arguments)? {
+            let (stdout, stderr) = (planned.stdout.into(), planned.stderr.into());
+            let fields = [("exit_code", planned.exit_code.into()), ("stdout", stdout), ("stderr", stderr)];
+            return Ok(fields.into_iter().map(|(key, value)| (key.into(), value)).collect());
+        }
         let output = started(program, command(program, &arguments).stdin(std::process::Stdio::null()).output())?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let fields = [
@@ -58,7 +72,10 @@ mod functions {
     /// assert_eq(run_interactive("true", []), 0);
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn run_interactive(program: &str, arguments: Array) -> RhaiResultOf<i64> {
+    pub fn run_interactive(call: NativeCallContext, program: &str, arguments: Array) -> RhaiResultOf<i64> {
+        if let Some(planned) = planned(&call, program, &arguments)? {
+            return Ok(planned.exit_code);
+        }
         Ok(code(started(program, command(program, &arguments).status())?))
     }
 

@@ -2,8 +2,9 @@
 
 use super::assertions::code;
 use super::{Context, RhaiResultOf, value};
+use crate::floor::planned::When;
 use crate::floor::{Code, Error, Options, Result, clock as run_clock, duration as time_of};
-use crate::libvirt::{Answer, Domain, End, Source, Turn, When};
+use crate::libvirt::{Answer, Domain, End, Source, Turn};
 use rhai::plugin::*;
 use rhai::{Dynamic, Map, Module};
 
@@ -17,13 +18,13 @@ fn count(options: &Options, key: &str) -> Result<Option<u64>> {
     options.int(key)?.map(|number| u64::try_from(number).map_err(|_| wrong())).transpose()
 }
 
-fn when(options: &Options) -> Result<When> {
+pub(super) fn when(options: &Options) -> Result<When> {
     let object = options.str("object")?.unwrap_or("*").to_string();
     Ok(When { object, after: count(options, "after")?.unwrap_or(0), times: count(options, "times")? })
 }
 
 /// A domain, or the name that one will have; `*` stands for any text.
-fn object(domain: &Dynamic) -> Result<String> {
+pub(super) fn object(domain: &Dynamic) -> Result<String> {
     if let Some(domain) = domain.read_lock::<Domain>() {
         return Ok(domain.name().to_string());
     }
@@ -31,7 +32,7 @@ fn object(domain: &Dynamic) -> Result<String> {
     Ok(name.map_err(|kind| Error::argument(format!("a domain or its name is needed, not {kind}")))?.to_string())
 }
 
-fn read(what: &str, options: Map, known: &[&str]) -> Result<Options> {
+pub(super) fn read(what: &str, options: Map, known: &[&str]) -> Result<Options> {
     Options::from_value(what, value(&options.into(), "")?, known)
 }
 
@@ -266,8 +267,8 @@ mod functions {
         Ok(Context::of(&call).connect(None, false)?.plan_end(end, when)?)
     }
 
-    /// From now on somebody listens on a port of a guest, which is given or named: an ssh server on 22, say. In `vmscript test`
-    /// nobody does on any other, and a login succeeds where the port answers.
+    /// From now on somebody listens on a port of a guest, which is given or named, or of an address: an ssh server on 22, say.
+    /// In `vmscript test` nobody does on any other, and a login succeeds where the port answers.
     ///
     /// # Example
     ///
@@ -281,7 +282,7 @@ mod functions {
         listens_with(call, domain, port, Map::new())
     }
 
-    /// Somebody listens on a port of a guest after it was tried in vain `after` times.
+    /// Somebody listens on a port of a guest or an address after it was tried in vain `after` times.
     ///
     /// # Example
     ///
@@ -289,6 +290,8 @@ mod functions {
     /// address("web", "192.168.122.5/24");
     /// listens("web", 80, #{ after: 2 });
     /// assert_eq(wait(port(connect().domain("web"), 80)).port, 80);
+    /// listens("10.9.0.1", 179);
+    /// assert_eq(wait(port("10.9.0.1", 179)).port, 179);
     /// ```
     #[rhai_fn(name = "listens", return_raw)]
     pub fn listens_with(call: NativeCallContext, domain: Dynamic, port: i64, options: Map) -> RhaiResultOf<()> {

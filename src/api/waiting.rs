@@ -119,7 +119,7 @@ fn event_of(host: &Host, name: Option<String>, kind: &str, fields: Map) -> Resul
 
 #[export_module]
 mod functions {
-    use super::super::RhaiResultOf;
+    use super::super::{Context, RhaiResultOf};
 
     /// Something that can be waited for with `wait`, `wait_all` and `wait_any`.
     pub type Condition = super::Spec;
@@ -201,9 +201,9 @@ mod functions {
     /// assert_eq(first.condition, "delay");
     /// ```
     #[rhai_fn(name = "port", return_raw)]
-    pub fn port_of_address(address: &str, number: i64) -> RhaiResultOf<Condition> {
+    pub fn port_of_address(call: NativeCallContext, address: &str, number: i64) -> RhaiResultOf<Condition> {
         let number = super::number(number)?;
-        let target = Target::Address(address.to_string());
+        let target = Target::Address(address.to_string(), Context::of(&call).planned()?);
         Ok(Spec::native(move || Ok(libvirt::Condition::port(target.clone(), number)))?)
     }
 

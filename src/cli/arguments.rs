@@ -158,6 +158,14 @@ pub(super) struct Test {
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     pub(super) output: Format,
 
+    /// Tell only failures and the sum
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+
+    /// Tell this many of the slowest tests
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) slowest: usize,
+
     /// How long a test may take, by the clock on the wall
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time)]
     pub(super) timeout: Duration,
@@ -175,6 +183,9 @@ pub(super) struct RunTest {
     /// The file of the host to start from
     #[arg(long)]
     pub(super) host: Option<PathBuf>,
+    /// How long it may take, by the clock on the wall
+    #[arg(long, default_value = "60s", value_parser = time)]
+    pub(super) timeout: Duration,
 }
 
 fn time(text: &str) -> Result<Duration, String> {

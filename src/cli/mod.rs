@@ -124,7 +124,7 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
         (None, Some(Command::RunTest(one))) => test::run_one(&settings(&[]), &one, color),
         (None, Some(Command::Test(test))) => {
             let settings = settings(&[]);
-            test::run(&settings, &test, test::Looks { color, quiet: arguments.quiet })
+            test::run(&settings, &test, test::Looks { color, quiet: arguments.quiet || test.quiet })
         }
         (None, Some(Command::Recipes)) => run_recipe::list(&settings(&[]), &arguments.recipes, color),
         // The script to run first is named by the option, so all words are its arguments.

@@ -8,6 +8,7 @@ pub mod interrupt;
 mod nearest;
 mod options;
 mod place;
+pub mod planned;
 pub mod progress;
 mod quantity;
 mod question;

@@ -1,8 +1,8 @@
 //! The cache: a folder per source, in which an image appears when it is complete.
 
 use super::http::Version;
-use super::{Checksum, checksum::Hasher};
-use crate::floor::{Error, Result, interrupt};
+use super::{Checksum, checksum::Hasher, served};
+use crate::floor::{Error, Result, clock};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -30,6 +30,9 @@ pub(super) struct Facts {
 
 /// The cache of images: `$XDG_CACHE_HOME/vmscript/images`, or `~/.cache/...`.
 pub fn cache_folder() -> PathBuf {
+    if let Some(own) = served::own_cache() {
+        return own.clone();
+    }
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
     base.unwrap_or_else(std::env::temp_dir).join("vmscript").join("images")
@@ -49,7 +52,7 @@ impl Slot {
         loop {
             match lock.try_lock() {
                 Ok(()) => return Ok(Self { folder, _lock: lock }),
-                Err(TryLockError::WouldBlock) => interrupt::sleep(Duration::from_millis(100))?,
+                Err(TryLockError::WouldBlock) => clock::sleep(Duration::from_millis(100))?,
                 Err(TryLockError::Error(error)) => return Err(Error::io(&path, "lock", &error)),
             }
         }

@@ -7,7 +7,7 @@ use super::part::Part;
 use super::signature::Signature;
 use super::{Checksum, Compression, Description, checksum::Hasher, describe_file, file_name, sparse};
 use crate::floor::progress::Progress;
-use crate::floor::{Area, Code, Error, Result, interrupt, timing};
+use crate::floor::{Area, Code, Error, Result, clock, interrupt, timing};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -198,7 +198,7 @@ fn retried<T>(mut request: impl FnMut() -> Result<T, super::http::Trouble>) -> R
             Ok(done) => return Ok(done),
             Err(super::http::Trouble::Passing(error)) if pause < Duration::from_secs(2) => {
                 tracing::warn!(%error, "trying again");
-                interrupt::sleep(pause)?;
+                clock::sleep(pause)?;
                 pause *= 2;
             }
             Err(trouble) => return Err(trouble.into_error()),
@@ -243,21 +243,28 @@ fn get(client: &Client, request: &Request, slot: &Slot) -> Result<Fetched> {
     let note = |url: &str, version: &super::http::Version| {
         slot.note_part(&Facts { url: url.to_string(), version: version.clone(), ..Facts::default() });
     };
-    let (downloaded, unpacked) = std::thread::scope(|scope| {
-        let worker = scope.spawn(|| {
-            let name = timed_name(&request.sources[0]);
-            let done = timing::timed(&name, "download", || download(client, request, &part, &version, note));
-            part.end();
-            done
-        });
-        let unpacked = unpack(&part, &slot.unpacked());
-        if unpacked.is_err() && !part.is_ended() {
-            // The thread waits for the server otherwise.
-            part.abandon();
-            client.stop();
-        }
-        (worker.join().expect("the download does not panic"), unpacked)
-    });
+    // Only the thread that downloads sleeps, between two tries; the other one waits for it.
+    let task = clock::Task::begin();
+    let side_by_side = || {
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                task.run(|| {
+                    let name = timed_name(&request.sources[0]);
+                    let done = timing::timed(&name, "download", || download(client, request, &part, &version, note));
+                    part.end();
+                    done
+                })
+            });
+            let unpacked = unpack(&part, &slot.unpacked());
+            if unpacked.is_err() && !part.is_ended() {
+                // The thread waits for the server otherwise.
+                part.abandon();
+                client.stop();
+            }
+            (worker.join().expect("the download does not panic"), unpacked)
+        })
+    };
+    let (downloaded, unpacked) = clock::aside(side_by_side);
     let done = match (downloaded, unpacked) {
         // Ctrl-C leaves what came, so that the next run goes on there.
         (_, Err(error)) | (Err(error), _) if error.code == Code::Interrupted => {

@@ -1,6 +1,7 @@
 //! One HTTP request at a time, and what its failure means: worth another try, or not.
 
 use super::proxy::proxy_for;
+use super::served;
 use crate::floor::{Area, Code, Error, Result};
 use std::io::Read;
 use std::time::Duration;
@@ -15,6 +16,7 @@ const MOST_DOCUMENT: u64 = 1 << 20;
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     agent: ureq::Agent,
+    stall: Duration,
 }
 
 /// How a server tells versions of a file apart.
@@ -92,7 +94,7 @@ impl Client {
             .user_agent(concat!("vmscript/", env!("CARGO_PKG_VERSION")))
             .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
             .build();
-        Self { agent: config.into() }
+        Self { agent: config.into(), stall }
     }
 
     /// Ends all that this client has under way; the threads that wait for it fail.
@@ -102,6 +104,9 @@ impl Client {
 
     /// Makes a request.
     pub(super) fn get(&self, url: &str, want: Want) -> Result<Answer, Trouble> {
+        if let Some(planned) = served::get(url, want, self.stall) {
+            return planned;
+        }
         let proxy = proxy_for(url).map_err(Trouble::Lasting)?;
         let mut request = self.agent.get(url).config().proxy(proxy).build();
         let exact = if let Want::From(_, version) = want { version.exact() } else { None };
@@ -192,7 +197,7 @@ fn unknown_host(url: &str) -> Trouble {
     Trouble::Passing(error.hint("check the name, the network and the proxy variables"))
 }
 
-fn failed(url: &str, cause: &str) -> Error {
+pub(super) fn failed(url: &str, cause: &str) -> Error {
     Error::new(Code::Failed, Area::Storage, format!("cannot fetch `{}`", shown(url))).caused_by(cause)
 }
 
@@ -208,7 +213,7 @@ fn insecure(url: &str, cause: &str) -> Error {
     )
 }
 
-fn refusal(url: &str, status: u16) -> Trouble {
+pub(super) fn refusal(url: &str, status: u16) -> Trouble {
     let what = match status {
         401 | 403 => "the server refuses access",
         404 | 410 => "the server has no such file",

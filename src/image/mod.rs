@@ -12,6 +12,7 @@ mod http;
 mod part;
 mod proxy;
 mod rules;
+mod served;
 mod signature;
 mod sparse;
 
@@ -23,6 +24,7 @@ pub use convert::convert;
 pub use fetch::{Fetched, Request, fetch, inspect, listed_checksum};
 pub use format::{Description, Format, describe, describe_file};
 pub use rules::check;
+pub use served::{Served, serve, serve_alone};
 pub use signature::{Key, Signature};
 
 /// The last part of a URL or a path, without what follows a question mark.

@@ -1,7 +1,7 @@
 //! A file that grows while it is downloaded, and readers that follow it.
 
 use super::sparse;
-use crate::floor::{Error, Result, interrupt};
+use crate::floor::{Error, Result, clock, interrupt};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -103,9 +103,9 @@ impl Part {
 
     /// Sleeps, unless nobody needs it any more.
     pub(super) fn sleep(&self, time: Duration) -> Result<()> {
-        let end = std::time::Instant::now() + time;
-        while std::time::Instant::now() < end && !self.is_abandoned() {
-            interrupt::sleep(LOOK)?;
+        let end = clock::now() + time;
+        while clock::now() < end && !self.is_abandoned() {
+            clock::sleep(LOOK)?;
         }
         Ok(())
     }

@@ -54,7 +54,7 @@ impl Domain {
 
     /// Takes a device out. In a running guest this is done when the guest has given it back, which is waited for.
     pub fn detach_device(&self, device: &str, apply: Apply) -> Result<()> {
-        if self.host().is_skipped("detach_device", self.object())? {
+        if while_busy(self.host(), || self.host().is_skipped("detach_device", self.object()))? {
             return Ok(());
         }
         self.wherever(device, apply, |xml, flags| {
@@ -147,12 +147,17 @@ impl Domain {
 
     /// Makes a disk of the running domain as large as this many bytes.
     pub fn block_resize(&self, disk: &str, bytes: u64) -> Result<()> {
-        repeatedly(self.host(), || {
-            self.raw()?
-                .block_resize(disk, bytes, sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES)
-                .map(drop)
-                .explain(&format!("resize the disk `{disk}` of"), self.object())
+        let skipped = repeatedly(self.host(), || {
+            let skipped = self.host().is_skipped("resize", self.object())?;
+            if !skipped {
+                let resized = self.raw()?.block_resize(disk, bytes, sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES);
+                resized.map(drop).explain(&format!("resize the disk `{disk}` of"), self.object())?;
+            }
+            Ok(skipped)
         })?;
+        if skipped {
+            return Ok(());
+        }
         verify::has_disk_size(self, disk, bytes)
     }
 

@@ -85,7 +85,7 @@ pub use machine::{MachineRecord, Owned, Remove, Removed};
 pub use migrate::Migrate;
 pub use network::{Lease, Network};
 pub use network_edit::Edit;
-pub use plan::{Answer, End, Turn, When};
+pub use plan::{Answer, End, FirstBoot, Turn};
 pub use pool::{Pool, PoolInfo};
 pub use port::{NetworkPort, NwFilterBinding};
 pub use provision::{Content, Provision, Provisioned, Storage};

@@ -141,6 +141,11 @@ impl Network {
 
     /// The addresses that its DHCP server gave away and that have not run out.
     pub fn dhcp_leases(&self) -> Result<Vec<Lease>> {
+        self.planned_leases().unwrap_or_else(|| self.own_leases())
+    }
+
+    /// The leases that the driver knows.
+    pub(super) fn own_leases(&self) -> Result<Vec<Lease>> {
         ffi::dhcp_leases(&self.raw()?).explain("list the leases of", &self.object)
     }
 

@@ -4,6 +4,7 @@ use super::Volume;
 use super::cause::Explain;
 use super::ffi::{self, Downloading, Received};
 use super::object::Object;
+use super::retry::while_busy;
 use crate::floor::progress::Progress;
 use crate::floor::{Error, Result, interrupt};
 use std::fs::{self, File};
@@ -50,7 +51,8 @@ impl Volume {
         }
         let sparse = sys::VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM;
         let mut at = offset;
-        if self.host().is_skipped("upload", self.object())? {
+        if while_busy(self.host(), || self.host().is_skipped("upload", self.object()))? {
+            self.note_upload(path)?;
             return Ok(Transfer { size: size - offset, data: 0 });
         }
         let raw = self.raw()?;
@@ -69,7 +71,7 @@ impl Volume {
     pub fn upload_bytes(&self, data: &[u8]) -> Result<Transfer> {
         let size = data.len() as u64;
         let progress = Progress::begin(&format!("upload {}", self.name()), Some(size));
-        if self.host().is_skipped("upload", self.object())? {
+        if while_busy(self.host(), || self.host().is_skipped("upload", self.object()))? {
             return Ok(Transfer { size, data: 0 });
         }
         let raw = self.raw()?;
@@ -111,8 +113,12 @@ impl Volume {
     /// Writes it to a file of this machine. One that can be resumed leaves what it has in `FILE.part` if it fails, and
     /// goes on there the next time.
     pub fn download_to(&self, path: &Path, resume: bool) -> Result<Transfer> {
-        self.host().attempt("download", self.object())?;
         let unwritable = |error: io::Error| Error::io(path, "write", &error);
+        if while_busy(self.host(), || self.host().is_skipped("download", self.object()))? {
+            let size = self.info()?.capacity;
+            File::create(path).and_then(|file| file.set_len(size)).map_err(unwritable)?;
+            return Ok(Transfer { size, data: 0 });
+        }
         let mut part = path.as_os_str().to_owned();
         part.push(".part");
         let part = PathBuf::from(part);
@@ -145,6 +151,9 @@ impl Volume {
     /// Whether it holds the same as a file of this machine: the same length and beginning, or all of it.
     pub fn holds(&self, path: &Path, whole: bool) -> Result<bool> {
         let unreadable = |error: io::Error| Error::io(path, "read", &error);
+        if let Some(noted) = self.holds_upload(path) {
+            return noted;
+        }
         let file = File::open(path).map_err(unreadable)?;
         let size = file.metadata().map_err(unreadable)?.len();
         let own =
@@ -168,17 +177,19 @@ impl Volume {
         Ok(same)
     }
 
-    fn stream(&self, open: impl FnOnce(&Stream) -> Result<(), VirtError>) -> Result<Stream> {
-        let stream = Stream::new(&self.host().raw()?, 0).explain("open a stream for", self.object())?;
-        open(&stream).explain("transfer data of", self.object())?;
-        Ok(stream)
+    fn stream(&self, open: impl Fn(&Stream) -> Result<(), VirtError>) -> Result<Stream> {
+        while_busy(self.host(), || {
+            let stream = Stream::new(&self.host().raw()?, 0).explain("open a stream for", self.object())?;
+            open(&stream).explain("transfer data of", self.object())?;
+            Ok(stream)
+        })
     }
 
     /// Opens a stream, moves data through it, and ends it: only then libvirt says whether all has arrived.
     fn through<T>(
         &self,
         doing: &str,
-        open: impl FnOnce(&Stream) -> Result<(), VirtError>,
+        open: impl Fn(&Stream) -> Result<(), VirtError>,
         moving: impl FnOnce(&Stream) -> Result<T>,
     ) -> Result<T> {
         let stream = self.stream(open)?;

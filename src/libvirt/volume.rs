@@ -81,10 +81,16 @@ impl Volume {
     /// Sets its capacity in bytes; making it smaller must be asked for, as data may be lost.
     pub fn resize(&self, capacity: u64, shrink: bool) -> Result<()> {
         let flags = if shrink { sys::VIR_STORAGE_VOL_RESIZE_SHRINK } else { 0 };
-        if self.host.is_skipped("resize", &self.object)? {
+        let skipped = while_busy(&self.host, || {
+            let skipped = self.host.is_skipped("resize", &self.object)?;
+            if !skipped {
+                self.raw()?.resize(capacity, flags).explain("resize", &self.object)?;
+            }
+            Ok(skipped)
+        })?;
+        if skipped {
             return Ok(());
         }
-        while_busy(&self.host, || self.raw()?.resize(capacity, flags).explain("resize", &self.object))?;
         verify::is_as_large(self, if shrink { 0 } else { capacity })?;
         self.pool()?.settle()
     }

@@ -66,10 +66,12 @@ impl Volume {
                     .hint("`zero`, `nnsa`, `dod`, `bsi`, `gutmann`, `schneier`, `random` or `trim`"));
             }
         };
-        if self.host().is_skipped("wipe", self.object())? {
-            return Ok(());
-        }
-        while_busy(self.host(), || self.raw()?.wipe_pattern(number, 0).map(drop).explain("wipe", self.object()))
+        while_busy(self.host(), || {
+            if self.host().is_skipped("wipe", self.object())? {
+                return Ok(());
+            }
+            self.raw()?.wipe_pattern(number, 0).map(drop).explain("wipe", self.object())
+        })
     }
 }
 

@@ -98,7 +98,7 @@ impl Wiring {
     /// The leases of the interfaces right now; nothing where a network or its driver cannot tell.
     pub(super) fn leases(&self, host: &Host) -> Vec<Lease> {
         let networks = self.networks().into_iter().filter_map(|name| host.find_network(name).ok().flatten());
-        let mut leases: Vec<Lease> = networks.filter_map(|network| network.dhcp_leases().ok()).flatten().collect();
+        let mut leases: Vec<Lease> = networks.filter_map(|network| network.own_leases().ok()).flatten().collect();
         leases.retain(|lease| self.nics.iter().any(|nic| nic.mac.as_deref() == Some(lease.mac.as_str())));
         leases
     }

@@ -4,7 +4,7 @@
 //! argument if it takes one.
 
 use super::session::Failure;
-use super::{Diagnostic, Ended, Place, Session};
+use super::{Diagnostic, Place, Session};
 use crate::floor::Error;
 use rhai::{AST, Dynamic, EvalAltResult, Scope};
 use std::path::Path;
@@ -60,15 +60,28 @@ impl Session {
             } else if has(&tree, function, 0) {
                 calls.push(call(""));
             } else if tree.iter_functions().any(|known| known.name == function) {
-                let script = self.sources.get(&name).unwrap_or_default();
-                let place = Place { source: name.clone(), line: line_of(&script, function), column: 1 };
+                let place = self.begin_of(&name, function);
                 let shown = Diagnostic::error(format!("`{function}` takes too many arguments for a test"));
                 return Err((vec![shown.hint("it takes the host, or nothing").at(Some(place))], 1));
             }
         }
-        self.call_function(&name, &tree, &calls).map(drop)?;
+        self.call_function(&name, &tree, &calls).map(drop).map_err(|(mut shown, code)| {
+            // What ends a run without a place of its own has that of the call that nobody wrote, or none.
+            let lines = self.sources.get(&name).map_or(0, |text| text.lines().count());
+            if let [only] = shown.as_mut_slice()
+                && only.place.as_ref().is_none_or(|place| place.source == name && place.line > lines)
+            {
+                only.place = Some(self.begin_of(&name, test));
+            }
+            (shown, code)
+        })?;
         // What happened until now is still handled; a handler that failed fails the test.
         self.context().end_handlers().or_else(|error| self.came_to_its_end(&name, *error))
+    }
+
+    fn begin_of(&self, source: &str, function: &str) -> Place {
+        let script = self.sources.get(source).unwrap_or_default();
+        Place { source: source.to_string(), line: line_of(&script, function), column: 1 }
     }
 
     fn test_script(&self, path: &Path) -> Result<(String, AST), Failure> {
@@ -94,12 +107,30 @@ impl Session {
 
     /// A test that ends the run has not come to its end.
     fn came_to_its_end(&self, name: &str, error: EvalAltResult) -> Result<(), Failure> {
-        match self.ended(name, error)? {
-            Ended::Normally => Ok(()),
-            Ended::Exit(code) => {
-                Err((vec![Diagnostic::error(format!("the test ended the run with `exit({code})`"))], 1))
+        match error.unwrap_inner() {
+            EvalAltResult::ErrorTerminated(token, _) if token.is_int() => {
+                let message = format!("the test ended the run with `exit({})`", token.as_int().unwrap_or(1));
+                let (mut shown, code) = super::explain::run_error(name, thrown(error, &message), self);
+                if let Some(last) = shown.pop() {
+                    shown.push(last.hint("`assert_exit(code, || ...)` expects a recipe to end the run"));
+                }
+                Err((shown, code))
             }
+            _ => self.ended(name, error).map(drop),
         }
+    }
+}
+
+/// The same error with the end of the run as something that was thrown there.
+fn thrown(error: EvalAltResult, message: &str) -> EvalAltResult {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(name, source, inner, position) => {
+            EvalAltResult::ErrorInFunctionCall(name, source, thrown(*inner, message).into(), position)
+        }
+        EvalAltResult::ErrorInModule(path, inner, position) => {
+            EvalAltResult::ErrorInModule(path, thrown(*inner, message).into(), position)
+        }
+        other => EvalAltResult::ErrorRuntime(message.into(), other.position()),
     }
 }
 

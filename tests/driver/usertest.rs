@@ -77,7 +77,8 @@ error: assertion failed: \"default\" is not equal to \"other\"
   |     ^^^^^^^^^\n
 test result: FAILED. 1 passed; 1 failed; finished in ";
     assert!(shown.starts_with(head), "{shown}");
-    assert!(!text(&run(&host, &["--quiet"]).stdout).contains("test_good"));
+    let quiet = text(&run(&host, &["--quiet"]).stdout);
+    assert!(quiet.contains("1 passed; 1 failed") && !quiet.contains("test_good"), "{quiet}");
 }
 
 #[test]
@@ -264,7 +265,12 @@ fn tests_are_chosen_listed_and_missed() {
 
 #[test]
 fn what_does_not_parse_or_does_not_fit_is_a_failure_with_its_place() {
-    let host = project("fn test_one() { }\nfn test_two(a, b) { }\nfn test_exit() { exit(0); }\n");
+    let host = project(
+        "fn test_one() { }\nfn test_two(a, b) { }\nfn test_exit() { exit(0); }
+fn test_ends() { assert_exit(3, || exit(3)); }
+fn test_differs() { assert_eq(#{ a: [1, #{ b: 2 }] }, #{ a: [1, #{ b: 3 }] }); }
+fn test_text_differs() { assert_eq(\"one\\ntwo\\n\", \"one\\nzwei\\n\"); }\n",
+    );
     write(&host, "tests/broken.rhai", "fn test_x() {\n    let = 1;\n}\n");
     let output = run(&host, &[]);
     let shown = text(&output.stdout);
@@ -273,8 +279,11 @@ fn what_does_not_parse_or_does_not_fit_is_a_failure_with_its_place() {
         "test broken ... FAILED",
         " --> tests/broken.rhai:2:9",
         "`test_two` takes too many arguments for a test\n --> tests/web.rhai:3:1",
-        "the test ended the run with `exit(0)`",
-        "1 passed; 3 failed",
+        "the test ended the run with `exit(0)`\n --> tests/web.rhai:4:1",
+        "  = note: at `a[1].b`: 2 is not equal to 3",
+        "  = note: line 2: \"two\" is not equal to \"zwei\"",
+        "\nfailed:\n    broken\n    web::test_two\n    web::test_exit\n    web::test_differs\n    web::test_text_differs\n",
+        "2 passed; 5 failed",
     ] {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
     }
@@ -293,6 +302,7 @@ fn reports_are_junit_and_json() {
     assert_eq!((report.attr("tests"), report.attr("failures")), (Some("2"), Some("1")));
     let cases = report.find_all("testsuite/testcase");
     assert_eq!((cases[0].attr("classname"), cases[0].attr("name")), (Some("web"), Some("test_good")));
+    assert_eq!(cases[0].attr("file"), Some("tests/web.rhai"));
     assert_eq!(cases[0].find_text("system-out").as_deref(), Some("a <b> & red"));
     assert_eq!(cases[1].find("failure").and_then(|failure| failure.attr("message")), Some("1 < 2"));
 }
@@ -300,11 +310,24 @@ fn reports_are_junit_and_json() {
 #[test]
 fn a_test_that_hangs_is_ended() {
     let host = project("fn test_hangs() { print(\"here\"); loop { } }\nfn test_good() { }\n");
-    let output = run(&host, &["--timeout", "2s"]);
+    let output = run(&host, &["--timeout", "2s", "--slowest", "1"]);
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{shown}");
-    assert!(shown.contains("here\n\nerror: the test takes longer than 2 s"), "{shown}");
+    let told = "here\n\nerror: the test takes longer than 2 s\n --> tests/web.rhai:2:1";
+    assert!(shown.contains(told), "{shown}");
     assert!(shown.contains("1 passed; 1 failed"), "{shown}");
+    assert!(shown.contains("  web::test_hangs\n\ntest result"), "{shown}");
+}
+
+#[test]
+fn a_test_ends_with_the_programs_that_it_started() {
+    let started = Instant::now();
+    let host = project(
+        "fn test_waits() { run_interactive(\"sleep\", [\"600\"]); }\nfn test_leaves() { run_program(\"sh\", [\"-c\", \"sleep 600 >/dev/null 2>&1 & echo $!\"]).stdout; }\n",
+    );
+    let output = run(&host, &["--timeout", "2s"]);
+    assert!(text(&output.stdout).contains("1 passed; 1 failed"), "{}", text(&output.stdout));
+    assert!(started.elapsed() < Duration::from_secs(300), "{:?}", started.elapsed());
 }
 
 #[test]

@@ -62,6 +62,7 @@ fn run_all(settings: &Settings, test: &Test, looks: Looks) -> Result<u8> {
     if told {
         let not_run = cases.len() - done.len();
         print(&report::failures(&done));
+        print(&report::slowest(&done, test.slowest));
         print(&looks.summary(&done, count - cases.len(), not_run, took));
     } else {
         print(&report::to_json(&done));

@@ -2,17 +2,22 @@
 
 use super::super::arguments::RunTest;
 use super::super::{end, fail};
+use super::process::{MORE, too_long};
 use crate::api;
 use crate::floor::clock::{self, VirtualClock};
-use crate::floor::{Error, Result};
-use crate::script::{Ended, Failure, Session, Settings};
+use crate::floor::{Error, Result, interrupt};
+use crate::script::{Ended, Failure, Label, Session, Settings};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// The host that tests start from if nobody names another one: the network and the pool that libvirt comes with.
 const HOST: &str = include_str!("host.xml");
 
 /// Runs one test; gives the exit code.
 pub(crate) fn run_one(settings: &Settings, one: &RunTest, color: bool) -> u8 {
+    let over = end_after(one.timeout);
     clock::set(Box::new(VirtualClock::new(api::settle)));
     match prepared(settings, one) {
         Ok((settings, own_host)) => {
@@ -26,10 +31,34 @@ pub(crate) fn run_one(settings: &Settings, one: &RunTest, color: bool) -> u8 {
                 Ok(false) => session.run_test(&one.file, &one.test),
                 Err(failure) => Err(failure),
             };
-            end(done.map(|()| Ended::Normally), &session, color)
+            end(done.map(|()| Ended::Normally).map_err(|failure| late(failure, one.timeout, &over)), &session, color)
         }
         Err(error) => fail(&error),
     }
+}
+
+/// Asks the test to stop when its time is over, and remembers that it did.
+fn end_after(limit: Duration) -> Arc<AtomicBool> {
+    let over = Arc::new(AtomicBool::new(false));
+    let told = over.clone();
+    std::thread::spawn(move || {
+        std::thread::sleep(limit);
+        told.store(true, Ordering::SeqCst);
+        interrupt::trigger();
+    });
+    over
+}
+
+/// Says so if a test was stopped because its time is over.
+fn late((mut shown, code): Failure, limit: Duration, over: &AtomicBool) -> Failure {
+    if !over.load(Ordering::SeqCst) {
+        return (shown, code);
+    }
+    if let Some(first) = shown.first_mut() {
+        first.message = too_long(limit);
+        first.lines = vec![(Label::Hint, MORE.to_string())];
+    }
+    (shown, 1)
 }
 
 /// The settings of the test, and the file of its host, which is there already.
@@ -41,6 +70,7 @@ fn prepared(settings: &Settings, one: &RunTest) -> Result<(Settings, PathBuf)> {
         None => HOST.to_string(),
     };
     write(&file, &text)?;
+    api::serve_alone(here.join("images"));
     let uri = Some(format!("test://{}", file.display()));
     Ok((Settings { uri, base: Some(one.base.clone()), confined: true, ..settings.clone() }, file))
 }

@@ -3,7 +3,9 @@
 use super::find::Case;
 use crate::floor::{Error, Result, interrupt};
 use crate::script::Settings;
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
@@ -11,6 +13,17 @@ use std::time::{Duration, Instant};
 
 /// How often a test is looked at.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// A test ends itself when its time is over, and tells where it was; one that does not is killed so much later.
+const LAST: Duration = Duration::from_secs(2);
+
+/// What to do about a test that takes too long.
+pub(super) const MORE: &str = "`--timeout` gives it more";
+
+/// What is wrong with a test that takes longer than this.
+pub(super) fn too_long(limit: Duration) -> String {
+    format!("the test takes longer than {} s", limit.as_secs_f64())
+}
 
 /// How a test ended.
 #[derive(Debug, Clone)]
@@ -71,12 +84,23 @@ impl Plan {
         if let Some(host) = &self.host {
             command.arg("--host").arg(host);
         }
+        command.arg("--timeout").arg(format!("{}s", self.timeout.as_secs_f64()));
+        command.arg("--").arg(&case.file).arg(test);
         // What a killed test leaves behind in its journal goes away with the folder.
-        command.arg("--").arg(&case.file).arg(test).env("XDG_STATE_HOME", folder.path().join("state"));
-        command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.env("XDG_STATE_HOME", folder.path().join("state"));
+        command
+            .process_group(0)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|cause| Error::io(&self.program, "start", &cause))?;
         let (printed, told) = (drain(child.stdout.take()), drain(child.stderr.take()));
         let ended = self.wait(&mut child, started);
+        // What it started and did not wait for would keep its pipes open, and outlive it. Mostly there is nobody.
+        if let Some(group) = Pid::from_raw(child.id().cast_signed()) {
+            kill_process_group(group, Signal::KILL).unwrap_or_default();
+        }
         let (printed, told) = (text(printed), text(told));
         let took = started.elapsed();
         let failure = match ended {
@@ -85,12 +109,7 @@ impl Plan {
             Ended::Stopped => return Ok(None),
             Ended::Badly(status) if told.is_empty() => Some(format!("error: the test's process ended with {status}\n")),
             Ended::Badly(_) => Some(told),
-            Ended::Late => {
-                let limit = self.timeout.as_secs_f64();
-                Some(format!(
-                    "{told}error: the test takes longer than {limit} s\n  = hint: `--timeout` gives it more\n"
-                ))
-            }
+            Ended::Late => Some(format!("{told}error: {}\n  = hint: {MORE}\n", too_long(self.timeout))),
         };
         Ok(Some(Outcome { failure, printed, took }))
     }
@@ -101,7 +120,7 @@ impl Plan {
                 Ok(Some(status)) if status.success() => return Ended::Well,
                 Ok(Some(status)) => return Ended::Badly(status),
                 Ok(None) if interrupt::pause(LOOK).is_err() => break Ended::Stopped,
-                Ok(None) if started.elapsed() > self.timeout => break Ended::Late,
+                Ok(None) if started.elapsed() > self.timeout + LAST => break Ended::Late,
                 Ok(None) => {}
                 Err(_) => break Ended::Stopped,
             }

@@ -59,6 +59,26 @@ pub(super) fn failures(done: &[Done]) -> String {
         }
         text.push_str(failure);
     }
+    if failed(done) > 1 {
+        text.push_str("\nfailed:\n");
+        for (case, _) in done.iter().filter(|(_, outcome)| outcome.failure.is_some()) {
+            text.push_str(&format!("    {}\n", case.name));
+        }
+    }
+    text
+}
+
+/// Those that took the longest.
+pub(super) fn slowest(done: &[Done], count: usize) -> String {
+    let mut all: Vec<&Done> = done.iter().collect();
+    all.sort_by_key(|(_, outcome)| std::cmp::Reverse(outcome.took));
+    let mut text = String::new();
+    for (case, outcome) in all.into_iter().take(count) {
+        if text.is_empty() {
+            text.push_str("\nslowest:\n");
+        }
+        text.push_str(&format!("    {:.2} s  {}\n", outcome.took.as_secs_f64(), case.name));
+    }
     text
 }
 
@@ -103,7 +123,8 @@ pub(super) fn to_junit(done: &[Done], took: Duration) -> String {
 fn test_case((case, outcome): &Done) -> Elem {
     let (class, name) = case.name.split_once("::").unwrap_or((case.name.as_str(), "parse"));
     let mut test = Elem::new(Name::plain("testcase"));
-    for (key, value) in [("classname", class), ("name", name), ("time", &seconds(outcome.took))] {
+    let file = case.file.display().to_string();
+    for (key, value) in [("classname", class), ("name", name), ("file", &file), ("time", &seconds(outcome.took))] {
         attribute(&mut test, key, value);
     }
     if let Some(failure) = &outcome.failure {

@@ -36,7 +36,7 @@ pub(super) const VERBS: &[Verb] = &[
     verb("delete", "delete"),
     verb("destroy", "destroy"),
     skippable("detach_device", "detach a device from"),
-    verb("download", "download"),
+    skippable("download", "download"),
     verb("managed_save", "save"),
     verb("reboot", "reboot"),
     verb("refresh", "refresh"),

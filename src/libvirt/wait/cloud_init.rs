@@ -12,6 +12,8 @@ use crate::libvirt::wiring::{Channel, Wiring};
 use std::time::Duration;
 
 const RESULT: &str = "/run/cloud-init/result.json";
+/// Here newer versions tell, for each stage, what went wrong without making it fail.
+const STATUS: &str = "/run/cloud-init/status.json";
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// cloud-init's end.
@@ -32,10 +34,13 @@ impl CloudInit {
         Self { domain: domain.clone(), guest: None, login, asked, next: Duration::ZERO, said: String::new() }
     }
 
+    /// What came of it, by the text of the result and then, where there is one, of the status.
     fn judge(&self, text: &str) -> Result<Map> {
         let object = self.domain.object();
-        let result: Value = serde_json::from_str(text).unwrap_or_default();
-        let v1 = result.as_map().and_then(|map| map.get("v1")).and_then(Value::as_map).cloned().unwrap_or_default();
+        let mut documents = serde_json::Deserializer::from_str(text).into_iter::<Value>().flatten();
+        let v1 = first_version(documents.next().as_ref());
+        let stages = first_version(documents.next().as_ref());
+        let warnings: Vec<Value> = stages.values().flat_map(recoverable).collect();
         let errors = match v1.get("errors") {
             Some(Value::List(errors)) => errors.clone(),
             _ => Vec::new(),
@@ -51,7 +56,24 @@ impl CloudInit {
         }
         let source = if self.login.is_some() { "ssh" } else { "agent" };
         let datasource = v1.get("datasource").cloned().unwrap_or_default();
-        Ok(fields([("object", object.plain().into()), ("source", source.into()), ("datasource", datasource)]))
+        let status = if warnings.is_empty() { "done" } else { "degraded" };
+        Ok(fields([
+            ("object", object.plain().into()),
+            ("source", source.into()),
+            ("datasource", datasource),
+            ("status", status.into()),
+            ("warnings", Value::List(warnings)),
+        ]))
+    }
+
+    /// What was planned to be there by now; nothing if nothing is planned, and the guest must be asked.
+    fn planned(&self) -> Option<Result<String, String>> {
+        let nobody = |number| self.domain.planned_port(number) == Some(false);
+        match &self.login {
+            Some((port, ..)) if port.addr().is_none() => None,
+            Some((_, number, _)) if nobody(*number) => Some(Err("nobody listens".to_string())),
+            _ => self.domain.planned_first_boot(),
+        }
     }
 }
 
@@ -82,7 +104,8 @@ impl Look for CloudInit {
         if let Some(guest) = &self.guest {
             guest.alive(tick, "end of cloud-init")?;
         }
-        match self.asked.take() {
+        let planned = if self.next <= tick.now { self.planned() } else { None };
+        match planned.or_else(|| self.asked.take()) {
             Some(Ok(text)) => return self.judge(&text).map(Some),
             Some(Err(said)) => {
                 self.said = said;
@@ -97,13 +120,17 @@ impl Look for CloudInit {
             None => {
                 let domain = self.domain.clone();
                 if domain.host().poll().may_ask(tick.now) {
-                    self.asked.ask("cloud-init", move || read(&domain, RESULT));
+                    self.asked.ask("cloud-init", move || {
+                        let result = read(&domain, RESULT)?;
+                        Ok(format!("{result}\n{}", read(&domain, STATUS).unwrap_or_default()))
+                    });
                 }
             }
             Some((port, number, login)) => match port.addr().map(str::to_string) {
                 Some(addr) => {
                     let (login, number) = (login.clone(), *number);
-                    self.asked.ask("cloud-init", move || login.run(&addr, number, &format!("cat {RESULT}")));
+                    let command = format!("cat {RESULT} && {{ cat {STATUS} || true; }} 2>/dev/null");
+                    self.asked.ask("cloud-init", move || login.run(&addr, number, &command));
                 }
                 None => drop(port.look(tick)?),
             },
@@ -126,6 +153,19 @@ impl Look for CloudInit {
         .note(format!("last answer: {}", self.said));
         autopsy::explain(error, &self.domain, None, how)
     }
+}
+
+/// What stands in a document of the first version, which is the only one.
+fn first_version(document: Option<&Value>) -> Map {
+    let v1 = document.and_then(Value::as_map).and_then(|map| map.get("v1"));
+    v1.and_then(Value::as_map).cloned().unwrap_or_default()
+}
+
+/// What a stage could do without, by severity: a list for each.
+fn recoverable(stage: &Value) -> Vec<Value> {
+    let errors = stage.as_map().and_then(|stage| stage.get("recoverable_errors")).and_then(Value::as_map);
+    let lists = errors.into_iter().flat_map(Map::values);
+    lists.flat_map(|list| if let Value::List(all) = list { all.clone() } else { Vec::new() }).collect()
 }
 
 /// The text of a small file in the guest, read by the agent; else why not.

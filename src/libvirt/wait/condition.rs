@@ -18,8 +18,8 @@ pub struct Condition<'a>(pub(super) Box<dyn Look + 'a>);
 /// Where a port is.
 #[derive(Debug, Clone)]
 pub enum Target {
-    /// At an address or a name.
-    Address(String),
+    /// At an address or a name; the host may have a plan who listens there.
+    Address(String, Option<Host>),
     /// At the address of a domain, which is waited for first.
     Domain(Domain, WaitIp),
 }

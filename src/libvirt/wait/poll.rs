@@ -138,7 +138,7 @@ impl Poll {
         if let Some(answer) = leases.answer.fresh(tick.now, age) {
             return Ok(answer);
         }
-        let answer = Arc::new(network.dhcp_leases()?);
+        let answer = Arc::new(network.own_leases()?);
         leases.answer = Answer(Some((tick.now, answer.clone())));
         Ok(answer)
     }

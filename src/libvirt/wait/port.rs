@@ -6,6 +6,7 @@ use super::guest::fields;
 use super::ip::Ip;
 use super::{Look, Tick, TimedOut};
 use crate::floor::{Area, Code, Error, Map, Result};
+use crate::libvirt::Host;
 use std::io::Read;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
@@ -31,7 +32,7 @@ pub(super) struct Port {
 
 impl Port {
     pub(super) fn new(target: Target, number: u16, greeting: Option<&'static str>) -> Self {
-        let addr = if let Target::Address(addr) = &target { Some(addr.clone()) } else { None };
+        let addr = if let Target::Address(addr, _) = &target { Some(addr.clone()) } else { None };
         let ip = if let Target::Domain(domain, wait) = &target { Some(Box::new(Ip::new(domain, wait))) } else { None };
         let (said, asked) = (String::new(), Background::default());
         Self { target, number, greeting, ip, addr, source: None, asked, next: Duration::ZERO, pause: PAUSES[0], said }
@@ -39,13 +40,19 @@ impl Port {
 
     /// Whether the guest's ports are planned, so that nobody needs to knock.
     pub(super) fn is_planned(&self) -> bool {
-        matches!(&self.target, Target::Domain(domain, _) if domain.host().plan().is_some())
+        match &self.target {
+            Target::Address(_, host) => host.as_ref().is_some_and(Host::has_plan),
+            Target::Domain(domain, _) => domain.host().has_plan(),
+        }
     }
 
     fn planned(&self, tick: Tick) -> Option<bool> {
+        if self.next > tick.now {
+            return None;
+        }
         match &self.target {
-            Target::Domain(domain, _) if self.next <= tick.now => domain.planned_port(self.number),
-            _ => None,
+            Target::Address(addr, host) => host.as_ref()?.planned_port_of(addr, self.number),
+            Target::Domain(domain, _) => domain.planned_port(self.number),
         }
     }
 
@@ -58,7 +65,7 @@ impl Port {
 impl Look for Port {
     fn what(&self) -> String {
         match &self.target {
-            Target::Address(addr) => format!("port {} of `{addr}`", self.number),
+            Target::Address(addr, _) => format!("port {} of `{addr}`", self.number),
             Target::Domain(domain, _) => format!("port {} of {}", self.number, domain.object()),
         }
     }

@@ -29,6 +29,7 @@ pub(super) struct Serial {
 enum From {
     Log(File),
     Console { data: Receiver<Vec<u8>>, _stop: Stop },
+    Plan,
 }
 
 /// Ends the reading of a console when the wait is over.
@@ -55,6 +56,7 @@ impl Serial {
                 // A log that cannot be read any more ends like one that is silent: with a timeout that tells.
                 drop(file.read_to_end(&mut self.rest));
             }
+            Some(From::Plan) => self.rest.extend(self.domain.planned_console().unwrap_or_default().bytes()),
             Some(From::Console { data, .. }) => {
                 loop {
                     match data.try_recv() {
@@ -84,6 +86,10 @@ impl Look for Serial {
     fn begin(&mut self) -> Result<()> {
         self.guest = Some(Guest::new(&self.domain)?);
         let log = tail::serial_log(&self.domain.xml()?);
+        if self.domain.host().has_plan() {
+            self.from = Some(From::Plan);
+            return Ok(());
+        }
         self.from = Some(match log.and_then(|path| File::open(path).ok()) {
             Some(file) => From::Log(file),
             None => console(&self.domain)?,
