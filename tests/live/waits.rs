@@ -15,10 +15,18 @@ fn the_console_and_the_end_of_cloud_init_are_waited_for() {
     let script = r#"
 let found = wait_all([serial(vm, "^LAB .* ready "), cloud_init(vm)], #{ timeout: "3m" });
 print(`${found[0].source}: ${found[0].line.split(" ")[2]}`);
-print(`${found[1].source}: ${found[1].datasource}`);
+print(`${found[1].source}: ${found[1].datasource} ${found[1].status}`);
+// As newer versions of cloud-init tell it.
+vm.write_file("/run/cloud-init/status.json",
+    `{ "v1": { "init": { "errors": [], "recoverable_errors": { "WARNING": ["old key"] } }, "stage": null } }`);
+let found = wait(cloud_init(vm));
+print(`${found.status} ${found.warnings}`);
 "#;
     let shown = prints(&provision("cloudy", "wait_for_ip: false", &format!("{script}{REMOVE}")));
-    assert_eq!(shown, "console: ready\nagent: DataSourceNoCloud [seed=/dev/vdb][dsmode=net]\n");
+    assert_eq!(
+        shown,
+        "console: ready\nagent: DataSourceNoCloud [seed=/dev/vdb][dsmode=net] done\ndegraded [\"old key\"]\n"
+    );
     assert_eq!(left("cloudy"), "");
 }
 
