@@ -51,6 +51,17 @@ mod functions {
         Ok(Context::of(&call).connect(None, false)?)
     }
 
+    /// The URI that `connect()` uses, without connecting; `()` where libvirt chooses.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// print(default_uri() ?? "libvirt's own default");
+    /// ```
+    pub fn default_uri(call: NativeCallContext) -> Dynamic {
+        Context::of(&call).default_uri().map_or(Dynamic::UNIT, Into::into)
+    }
+
     /// Connects to the host of a URI such as `qemu:///system` or `qemu+ssh://root@hv1/system`.
     ///
     /// # Example

@@ -123,6 +123,11 @@ impl Context {
         self.connect(uri, false).map(Dynamic::from)
     }
 
+    /// The URI that `connect()` uses; nothing where libvirt chooses.
+    fn default_uri(&self) -> Option<&str> {
+        self.uri.as_deref().map(|uri| self.meant(uri))
+    }
+
     /// The context of the session that makes this call.
     fn of(call: &NativeCallContext) -> Self {
         call.tag().and_then(|tag| tag.clone().try_cast::<Self>()).unwrap_or_default()

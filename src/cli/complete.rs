@@ -5,7 +5,7 @@ use super::config::Config;
 use super::recipe;
 use super::run_recipe::all;
 use crate::api;
-use crate::script::{Field, Session, Settings};
+use crate::script::{Field, Recipe, Session, Settings};
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, PathCompleter, SubcommandCandidates};
 use clap_complete::env::CompleteEnv;
@@ -49,8 +49,9 @@ fn command(hosts: &std::collections::BTreeMap<String, String>) -> Command {
     let hosts = move || aliases.iter().map(CompletionCandidate::new).collect();
     let mut command = Arguments::command().mut_arg("connect", |arg| arg.add(ArgValueCandidates::new(hosts)));
     let session = Session::new(&Settings::default());
-    for (module, import) in session.recipe_modules(&all(&[])) {
-        if let Ok(recipes) = session.recipes(&module, &import) {
+    for (module, imports) in session.recipe_modules(&all(&[])) {
+        let recipes = session.recipes(&module, &imports).unwrap_or_default();
+        if recipes.iter().any(Recipe::is_command) {
             command = command.subcommand(recipe::command(&module, &recipes));
         }
     }

@@ -3,7 +3,7 @@
 use super::arguments::{Arguments, Color, Format, Level};
 use super::complete::named;
 use super::output::{Form, Output};
-use crate::floor::{Map, Value};
+use crate::floor::{Error, Map, Value, duration, size};
 use crate::script::{Field, Recipe};
 use clap::builder::PossibleValuesParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -52,6 +52,7 @@ pub(super) fn parse(
         arguments.push(match (index, recipe.chooses()) {
             (0, true) => chosen(field, given, by_label),
             _ => match value(field, given) {
+                Value::Unit if field.default.is_some() => standing(field),
                 Value::Unit if is_list(field) => Value::List(Vec::new()),
                 value => value,
             },
@@ -60,7 +61,10 @@ pub(super) fn parse(
     if recipe.takes_options {
         let mut options = Map::new();
         for field in &recipe.options {
-            let value = value(field, given);
+            let value = match value(field, given) {
+                Value::Unit => standing(field),
+                value => value,
+            };
             if !value.is_unit() {
                 options.insert(field.name.clone(), value);
             }
@@ -294,7 +298,17 @@ fn typed(field: &Field) -> Arg {
         "count" => arg.value_parser(count).allow_negative_numbers(true),
         "float" => arg.value_parser(clap::value_parser!(f64)).allow_negative_numbers(true),
         "flag" => arg.value_parser(clap::value_parser!(bool)),
+        "size" => arg.value_parser(|text: &str| checked(text, |value| size(value).map(drop))),
+        "duration" => arg.value_parser(|text: &str| checked(text, |value| duration(value).map(drop))),
         _ => arg,
+    }
+}
+
+/// The text, if it says what it should.
+fn checked(text: &str, check: impl Fn(&Value) -> Result<(), Error>) -> Result<String, String> {
+    match check(&text.into()) {
+        Ok(()) => Ok(text.to_string()),
+        Err(error) => Err(error.message.clone()),
     }
 }
 
@@ -303,6 +317,21 @@ fn count(text: &str) -> Result<i64, String> {
         Ok(number @ 1..) => Ok(number),
         Ok(_) => Err("it must be at least 1".to_string()),
         Err(_) => Err("it must be a whole number, at least 1".to_string()),
+    }
+}
+
+/// What stands for a field that was left out.
+fn standing(field: &Field) -> Value {
+    let Some(default) = field.default.as_deref() else { return Value::Unit };
+    let number = || default.parse::<i64>().ok().map(Value::from);
+    let fraction = || default.parse().ok().map(Value::Float);
+    match (field.kind.as_str(), default) {
+        (_, "()") => Value::Unit,
+        ("list" | "domains", _) => Value::List(Vec::new()),
+        ("flag", word) => (word == "true").into(),
+        ("int" | "count", _) => number().unwrap_or(Value::Unit),
+        ("float", _) => fraction().unwrap_or(Value::Unit),
+        (_, text) => text.trim_matches('"').into(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Running a recipe as a command, and listing what there is.
 
-use super::arguments::Level;
+use super::arguments::{Arguments, Level};
 use super::config::user_folder;
 use super::output::{Form, Output};
 use super::recipe::{self, General};
@@ -8,8 +8,8 @@ use super::test::Looks;
 use super::{bars, end};
 use crate::floor::{Error, Map, Value, did_you_mean, hide, progress, timing};
 use crate::repl::SetLog;
-use crate::script::{Failure, Given, Session, Settings};
-use clap::ValueEnum;
+use crate::script::{Given, Recipe, Session, Settings};
+use clap::{CommandFactory, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -29,13 +29,18 @@ pub(super) fn run(
     }
     let session = Session::new(settings);
     let modules = session.recipe_modules(&all(folders));
-    let Some((_, import)) = modules.iter().find(|(name, _)| name == module) else {
+    let Some((_, imports)) = modules.iter().find(|(name, _)| name == module) else {
         return (!Path::new(module).exists()).then(|| super::fail(&unknown(module, &modules)));
     };
-    let recipes = match session.recipes(module, import) {
+    let recipes = match session.recipes(module, imports) {
         Ok(recipes) => recipes,
         Err(failure) => return Some(end(Err(failure), &session, looks.color)),
     };
+    if !recipes.iter().any(Recipe::is_command) {
+        let error = Error::argument(format!("the module `{module}` holds no commands"));
+        let hint = format!("scripts use it: `import {:?} as {module};`", imports[0]);
+        return Some(super::fail(&error.hint(hint)));
+    }
     let mut call = match recipe::parse(module, &recipes, words, standard) {
         Ok(call) => call,
         Err(error) => {
@@ -125,7 +130,7 @@ fn without_reasons(result: Value) -> Value {
 }
 
 /// The error of a word that is neither a module nor a file.
-fn unknown(word: &str, modules: &[(String, String)]) -> Error {
+fn unknown(word: &str, modules: &[(String, Vec<String>)]) -> Error {
     let hint = did_you_mean(word, modules.iter().map(|(name, _)| name.as_str()));
     Error::argument(format!("there is no script and no module of recipes `{word}`"))
         .hint(hint.unwrap_or_else(|| "`vmscript recipes` lists the recipes".to_string()))
@@ -134,26 +139,30 @@ fn unknown(word: &str, modules: &[(String, String)]) -> Error {
 /// Lists the recipes.
 pub(super) fn list(settings: &Settings, folders: &[PathBuf], color: bool) -> u8 {
     let session = Session::new(settings);
-    match table(&session, folders) {
-        Ok(rows) => {
-            print!("{}", Output::default().text(Value::List(rows)).unwrap_or_default());
-            0
+    let (mut rows, mut code) = (Vec::new(), 0);
+    let program = Arguments::command();
+    for (module, imports) in session.recipe_modules(&all(folders)) {
+        if program.find_subcommand(&module).is_some() {
+            eprintln!("note: `{}` holds no commands: `vmscript {module}` is something else", imports.join("`, `"));
+            continue;
         }
-        Err(failure) => end(Err(failure), &session, color),
+        match session.recipes(&module, &imports) {
+            Ok(recipes) => {
+                rows.extend(recipes.iter().filter(|recipe| recipe.is_command()).map(|recipe| row(&module, recipe)))
+            }
+            // The others are of use all the same.
+            Err(failure) => code = end(Err(failure), &session, color),
+        }
     }
+    print!("{}", Output::default().text(Value::List(rows)).unwrap_or_default());
+    code
 }
 
-fn table(session: &Session, folders: &[PathBuf]) -> Result<Vec<Value>, Failure> {
-    let mut rows = Vec::new();
-    for (module, import) in session.recipe_modules(&all(folders)) {
-        for recipe in session.recipes(&module, &import)?.into_iter().filter(crate::script::Recipe::is_command) {
-            let names = recipe.parameters.iter().map(|field| format!(" {}", field.name.to_uppercase()));
-            let command = format!("{module} {}{}", recipe.command_name(), names.collect::<String>());
-            let row = [("command", command), ("what it does", recipe::first_sentence(&recipe.summary).to_string())];
-            rows.push(Value::Map(row.map(|(key, value)| (key.to_string(), value.into())).into_iter().collect::<Map>()));
-        }
-    }
-    Ok(rows)
+fn row(module: &str, recipe: &Recipe) -> Value {
+    let names = recipe.parameters.iter().map(|field| format!(" {}", field.name.to_uppercase()));
+    let command = format!("{module} {}{}", recipe.command_name(), names.collect::<String>());
+    let row = [("command", command), ("what it does", recipe::first_sentence(&recipe.summary).to_string())];
+    Value::Map(row.map(|(key, value)| (key.to_string(), value.into())).into_iter().collect::<Map>())
 }
 
 /// The user's folders of recipes, then those of the command line.

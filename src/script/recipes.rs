@@ -9,31 +9,46 @@ use rhai::{Dynamic, EvalAltResult, Position, Scope};
 use std::path::PathBuf;
 
 impl Session {
-    /// The names of the modules that hold recipes, with what `import` takes for them, sorted. A user's module hides the
-    /// stdlib's of the same name, and a later folder an earlier one.
-    pub fn recipe_modules(&self, folders: &[PathBuf]) -> Vec<(String, String)> {
-        let mut modules: std::collections::BTreeMap<String, String> = stdlib::MODULES
+    /// The names of the modules that hold recipes, with what `import` takes for them, sorted: the stdlib's first, then those
+    /// of the user's folders in order.
+    pub fn recipe_modules(&self, folders: &[PathBuf]) -> Vec<(String, Vec<String>)> {
+        let mut modules: std::collections::BTreeMap<String, Vec<String>> = stdlib::MODULES
             .iter()
-            .map(|(path, _)| (path.trim_start_matches("std/").to_string(), (*path).to_string()))
+            .map(|(path, _)| (path.trim_start_matches("std/").to_string(), vec![(*path).to_string()]))
             .collect();
         for folder in folders {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            let files =
-                entries.map(|entry| entry.path()).filter(|file| file.extension().is_some_and(|kind| kind == "rhai"));
-            modules.extend(files.filter_map(|file| {
-                let name = file.file_stem()?.to_str()?.to_string();
-                Some((name, file.to_str()?.to_string()))
-            }));
+            for file in entries.map(|entry| entry.path()) {
+                let name = file.file_stem().and_then(|name| name.to_str());
+                if let (Some(name), Some(path), Some("rhai")) =
+                    (name, file.to_str(), file.extension().and_then(|kind| kind.to_str()))
+                {
+                    modules.entry(name.to_string()).or_default().push(path.to_string());
+                }
+            }
         }
         modules.into_iter().collect()
     }
 
-    /// The recipes of a module.
-    pub fn recipes(&self, module: &str, import: &str) -> Result<Vec<Recipe>, Failure> {
-        match self.sources.parse(&self.engine, None, import, Position::NONE) {
-            Ok((_, tree)) => Ok(read(module, import, &tree)),
-            Err(error) => Err(super::explain::run_error(import, *error, self)),
+    /// The recipes of a module, sorted by name. Of those of the same name the first one counts: nobody's folder takes the
+    /// place of what is built in.
+    pub fn recipes(&self, module: &str, imports: &[String]) -> Result<Vec<Recipe>, Failure> {
+        let mut recipes: Vec<Recipe> = Vec::new();
+        for import in imports {
+            match self.sources.parse(&self.engine, None, import, Position::NONE) {
+                Ok((_, tree)) => {
+                    let more = read(module, import, &tree);
+                    recipes.extend(
+                        more.into_iter()
+                            .filter(|one| recipes.iter().all(|known| known.name != one.name))
+                            .collect::<Vec<_>>(),
+                    );
+                }
+                Err(error) => return Err(super::explain::run_error(import, *error, self)),
+            }
         }
+        recipes.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(recipes)
     }
 
     /// Calls a recipe, in a transaction. A result that is no plain value is given as its text.

@@ -42,8 +42,8 @@ fn every_recipe_is_documented_and_its_examples_run() {
         String::from("# Recipes\n\nGenerated from the modules; `vmscript MODULE RECIPE --help` shows the same.\n\n");
     let mut stale = Vec::new();
     let session = Session::new(&Settings::default());
-    for (module, import) in session.recipe_modules(&[]) {
-        let recipes = session.recipes(&module, &import).unwrap_or_else(|_| panic!("{import} parses"));
+    for (module, imports) in session.recipe_modules(&[]) {
+        let recipes = session.recipes(&module, &imports).unwrap_or_else(|_| panic!("{module} parses"));
         assert!(!recipes.is_empty(), "{module} has no recipe");
         for recipe in &recipes {
             let name = recipe.signature();

@@ -121,8 +121,8 @@ const STATE: &str = "fn state() {
 
 fn recipes() -> Vec<(String, Recipe)> {
     let session = Session::new(&Settings::default());
-    let of = |(module, import): (String, String)| {
-        let recipes = session.recipes(&module, &import).unwrap_or_else(|_| panic!("{import} parses"));
+    let of = |(module, imports): (String, Vec<String>)| {
+        let recipes = session.recipes(&module, &imports).unwrap_or_else(|_| panic!("{module} parses"));
         let named = recipes.into_iter().filter(Recipe::is_command);
         named.map(move |one| (format!("{module} {}", one.command_name()), one)).collect::<Vec<_>>()
     };

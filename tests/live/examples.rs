@@ -15,8 +15,8 @@ fn examples() -> Vec<(String, String, String)> {
         all.extend(live.map(|example| (page.title.clone(), function.name.clone(), example.code.clone())));
     }
     let session = Session::new(&Settings::default());
-    for (module, import) in session.recipe_modules(&[]) {
-        for recipe in session.recipes(&module, &import).unwrap_or_else(|_| panic!("{import} parses")) {
+    for (module, imports) in session.recipe_modules(&[]) {
+        for recipe in session.recipes(&module, &imports).unwrap_or_else(|_| panic!("{module} parses")) {
             let live = recipe.examples.iter().filter(|example| example.live);
             all.extend(live.map(|example| (import.clone(), recipe.name.clone(), example.code.clone())));
         }
