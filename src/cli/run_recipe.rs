@@ -148,7 +148,7 @@ pub(super) fn list(settings: &Settings, folders: &[PathBuf], color: bool) -> u8 
         }
         match session.recipes(&module, &imports) {
             Ok(recipes) => {
-                rows.extend(recipes.iter().filter(|recipe| recipe.is_command()).map(|recipe| row(&module, recipe)))
+                rows.extend(recipes.iter().filter(|recipe| recipe.is_command()).map(|recipe| row(&module, recipe)));
             }
             // The others are of use all the same.
             Err(failure) => code = end(Err(failure), &session, color),

@@ -133,6 +133,50 @@ fn a_user_has_recipes_of_his_own() {
 }
 
 #[test]
+fn defaults_and_kinds_of_a_recipe_hold() {
+    let host = Host::new();
+    std::fs::create_dir_all(host.folder().join("recipes")).expect("made");
+    let recipe = "/// Says it.\n///\n/// # Parameters\n/// - `word` (string, default \"hi\"): what\n/// - `times` (int, default 2): how often\n///\n\
+                  /// # Options\n/// - `limit` (size, default \"1 GiB\"): how much\n/// - `pause` (duration): how long\n\
+                  fn say(word, times, options) { `${word} ${times} ${options}` }";
+    std::fs::write(host.folder().join("recipes/talk.rhai"), recipe).expect("written");
+    let run = |args: &[&str]| host.command(args).output().expect("started");
+    assert_eq!(text(&run(&["talk", "say"]).stdout), "hi 2 #{\"limit\": \"1 GiB\"}\n");
+    assert_eq!(text(&run(&["talk", "say", "ho", "3", "--limit", "5K"]).stdout), "ho 3 #{\"limit\": \"5K\"}\n");
+    for (option, value) in [("--limit", "3 parsec"), ("--pause", "soon")] {
+        let wrong = run(&["talk", "say", option, value]);
+        assert_eq!(wrong.status.code(), Some(1));
+        assert!(text(&wrong.stderr).contains(&format!("invalid value '{value}'")), "{}", text(&wrong.stderr));
+    }
+}
+
+#[test]
+fn folders_of_recipes_add_to_what_is_there() {
+    let host = Host::new();
+    std::fs::create_dir_all(host.folder().join("recipes")).expect("made");
+    let write = |name: &str, text: &str| {
+        std::fs::write(host.folder().join("recipes").join(name), text).expect("written");
+    };
+    write("vm.rhai", "/// Mine.\nfn mine() { \"mine\" }\n/// Not theirs.\nfn list() { \"stolen\" }");
+    write("config.rhai", "/// Never.\nfn never() { }");
+    let run = |args: &[&str]| host.command(args).output().expect("started");
+    assert_eq!(text(&run(&["vm", "mine"]).stdout), "mine\n");
+    assert!(text(&run(&["vm", "list"]).stdout).contains("web"));
+    let listed = run(&["recipes"]);
+    assert!(listed.status.success() && text(&listed.stdout).contains("vm mine"), "{}", text(&listed.stdout));
+    assert!(
+        !text(&listed.stdout).contains("never") && text(&listed.stderr).contains("`vmscript config` is something else")
+    );
+    // One that is broken takes nothing away from the others.
+    write("broken.rhai", "fn x( {");
+    let listed = run(&["recipes"]);
+    assert!(!listed.status.success() && text(&listed.stdout).contains("vm mine"), "{}", text(&listed.stdout));
+    assert!(text(&listed.stderr).contains("recipes/broken.rhai:1:7"), "{}", text(&listed.stderr));
+    let nothing = run(&["machine"]);
+    assert!(text(&nothing.stderr).contains("the module `machine` holds no commands"), "{}", text(&nothing.stderr));
+}
+
+#[test]
 fn a_run_has_one_connection_to_each_host() {
     // Each connection to a host file of the test driver has a state of its own, so this tells one from two.
     let script = "connect().define_domain(#{ type: \"test\", name: \"db\", memory: \"1 GiB\", os: #{ type: \"hvm\" } });\n\
