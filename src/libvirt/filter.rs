@@ -3,7 +3,7 @@
 use super::cause::Explain;
 use super::lookup::sorted;
 use super::{Domain, Host, Network, Pool};
-use crate::floor::{Result, planned::glob};
+use crate::floor::Result;
 use std::collections::BTreeMap;
 use virt::sys;
 
@@ -28,7 +28,7 @@ pub struct Filter {
 
 impl Filter {
     pub(super) fn matches(&self, name: &str) -> bool {
-        self.name.as_deref().is_none_or(|pattern| glob(pattern, name))
+        self.name.as_deref().is_none_or(|pattern| crate::floor::planned::glob(pattern, name))
     }
 
     pub(super) fn has_labels(&self, labels: &BTreeMap<String, String>) -> bool {
