@@ -279,6 +279,18 @@ mod functions {
         Ok(vm.set_record(&record)?)
     }
 
+    /// Whether a run that was killed made it and did not come to its end: `vmscript recover` would remove it.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert(!connect().domain("web").is_left_over);
+    /// ```
+    #[rhai_fn(get = "is_left_over", pure, return_raw)]
+    pub fn is_left_over(vm: &mut Domain) -> RhaiResultOf<bool> {
+        Ok(vm.is_left_over()?)
+    }
+
     /// Whether `remove` refuses to remove it.
     ///
     /// # Example

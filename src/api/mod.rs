@@ -59,7 +59,9 @@ use crate::floor::Error;
 pub use crate::image::serve_alone;
 use crate::libvirt::EventKind;
 use crate::libvirt::Host;
-pub use crate::libvirt::{Event, Events, Kept, Recovered, Transaction, cut_connections, qemu_hook, recover, settle};
+pub use crate::libvirt::{
+    Event, Events, Kept, Recovered, Transaction, cut_connections, forget, left_over, qemu_hook, recover, settle,
+};
 pub use convert::{dynamic, shown, value};
 use handler::Handlers;
 pub use parallel::hold_back;

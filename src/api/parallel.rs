@@ -96,9 +96,12 @@ pub(super) fn run(call: &NativeCallContext, items: Array, body: &FnPtr, limits: 
             }
         });
     });
-    interrupt::check()?;
     let outcomes: Vec<_> =
         outcomes.into_iter().map(|one| one.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
+    if let Err(error) = interrupt::check() {
+        // What was made is undone: nothing of it stands.
+        return Err(if transaction.has_made() { error } else { interrupted(error, &names, &outcomes) }.into());
+    }
     finish(&names, outcomes, limits.carry_on)
 }
 
@@ -162,6 +165,29 @@ fn failed(name: &str, error: &Error) -> Value {
 /// An error that tells what there is of results all the same.
 fn with_results(mut error: Error, results: Vec<Value>) -> Error {
     error.facts.insert("results".to_string(), Value::List(results));
+    error
+}
+
+/// The wish to stop, with how far each item came.
+fn interrupted(mut error: Error, names: &[String], outcomes: &[Option<Outcome>]) -> Error {
+    let (mut done, mut stopped, mut left) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, outcome) in names.iter().zip(outcomes) {
+        match outcome.as_ref().map(|outcome| outcome.as_ref().map_err(|error| plain(error))) {
+            Some(Ok(_)) => done.push(name.as_str()),
+            Some(Err(one)) if one.notes.is_empty() => stopped.push(name.as_str()),
+            Some(Err(mut one)) => {
+                error.notes.append(&mut one.notes);
+                one.hints.retain(|hint| !error.hints.contains(hint));
+                error.hints.append(&mut one.hints);
+            }
+            None => left.push(name.as_str()),
+        }
+    }
+    for (what, names) in [("done", done), ("stopped", stopped), ("not begun", left)] {
+        if !names.is_empty() {
+            error.notes.push(format!("{what}: {}", names.join(", ")));
+        }
+    }
     error
 }
 

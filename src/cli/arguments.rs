@@ -115,6 +115,12 @@ pub(super) enum Command {
         /// The same
         #[arg(long)]
         dry_run: bool,
+        /// Forget what killed runs left on the host of this URI, and leave it there
+        #[arg(long, value_name = "URI", conflicts_with_all = ["list", "dry_run"])]
+        forget: Option<String>,
+        /// Do not ask
+        #[arg(long, requires = "forget")]
+        yes: bool,
     },
     /// List the recipes: commands that come with the program or with you
     Recipes,

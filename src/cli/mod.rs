@@ -120,7 +120,8 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
             print!("{}", output::Output::default().text(config.rows(given)).unwrap_or_default());
             0
         }
-        (None, Some(Command::Recover { list, dry_run })) => recover::run(!list && !dry_run),
+        (None, Some(Command::Recover { forget: Some(uri), yes, .. })) => recover::forget(&uri, yes),
+        (None, Some(Command::Recover { list, dry_run, .. })) => recover::run(!list && !dry_run),
         (None, Some(Command::RunTest(one))) => test::run_one(&settings(&[]), &one, color),
         (None, Some(Command::Test(test))) => {
             let settings = settings(&[]);

@@ -2,6 +2,7 @@
 
 use super::fail;
 use crate::api;
+use crate::floor::{Error, ask};
 
 /// Undoes what killed runs left behind, or lists it.
 pub(super) fn run(act: bool) -> u8 {
@@ -27,4 +28,18 @@ pub(super) fn run(act: bool) -> u8 {
         println!("{}: {}: {how}", one.uri, one.what);
     }
     code
+}
+
+/// Forgets what killed runs left on a host, such as one that is gone for good.
+pub(super) fn forget(uri: &str, yes: bool) -> u8 {
+    let left = api::left_over(uri);
+    for what in &left {
+        println!("{uri}: {what}: left alone");
+    }
+    if left.is_empty() {
+        println!("no killed run left anything on {uri}");
+    } else if !yes && ask(&format!("forget these {} and leave them there?", left.len())) != Some(true) {
+        return fail(&Error::argument("nothing was forgotten").hint("`--yes` forgets without a question"));
+    }
+    api::forget(uri).map_or_else(|error| fail(&error), |()| 0)
 }

@@ -274,10 +274,14 @@ impl Domain {
         self.raw()?.undefine_flags(last).explain("undefine", self.object())
     }
 
-    /// Gives it another name; it must be off.
+    /// Gives it another name; it must be off. Its UEFI variables stay its own.
     pub fn rename(&self, name: &str) -> Result<Self> {
         self.host().attempt("rename", self.object())?;
-        self.raw()?.rename(name, 0).explain("rename", self.object())?;
+        let pinned = self.pin_variables()?;
+        let renamed = self.raw()?.rename(name, 0).explain("rename", self.object());
+        if let Err(error) = renamed {
+            return Err(pinned.iter().fold(error, |error, old| self.put_back(old, error)));
+        }
         self.host().domain(name)
     }
 

@@ -2,7 +2,7 @@
 
 use super::support::{Host, text};
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 fn journals(host: &Host) -> usize {
@@ -110,6 +110,11 @@ fn killed_making_db(host: &Host) {
             print(\"made\");
             sleep(600);
         })";
+    killed(host, script);
+}
+
+/// A run that is killed when it has printed that it is done.
+fn killed(host: &Host, script: &str) {
     let mut child = host.command(["-e", script]).stdout(Stdio::piped()).spawn().expect("started");
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it prints");
@@ -165,6 +170,61 @@ fn what_another_machine_has_by_now_is_left_alone() {
          {uri}: delete volume `db.raw` of pool `default`: left alone: domain `db` has it\n"
     );
     assert_eq!((text(&output.stdout), output.status.code(), journals(&host)), (told, Some(0), 0));
+}
+
+#[test]
+fn a_machine_that_a_killed_run_left_is_told_and_not_taken_as_good_until_it_is_forgotten() {
+    let host = Host::new();
+    let uuid = "6695eb01-f6a4-8304-79aa-97f2502e1930";
+    let script = format!(
+        "transaction(|| {{
+             connect().define_domain(#{{ type: \"test\", name: \"db\", uuid: \"{uuid}\", memory: \"1 GiB\", os: #{{ type: \"hvm\" }} }});
+             print(\"made\");
+             sleep(600);
+         }})"
+    );
+    killed(&host, &script);
+    // On a real host the domain is still there.
+    let file = host.folder().join("host.xml");
+    let domain = format!(
+        "<domain type='test'><name>db</name><uuid>{uuid}</uuid><memory>1048576</memory><os><type>hvm</type></os></domain>"
+    );
+    let there = std::fs::read_to_string(&file).expect("read").replace("</node>", &format!("{domain}</node>"));
+    std::fs::write(&file, there).expect("written");
+    let spec = "name: db\nvcpus: 1\nmemory: 1 GiB\nboot_disk: { size: 1 GiB, empty: true }\nseed: none\n";
+    std::fs::write(host.folder().join("db.yaml"), spec).expect("written");
+    std::fs::write(host.folder().join("other.yaml"), spec.replace("db", "other")).expect("written");
+    let run = |args: &[&str]| {
+        let output = host.command(args).output().expect("started");
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, _, told) = run(&["vm", "create", "db.yaml"]);
+    assert_eq!((code, told.contains("half made by a killed run")), (Some(1), true), "{told}");
+    let (code, _, told) = run(&["vm", "create", "other.yaml"]);
+    assert_eq!((code, told.contains("left 1 thing on this host: `vmscript recover`")), (Some(0), true), "{told}");
+    let (code, _, told) = run(&["recover", "--forget", &host.uri()]);
+    assert_eq!((code, told.contains("--yes"), journals(&host)), (Some(1), true, 1), "{told}");
+    let (code, told, _) = run(&["recover", "--forget", &host.uri(), "--yes"]);
+    assert_eq!((code, journals(&host)), (Some(0), 0));
+    assert_eq!(told, format!("{}: remove domain `db`: left alone\n", host.uri()));
+    let (code, told, _) = run(&["vm", "create", "db.yaml"]);
+    assert_eq!((code, told.contains("differs")), (Some(0), true), "{told}");
+}
+
+#[test]
+fn who_stops_many_items_is_told_how_far_each_came() {
+    let host = Host::new();
+    let script = "parallel([1, 2, 3], |n| { if n == 2 { sleep(600); } print(n); }, #{ limit: 1 });";
+    let mut child =
+        host.command(["-e", script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it prints");
+    let sent = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(sent.success());
+    let output = child.wait_with_output().expect("ended");
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert!(told.contains("done: `1`") && told.contains("not begun: `3`"), "{told}");
 }
 
 #[test]

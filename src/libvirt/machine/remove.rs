@@ -2,7 +2,7 @@
 
 use super::{MachineRecord, Owned};
 use crate::floor::timing::timed;
-use crate::floor::{Area, Code, Error, Result};
+use crate::floor::{Area, Code, Error, Result, interrupt};
 use crate::libvirt::volume_use::needed_by;
 use crate::libvirt::{Domain, Lease, Mode, Uses, Volume};
 use crate::schema::xml;
@@ -54,8 +54,16 @@ impl Domain {
         }
         self.nobody_else_needs(&volumes, how.uses.as_ref(), "remove")?;
         let belongings = self.belongings()?;
-        self.stop(how.timeout)?;
-        // The record goes last: what fails half-way can be done again.
+        self.stop(how.timeout).and_then(|()| interrupt::check()).map_err(|error| self.stands(error))?;
+        // What is begun is ended: half a machine is of no use to anybody.
+        interrupt::shielded(|| self.delete_with(&volumes))?;
+        removed.leases = belongings.leases();
+        interrupt::check().map_err(|error| error.note(format!("{} is removed, with its volumes", self.object())))?;
+        Ok(removed)
+    }
+
+    /// The record goes last: what fails half-way can be done again.
+    fn delete_with(&self, volumes: &[Volume]) -> Result<()> {
         for volume in volumes {
             timed(&volume.object().plain(), "delete", || match volume.delete() {
                 Err(error) if error.code == Code::NotFound => Ok(()),
@@ -65,8 +73,16 @@ impl Domain {
         if self.host().find_domain(self.name())?.is_some() {
             timed(&self.object().plain(), "undefine", || self.undefine())?;
         }
-        removed.leases = belongings.leases();
-        Ok(removed)
+        Ok(())
+    }
+
+    /// Tells somebody who wants to stop that nothing is gone.
+    fn stands(&self, error: Error) -> Error {
+        if error.code != Code::Interrupted {
+            return error;
+        }
+        let off = if self.is_active().unwrap_or(true) { "" } else { ", and is off" };
+        error.note(format!("{} is there with all its volumes{off}", self.object())).hint("the same again removes it")
     }
 
     /// Fails if the record protects it.

@@ -3,7 +3,7 @@
 //! One file per outermost transaction, one line of JSON per entry. The run holds a lock on its file as long as it lives,
 //! and removes it when all is kept or all is undone: a file without a lock is one that a killed run left behind.
 
-use super::Made;
+use super::{Made, left};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -39,6 +39,7 @@ impl Journal {
         self.next += 1;
         let number = self.next;
         if self.file.is_none() && !self.failed {
+            left::tell(uri);
             match create() {
                 Ok(file) => self.file = Some(file),
                 Err(error) => self.complain(&error),

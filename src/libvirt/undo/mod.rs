@@ -2,11 +2,13 @@
 //! the whole does not succeed. What was there before is never touched.
 
 mod journal;
+mod left;
 mod made;
 mod others;
 mod recover;
 mod strike;
 
+pub use left::{forget, left_over};
 pub(super) use made::{Made, Named};
 pub use recover::{Recovered, recover};
 pub(super) use strike::gone;
@@ -187,6 +189,18 @@ impl Scope {
 pub struct Current(Option<Arc<Scope>>);
 
 impl Current {
+    /// Whether there is something to undo.
+    pub fn has_made(&self) -> bool {
+        let mut scope = self.0.as_ref();
+        while let Some(current) = scope {
+            if !current.made().is_empty() {
+                return true;
+            }
+            scope = current.outer.as_ref();
+        }
+        false
+    }
+
     /// The transaction of this thread, or none.
     pub fn get() -> Self {
         CURRENT.with_borrow(|current| Self(current.clone()))
