@@ -4,7 +4,7 @@ use super::Domain;
 use super::cause::Explain;
 use super::device::{devices, names};
 use super::live::Deed;
-use super::undo::{Machine, Transaction};
+use super::undo::{Named, Transaction};
 use super::{Owned, Storage, define::name_of, object, provision::fill};
 use crate::floor::{Area, Code, Error, Result, Value};
 use crate::schema::xml::{self, Elem, Node};
@@ -96,7 +96,7 @@ impl Domain {
             }
         }
         let pools = self.host().empty_places(storage)?;
-        let transaction = Transaction::beside(Machine { name: self.name().to_string(), uuid: self.uuid()? });
+        let transaction = Transaction::beside(Named { name: self.name().to_string(), uuid: self.uuid()? });
         let made = fill(&pools, storage).and_then(|()| {
             self.set_record(&record)?;
             let updated = self.with_own_metadata(wanted).and_then(|wanted| self.update(&wanted));
