@@ -121,8 +121,8 @@ const UNCOUNTED: &[&str] = &["dry_run.rs", "each_recipe.rs"];
 
 fn recipes() -> Vec<Recipe> {
     let session = Session::new(&Settings::default());
-    let of = |(module, import): (String, String)| {
-        let recipes = session.recipes(&module, &import).unwrap_or_else(|_| panic!("{import} parses"));
+    let of = |(module, imports): (String, Vec<String>)| {
+        let recipes = session.recipes(&module, &imports).unwrap_or_else(|_| panic!("{module} parses"));
         recipes.into_iter().filter(Recipe::is_command)
     };
     session.recipe_modules(&[]).into_iter().flat_map(of).collect()

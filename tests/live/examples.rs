@@ -18,7 +18,7 @@ fn examples() -> Vec<(String, String, String)> {
     for (module, imports) in session.recipe_modules(&[]) {
         for recipe in session.recipes(&module, &imports).unwrap_or_else(|_| panic!("{module} parses")) {
             let live = recipe.examples.iter().filter(|example| example.live);
-            all.extend(live.map(|example| (import.clone(), recipe.name.clone(), example.code.clone())));
+            all.extend(live.map(|example| (recipe.import.clone(), recipe.name.clone(), example.code.clone())));
         }
     }
     let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("book/src");
