@@ -4,7 +4,7 @@ use super::support::{Host, root, text};
 use std::collections::BTreeSet;
 use vmscript::script::{Recipe, Session, Settings};
 
-/// What a recipe does on the test driver, where nothing else tests it.
+/// What a recipe does on the test driver, where no other test would call it for its own sake.
 const HERE: &[(&str, &str)] = &[
     (
         "hypervisor bgp",
@@ -158,16 +158,15 @@ fn each_recipe_has_a_test() {
             format!("\"{name} "),
             format!("\" {name} "),
         ];
-        if here.contains(name.as_str()) == called.iter().any(|call| tests.contains(call.as_str())) {
-            let both = here.contains(name.as_str());
-            wrong.push(format!("{name}: {}", if both { "it is tested elsewhere, too" } else { "nothing tests it" }));
+        if !here.contains(name.as_str()) && !called.iter().any(|call| tests.contains(call.as_str())) {
+            wrong.push(name);
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "nothing tests {}", wrong.join(", "));
 }
 
 #[test]
-fn what_nothing_else_tests_is_tested_here() {
+fn what_is_tested_here_holds() {
     let known: BTreeSet<String> = recipes().iter().map(name).collect();
     for (name, script) in HERE {
         assert!(known.contains(*name), "there is no recipe `{name}` any more");
