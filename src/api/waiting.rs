@@ -238,7 +238,8 @@ mod functions {
         ssh_with(vm, Map::new())
     }
 
-    /// The condition that cloud-init is done, told by the agent. A failure of cloud-init fails the wait.
+    /// The condition that cloud-init is done, told by the agent. A failure of cloud-init fails the wait; what else went wrong is
+    /// told as `warnings`, and the `status` is `"degraded"` then, else `"done"`.
     ///
     /// # Example
     ///
