@@ -2,7 +2,8 @@
 
 use super::fail;
 use crate::api;
-use crate::floor::{Error, ask};
+use crate::floor::{Code, Error, ask, hide};
+use std::collections::BTreeSet;
 
 /// Undoes what killed runs left behind, or lists it.
 pub(super) fn run(act: bool) -> u8 {
@@ -14,11 +15,15 @@ pub(super) fn run(act: bool) -> u8 {
         println!("no killed run left anything to undo");
     }
     let mut code = 0;
+    let mut away = BTreeSet::new();
     for one in found {
         let how = match (&one.failure, one.exists, act) {
             _ if one.owner.is_some() => format!("left alone: {} has it", one.owner.unwrap_or_default()),
             (Some(error), ..) => {
                 code = error.exit_code();
+                if error.code == Code::NoConnection {
+                    away.insert(one.uri.clone());
+                }
                 format!("failed: {error}")
             }
             (None, Some(true), true) => "done".to_string(),
@@ -26,6 +31,12 @@ pub(super) fn run(act: bool) -> u8 {
             (None, ..) => "nothing is there".to_string(),
         };
         println!("{}: {}: {how}", one.uri, one.what);
+    }
+    for uri in away {
+        eprintln!(
+            "{}",
+            hide(&format!("  = hint: `vmscript recover --forget {uri}` gives up on a host that is gone for good"))
+        );
     }
     code
 }

@@ -212,6 +212,25 @@ fn a_machine_that_a_killed_run_left_is_told_and_not_taken_as_good_until_it_is_fo
 }
 
 #[test]
+fn a_host_that_is_gone_for_good_is_forgotten() {
+    let host = Host::new();
+    killed_making_db(&host);
+    std::fs::remove_file(host.folder().join("host.xml")).expect("removed");
+    let output = host.command(["recover"]).output().expect("started");
+    let hint = format!("hint: `vmscript recover --forget {}`", host.uri());
+    assert_eq!(
+        (output.status.code(), text(&output.stderr).contains(&hint)),
+        (Some(3), true),
+        "{}",
+        text(&output.stderr)
+    );
+    let output = host.command(["recover", "--forget", &host.uri(), "--yes"]).output().expect("started");
+    assert_eq!((output.status.code(), journals(&host)), (Some(0), 0), "{}", text(&output.stderr));
+    let output = host.command(["recover"]).output().expect("started");
+    assert_eq!(text(&output.stdout), "no killed run left anything to undo\n");
+}
+
+#[test]
 fn who_stops_many_items_is_told_how_far_each_came() {
     let host = Host::new();
     let script = "parallel([1, 2, 3], |n| { if n == 2 { sleep(600); } print(n); }, #{ limit: 1 });";

@@ -186,6 +186,43 @@ fn a_renamed_machine_keeps_its_uefi_variables_and_they_go_with_it() {
 }
 
 #[test]
+fn a_removal_that_is_stopped_tells_what_is_gone_and_what_stands() {
+    for signal in ["INT", "TERM"] {
+        prints(
+            r#"let host = connect();
+            for name in ["gone", "stands"] {
+                host.provision(#{
+                    type: "qemu", name: name, memory: "32 MiB", vcpu: 1, os: #{ type: "hvm", boot: "hd" },
+                }, #{ start: name == "stands", storage: [ #{ volume: #{ name: name + ".raw", capacity: "1 MiB", target: #{ format: "raw" } } } ] });
+            }"#,
+        );
+        let folder = tempfile::tempdir().expect("a folder");
+        // Without an operating system the second one ignores the power button.
+        let child = program(folder.path())
+            .args(["-q", "vm", "destroy", "gone", "stands", "--yes", "--parallel", "1", "--timeout", "10min"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let end = Instant::now() + Duration::from_secs(30);
+        while !left("gone").is_empty() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let sent = Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+        let output = child.wait_with_output().expect("ended");
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{told}");
+        let stands =
+            told.contains("domain `stands` is there with all its volumes") || told.contains("not begun: `stands`");
+        let gone = told.contains("done: `gone`") || told.contains("domain `gone` is removed");
+        assert!(stands && gone, "{told}");
+        assert!(left("stands").contains("stands.raw"), "{}", left("stands"));
+        prints(r#"connect().domain("stands").remove();"#);
+    }
+}
+
+#[test]
 fn ctrl_c_and_sigterm_leave_nothing_of_eight() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("eight.rhai"), EIGHT.replace("\"k", "\"i")).expect("written");

@@ -22,7 +22,7 @@ pub struct Recovered {
     pub uri: String,
     /// What there is to undo, such as ``remove domain `web` ``.
     pub what: String,
-    /// Whether it is there; nothing if the host cannot be asked.
+    /// Whether it was there; nothing after a failure.
     pub exists: Option<bool>,
     /// Whose it is by now; then it is left alone.
     pub owner: Option<String>,
