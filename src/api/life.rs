@@ -285,7 +285,8 @@ mod functions {
         Ok(vm.pm_wakeup()?)
     }
 
-    /// Gives it another name, and gives the domain under that name. It must be off.
+    /// Gives it another name, and gives the domain under that name. It must be off. Its volumes, their record and its
+    /// UEFI variables stay its own, under the names that they have.
     ///
     /// # Example
     ///
