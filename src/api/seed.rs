@@ -1,12 +1,16 @@
 //! Seeds: what a guest reads at its first boot.
 
-use super::{RhaiResultOf, data, value};
-use crate::floor::{Error, Options, Result};
+use super::{RhaiResultOf, data, shown, value};
+use crate::floor::{Error, Options, Result, Value};
+use crate::image::Checksum;
 use crate::libvirt::{Bus, NewSeed};
 use crate::seed::{Guest, Seed};
 use rhai::plugin::*;
 use rhai::{Array, Blob, Dynamic, Map, Module};
 use std::path::PathBuf;
+
+/// Words in the names of what is nobody else's business.
+const SECRETS: &[&str] = &["passphrase", "passw", "private", "secret", "token"];
 
 pub(super) fn module() -> Module {
     exported_module!(functions)
@@ -23,6 +27,26 @@ pub(super) fn of(from: &Dynamic) -> Result<Seed> {
     match from.as_immutable_string_ref() {
         Ok(folder) => folder_seed(&folder, None),
         Err(_) => Err(Error::argument("a seed is needed here: `cloud_init(#{...})`, a guest, or the path of a folder")),
+    }
+}
+
+/// What is left of a value when everything that may be secret is gone: fields by their names, lines of a text by the words
+/// in them.
+fn bare(value: Value) -> Value {
+    let is_open = |text: &str| !SECRETS.iter().any(|word| text.to_lowercase().contains(word));
+    match value {
+        Value::Map(map) => {
+            Value::Map(map.into_iter().filter(|(key, _)| is_open(key)).map(|(key, one)| (key, bare(one))).collect())
+        }
+        Value::List(list) => Value::List(list.into_iter().map(bare).collect()),
+        Value::String(text) if text.starts_with("#cloud-config") => {
+            match data::yaml("user_data", text).and_then(|given| shown(&given)) {
+                Ok(read) => bare(read),
+                Err(_) => Value::Unit,
+            }
+        }
+        Value::String(text) => Value::String(text.lines().filter(|line| is_open(line)).collect::<Vec<_>>().join("\n")),
+        other => other,
     }
 }
 
@@ -180,6 +204,22 @@ mod functions {
             pool: options.str("pool")?.map(str::to_string),
         };
         Ok(vm.set_seed(of(&seed)?.iso()?, &wish)?)
+    }
+
+    /// Eight digits that change with a value, and tell nothing of it: the beginning of its SHA-256 checksum. Secrets,
+    /// fields named after passwords, keys and tokens, and lines of texts that speak of them do not count.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let guest = #{ hostname: "web", password: "one" };
+    /// assert_eq(fingerprint(guest), fingerprint(guest + #{ password: "two" }));
+    /// assert(fingerprint(guest) != fingerprint(guest + #{ hostname: "db" }));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn fingerprint(data: Dynamic) -> RhaiResultOf<String> {
+        let text = format!("{:?}", bare(shown(&data)?));
+        Ok(Checksum::of(text.as_bytes()).digits().chars().take(8).collect())
     }
 
     /// The names of its files.

@@ -353,6 +353,37 @@ fn adopting_adds_what_is_the_machines_own_and_tells_what_stays() {
 }
 
 #[test]
+fn sizes_and_protection_are_compared_by_the_fields_of_the_file() {
+    let host = Host::new();
+    let spec = "name: db\nvcpus: 1\nmemory: 1 GiB\nboot_disk: { size: 2 GiB, empty: true }\n\
+                data_disks: [ { device: vdb, size: 2 GiB } ]\nseed: none\n";
+    std::fs::write(host.folder().join("db.yaml"), spec).expect("written");
+    let other = spec.replacen("2 GiB", "3 GiB", 1).replace("vdb, size: 2 GiB", "vdb, size: 1 GiB");
+    std::fs::write(host.folder().join("other.yaml"), format!("{other}protect: true\n")).expect("written");
+    let shown = script(
+        &host,
+        "vm::create(\"db.yaml\");
+        print(vm::create(\"db.yaml\")[0].result);
+        for one in vm::create(\"other.yaml\")[0].differences { print([one.path, one.before, one.after]); }
+        try { vm::create(\"other.yaml\", #{ update: true }); } catch (err) { print(err); }
+        assert(!connect().domain(\"db\").is_protected);
+        print(vm::create(\"db.yaml\", #{ set: [\"protect=true\"], update: true })[0].result);
+        print(vm::create(\"db.yaml\", #{ set: [\"protect=true\"] })[0].result);
+        assert(connect().domain(\"db\").is_protected);",
+    );
+    let expected = [
+        "unchanged",
+        "[\"boot_disk.size\", 2147483648, 3221225472]",
+        "[\"data_disks[vdb].size\", 2147483648, 1073741824]",
+        "[\"protect\", false, true]",
+        "`data_disks[vdb].size` of db is 2147483648 bytes: a disk cannot be made smaller",
+        "updated",
+        "unchanged",
+    ];
+    assert_eq!(shown.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn inventories_are_for_other_tools() {
     let host = Host::new();
     let shown = script(

@@ -315,6 +315,38 @@ fn an_update_of_a_running_machine_keeps_its_card_and_its_address() {
 }
 
 #[test]
+fn a_seed_and_sizes_that_differ_are_told_and_brought_in_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = "name: reseed\nvcpus: 1\nmemory: 192 MiB\nfirmware: bios\nmachine: pc\nboot_disk: { size: 1 GiB, image: base.qcow2 }\n\
+                interfaces: [ { network: lab, address: 192.168.150.77/24, via: seed } ]\nguest: { hostname: before, password: one }\n";
+    std::fs::write(folder.path().join("before.yaml"), spec).expect("written");
+    let after = spec.replace("before", "after").replace("size: 1 GiB", "size: 2 GiB").replace("one", "two");
+    std::fs::write(folder.path().join("after.yaml"), after).expect("written");
+    let run = |args: &[&str]| run(folder.path(), args);
+    let ready = || run(&["vm", "wait", "reseed", "--goal", "agent", "--timeout", "5m"]);
+    let result = |file: &str| run(&["vm", "create", file, "-o", "csv", "--columns", "result"]);
+    run(&["vm", "create", "before.yaml"]);
+    ready();
+    assert_eq!(result("before.yaml"), "result\r\nunchanged\r\n");
+    let kept = prints("print(connect().domain(\"reseed\").definition.xml);");
+    assert!(kept.contains("guest.hostname") && !kept.contains("one"), "{kept}");
+    let told = run(&["vm", "create", "after.yaml", "-o", "json"]);
+    assert!(told.contains("\"boot_disk.size\"") && told.contains("\"guest.hostname\""), "{told}");
+    let told = run(&["vm", "create", "after.yaml", "--update", "-o", "json"]);
+    assert!(told.contains("\"result\": \"updated\"") && told.contains("\"needs_restart\": true"), "{told}");
+    assert_eq!(result("after.yaml"), "result\r\nunchanged\r\n");
+    run(&["vm", "stop", "reseed"]);
+    run(&["vm", "start", "reseed"]);
+    ready();
+    let seen = run(&["vm", "exec", "reseed", "hostname; ip addr; cat /proc/partitions"]);
+    for part in ["after\n", "192.168.150.77/24", " 2097152 vda"] {
+        assert!(seen.contains(part), "{part} is not in\n{seen}");
+    }
+    run(&["vm", "destroy", "reseed", "--yes"]);
+    assert_eq!(left("reseed"), "");
+}
+
+#[test]
 fn a_new_boot_disk_keeps_the_data() {
     let folder = tempfile::tempdir().expect("a folder");
     let spec = "name: paved\nvcpus: 1\nmemory: 256 MiB\nfirmware: bios\nmachine: pc\nboot_disk: { size: 1 GiB, image: base.qcow2 }\n\
