@@ -100,7 +100,10 @@ impl Domain {
             let controller = elem("controller", &[("type", "scsi"), ("index", "0"), ("model", "virtio-scsi")]);
             self.attach_device(&xml::to_string(&controller), apply)?;
         }
-        let disk = seed_disk(&root, bus, "file", elem("source", &[("file", path)]));
+        let mut disk = seed_disk(&root, bus, "file", elem("source", &[("file", path)]));
+        if let Some(drive) = former.filter(|drive| drive.bus == Some(bus)) {
+            set(child(&mut disk, "target"), "dev", &drive.target);
+        }
         self.attach_device(&xml::to_string(&disk), apply)
     }
 

@@ -318,9 +318,9 @@ fn an_update_of_a_running_machine_keeps_its_card_and_its_address() {
 fn a_seed_and_sizes_that_differ_are_told_and_brought_in_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let spec = "name: reseed\nvcpus: 1\nmemory: 192 MiB\nfirmware: bios\nmachine: pc\nboot_disk: { size: 1 GiB, image: base.qcow2 }\n\
-                interfaces: [ { network: lab, address: 192.168.150.77/24, via: seed } ]\nguest: { hostname: before, password: one }\n";
+                interfaces: [ { network: lab, address: 192.168.150.77/24, via: seed } ]\nguest: { hostname: before, password_hash: \"$6$hushhush$pHeru3lfn2FHP4Skk.w9e4eSbUsHz577L/eMG2i9wyC5e2aa5pGgUv7p3vdQyf3njkRy0GBn1bxrp0I22829W1\" }\n";
     std::fs::write(folder.path().join("before.yaml"), spec).expect("written");
-    let after = spec.replace("before", "after").replace("size: 1 GiB", "size: 2 GiB").replace("one", "two");
+    let after = spec.replace("before", "after").replace("size: 1 GiB", "size: 2 GiB").replace("hushhush", "otherone");
     std::fs::write(folder.path().join("after.yaml"), after).expect("written");
     let run = |args: &[&str]| run(folder.path(), args);
     let ready = || run(&["vm", "wait", "reseed", "--goal", "agent", "--timeout", "5m"]);
@@ -329,7 +329,7 @@ fn a_seed_and_sizes_that_differ_are_told_and_brought_in_line() {
     ready();
     assert_eq!(result("before.yaml"), "result\r\nunchanged\r\n");
     let kept = prints("print(connect().domain(\"reseed\").definition.xml);");
-    assert!(kept.contains("guest.hostname") && !kept.contains("one"), "{kept}");
+    assert!(kept.contains("guest.hostname") && !kept.contains("hushhush"), "{kept}");
     let told = run(&["vm", "create", "after.yaml", "-o", "json"]);
     assert!(told.contains("\"boot_disk.size\"") && told.contains("\"guest.hostname\""), "{told}");
     let told = run(&["vm", "create", "after.yaml", "--update", "-o", "json"]);
