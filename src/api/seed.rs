@@ -207,7 +207,7 @@ mod functions {
     }
 
     /// Eight digits that change with a value, and tell nothing of it: the beginning of its SHA-256 checksum. Secrets,
-    /// fields named after passwords, keys and tokens, and lines of texts that speak of them do not count.
+    /// fields named after passwords, private keys and tokens, and lines of texts that speak of them do not count.
     ///
     /// # Example
     ///
