@@ -123,7 +123,7 @@ impl Clock for RealClock {
 }
 
 /// For so long a thread may work before the time goes on without it: it may itself wait for one that sleeps.
-const GRACE: Duration = Duration::from_millis(250);
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A time that stands still while somebody works, and goes to the next moment at which somebody wakes when all sleep.
 #[derive(Debug)]

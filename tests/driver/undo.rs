@@ -233,11 +233,11 @@ fn a_host_that_is_gone_for_good_is_forgotten() {
 #[test]
 fn who_stops_many_items_is_told_how_far_each_came() {
     let host = Host::new();
-    let script = "parallel([1, 2, 3], |n| { if n == 2 { sleep(600); } print(n); }, #{ limit: 1 });";
-    let mut child =
-        host.command(["-e", script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it prints");
+    let script = "parallel([1, 2, 3], |n| { if n == 2 { write_file(\"begun\", \"\"); sleep(600); } }, #{ limit: 1 });";
+    let child = host.command(["-e", script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+    while !host.folder().join("begun").exists() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let sent = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().expect("kill runs");
     assert!(sent.success());
     let output = child.wait_with_output().expect("ended");
