@@ -11,6 +11,19 @@ const FILES: &[(&str, &[&str])] = &[
     ("name: web\nboot_disk:\n  size: 1 GiB\n   empty: true\n", &["wrong.yaml:4:9", "may be indented wrongly"]),
     ("- name: web\n- name: db\n", &["wrong.yaml:1:1", "hint: a list of machines stands under `machines:`"]),
     ("", &["error: wrong.yaml is empty\n"]),
+    ("machines: 5\n", &["`machines` must be a list\n --> wrong.yaml:1:11"]),
+    ("hypervisor_machines: []\n", &["`hypervisor_machines` must be a map\n --> wrong.yaml:1:22"]),
+    ("hypervisor_machines: { a: 5 }\n", &["the machine `a` must be a map\n --> wrong.yaml:1:27"]),
+    (
+        "name: w\nvcpus: 1\nmemory: 1 GiB\nboot_disk: 3\nvnc: 5\nlabels: { b: [1] }\ninterfaces: [1]\ndata_disks: 2\nuser_data: 4\n",
+        &[
+            "`boot_disk` must be a map\n --> wrong.yaml:4:12",
+            "`vnc` must be a map\n --> wrong.yaml:5:6",
+            "`b` of the `labels` must be text\n --> wrong.yaml:6:14",
+            "each of the `interfaces` must be a map\n --> wrong.yaml:7:14",
+            "each of the `data_disks` must be a map\n --> wrong.yaml:8:13",
+        ],
+    ),
     ("vm_images: {}\n", &["this file describes no machine\n --> wrong.yaml:1:1", "`hypervisor_machines`"]),
     (
         "machines:\n- name: web\n  vcpus: two\n  memory: 2\n  boot_disk: { size: 20, imgae: x }\n  interfaces:\n\
