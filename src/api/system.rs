@@ -2,7 +2,7 @@
 
 use super::{Context, RhaiResultOf};
 use crate::floor::planned::Program;
-use crate::floor::{Area, Code, Error, Result, ask, clock};
+use crate::floor::{Area, Code, Error, Result, ask, clock, hide};
 use rhai::plugin::*;
 use rhai::{Array, Map, Module};
 use std::io::IsTerminal;
@@ -77,6 +77,17 @@ mod functions {
             return Ok(planned.exit_code);
         }
         Ok(code(started(program, command(program, &arguments).status())?))
+    }
+
+    /// Prints a text on standard error, as `print` does on standard output.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// print_error("not so good");
+    /// ```
+    pub fn print_error(text: &str) {
+        eprintln!("{}", hide(text));
     }
 
     /// Whether somebody sits at a terminal: standard input and standard output are one.
