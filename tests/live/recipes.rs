@@ -509,28 +509,28 @@ fn neighbouring_flows_find_their_machines() {
     let write = |name: &str, machines: String| {
         std::fs::write(folder.path().join(name), format!("machines:\n{machines}")).expect("written");
     };
-    write("bare.yaml", machine(204, "empty: true").replace("boot_disk", "seed: none, boot_disk"));
-    write("nodes.yaml", machine(205, "image: base.qcow2") + machine(206, "image: base.qcow2").as_str());
+    write("bare.yaml", machine(91, "empty: true").replace("boot_disk", "seed: none, boot_disk"));
+    write("nodes.yaml", machine(92, "image: base.qcow2") + machine(93, "image: base.qcow2").as_str());
     let flow = |name: &str, args: &[&str]| {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/flow_{name}.rhai"));
         run(folder.path(), &[&[file.to_str().expect("text")], args].concat())
     };
     run(folder.path(), &["vm", "create", "bare.yaml", "--start=false"]);
     let shown = flow("redfish", &["--dry-run", "bare.yaml", "10.0.0.11"]);
-    let uuid = prints("print(connect().domain(\"beside-204\").uuid);");
+    let uuid = prints("print(connect().domain(\"beside-91\").uuid);");
     let address = format!("redfish-virtualmedia+http://10.0.0.11:8000/redfish/v1/Systems/{uuid}");
-    for part in ["# beside-204: unchanged\n---\n", "bootMACAddress: be:ef:c0:a8:96:cc\n", &address] {
+    for part in ["# beside-91: unchanged\n---\n", "bootMACAddress: be:ef:c0:a8:96:5b\n", &address] {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
     }
     let nodes = ["nodes.yaml", "abcdef.0123456789abcdef"];
-    assert_eq!(flow("kubernetes", &nodes), "beside-205: created\nbeside-206: created\n");
-    assert_eq!(flow("kubernetes", &nodes), "beside-205: unchanged\nbeside-206: unchanged\n");
-    for (name, does) in [("beside-205", "kubeadm init"), ("beside-206", "kubeadm join 192.168.150.205:6443")] {
+    assert_eq!(flow("kubernetes", &nodes), "beside-92: created\nbeside-93: created\n");
+    assert_eq!(flow("kubernetes", &nodes), "beside-92: unchanged\nbeside-93: unchanged\n");
+    for (name, does) in [("beside-92", "kubeadm init"), ("beside-93", "kubeadm join 192.168.150.92:6443")] {
         run(folder.path(), &["volume", "download", "default", &format!("{name}_cloudinit"), "seed.iso"]);
         let seed = std::fs::read(folder.path().join("seed.iso")).expect("read");
         assert!(text(&seed).contains(does), "{name}");
         std::fs::remove_file(folder.path().join("seed.iso")).expect("removed");
     }
-    run(folder.path(), &["vm", "destroy", "beside-204", "beside-205", "beside-206", "--yes"]);
+    run(folder.path(), &["vm", "destroy", "beside-91", "beside-92", "beside-93", "--yes"]);
     assert_eq!(left("beside"), "");
 }
