@@ -109,7 +109,7 @@ transaction(|| {
             disks: [ #{ type: "volume", device: "disk", driver: #{ name: "qemu", type: "raw" },
                         source: #{ pool: "default", volume: "twice.raw" }, target: #{ dev: "vda", bus: "virtio" } } ],
             interfaces: [ #{ type: "network", source: #{ network: "lab" }, model: "virtio",
-                            static_ip: #{ address: "192.168.150.236/24", via: "dhcp", dns_name: "twice" } } ],
+                            static_ip: #{ address: "192.168.150.36/24", via: "dhcp", dns_name: "twice" } } ],
         },
     }, #{ storage: ["twice.raw", "twice.log"].map(|name| #{ volume: #{ name: name, capacity: "1 MiB", target: #{ format: "raw" } } }) });
     print("made");
@@ -142,7 +142,7 @@ fn a_machine_that_took_the_place_of_a_killed_runs_is_left_whole() {
             assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
         }
         let whole = format!("{}{}", left("twice"), kept());
-        assert!(whole.contains("twice.raw") && whole.contains("192.168.150.236"), "{whole}");
+        assert!(whole.contains("twice.raw") && whole.contains("192.168.150.36"), "{whole}");
         let output = program(folder.path()).arg("recover").output().expect("the program starts");
         assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
         assert_eq!(journals(folder.path()), 0, "{}", text(&output.stdout));
