@@ -123,6 +123,22 @@ mod functions {
         Ok(Definition::from_xml(Kind::Domain, &vm.inactive_xml()?)?)
     }
 
+    /// Its definition with the passwords of its screens, for whoever defines it anew: `definition` is without them, as libvirt
+    /// tells them only when asked. What is printed or logged has `***` in their place.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("idle");
+    /// vm.update(|d| { d.devices.graphics = [#{ type: "vnc", port: -1, autoport: true, passwd: "sesame" }]; });
+    /// assert_eq(vm.definition.to_map().devices.graphics[0].passwd, ());
+    /// assert_eq(vm.secure_definition().to_map().devices.graphics[0].passwd, "sesame");
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn secure_definition(vm: &mut Domain) -> RhaiResultOf<Definition> {
+        Ok(Definition::from_xml(Kind::Domain, &vm.secure_xml()?)?)
+    }
+
     /// The host it is on.
     ///
     /// # Example

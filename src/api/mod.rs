@@ -94,6 +94,7 @@ type Opened = (Option<String>, bool, Host);
 impl Context {
     /// A context whose `connect()` uses this URI, or libvirt's own default.
     pub fn new(uri: Option<String>) -> Self {
+        crate::schema::set_library(crate::libvirt::library);
         Self { uri, ..Self::default() }
     }
 

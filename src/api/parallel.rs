@@ -80,22 +80,15 @@ pub(super) fn run(call: &NativeCallContext, items: Array, body: &FnPtr, limits: 
             *outcomes[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
         }
     };
-    clock::aside(|| {
-        thread::scope(|scope| {
-            let threads = limits.limit.min(items.len());
-            let started: Vec<_> = (0..threads)
-                .map(|_| {
-                    let task = clock::Task::begin();
-                    let work = move || task.run(work);
-                    thread::Builder::new().name("parallel".to_string()).stack_size(STACK).spawn_scoped(scope, work)
-                })
-                .collect();
-            // Without a single thread the work is done here.
-            if started.iter().all(std::result::Result::is_err) {
-                work();
-            }
-        });
-    });
+    let threads = limits.limit.min(items.len());
+    if threads < 2 {
+        // What is done one after the other needs no other thread, whose start takes a millisecond.
+        let outer = interrupt::Group::current();
+        work();
+        outer.join();
+    } else {
+        clock::aside(|| on_threads(threads, work));
+    }
     let outcomes: Vec<_> =
         outcomes.into_iter().map(|one| one.into_inner().unwrap_or_else(PoisonError::into_inner)).collect();
     if let Err(error) = interrupt::check() {
@@ -103,6 +96,22 @@ pub(super) fn run(call: &NativeCallContext, items: Array, body: &FnPtr, limits: 
         return Err(if transaction.has_made() { error } else { interrupted(error, &names, &outcomes) }.into());
     }
     finish(&names, outcomes, limits.carry_on)
+}
+
+/// Does the work on so many threads at once; on this one if there can be no other.
+fn on_threads(threads: usize, work: &(impl Fn() + Sync)) {
+    thread::scope(|scope| {
+        let started: Vec<_> = (0..threads)
+            .map(|_| {
+                let task = clock::Task::begin();
+                let work = move || task.run(work);
+                thread::Builder::new().name("parallel".to_string()).stack_size(STACK).spawn_scoped(scope, work)
+            })
+            .collect();
+        if started.iter().all(std::result::Result::is_err) {
+            work();
+        }
+    });
 }
 
 /// The results, or the failure: with one failure its own error, else one that stands for all of them.

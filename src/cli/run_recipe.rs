@@ -77,6 +77,8 @@ pub(super) fn run(
     if let Some(format) = timings {
         super::timings::show(format);
     }
+    // The program ends, so nobody needs the memory of what was parsed: to give it back takes longer than to leave it.
+    std::mem::forget(session.sources().clone());
     Some(code)
 }
 

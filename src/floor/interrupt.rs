@@ -86,7 +86,13 @@ impl Group {
     /// A group inside the one of this thread.
     #[must_use]
     pub fn new() -> Self {
-        Self { stopped: Arc::default(), outer: Some(Arc::new(GROUP.with_borrow(Clone::clone))) }
+        Self { stopped: Arc::default(), outer: Some(Arc::new(Self::current())) }
+    }
+
+    /// The group of this thread.
+    #[must_use]
+    pub fn current() -> Self {
+        GROUP.with_borrow(Clone::clone)
     }
 
     /// Makes this thread one of the group.

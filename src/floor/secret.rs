@@ -29,7 +29,7 @@ impl Secret {
             Some(("cmd", command)) => output(command)?,
             _ => {
                 // This may be the secret itself: not even the excerpt of the error shall show it.
-                remember(place);
+                hide_from_now_on(place);
                 let error = Error::argument("a secret is not written down but read from somewhere");
                 return Err(
                     error.hint("it is `secret(\"env:NAME\")`, `secret(\"file:PATH\")` or `secret(\"cmd:COMMAND\")`")
@@ -40,7 +40,7 @@ impl Secret {
         if text.is_empty() {
             return Err(Error::argument(format!("the secret `{place}` is empty")));
         }
-        remember(text);
+        hide_from_now_on(text);
         Ok(Self(text.into()))
     }
 
@@ -75,7 +75,7 @@ pub fn hide(text: &str) -> Cow<'_, str> {
 }
 
 /// Hides a text from now on: as it is, its lines, and as XML, JSON and scripts write it.
-fn remember(text: &str) {
+pub fn hide_from_now_on(text: &str) {
     let in_element = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let in_attribute = in_element.replace('\'', "&apos;").replace('\n', "&#10;").replace('\t', "&#9;");
     let plain = [text, &in_element, &in_attribute].map(str::to_string);

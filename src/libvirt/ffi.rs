@@ -31,10 +31,13 @@ use super::network::Lease;
 use super::state::State;
 use crate::floor::{Map, Value};
 use std::collections::HashMap;
-use std::ffi::{CStr, CString, c_char, c_int, c_uint};
+use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_uint, c_void};
 use std::fs::File;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::ptr;
 use virt::connect::Connect;
 use virt::domain::Domain;
@@ -209,6 +212,19 @@ fn seek(file: &File, offset: u64, whence: c_int) -> io::Result<u64> {
     // SAFETY: the descriptor is open while the file is borrowed.
     let found = unsafe { libc::lseek(file.as_raw_fd(), offset, whence) };
     u64::try_from(found).map_err(|_| io::Error::last_os_error())
+}
+
+/// The file that libvirt was loaded from.
+pub(super) fn library() -> Option<PathBuf> {
+    let mut found = MaybeUninit::<libc::Dl_info>::zeroed();
+    let function = sys::virGetVersion as *const c_void;
+    // SAFETY: the loader only compares the address, and writes into `found`, which outlives the call.
+    if unsafe { libc::dladdr(function, found.as_mut_ptr()) } == 0 {
+        return None;
+    }
+    // SAFETY: it was filled, and the loader keeps the names of what is loaded.
+    let name = unsafe { CStr::from_ptr(found.assume_init().dli_fname) };
+    Some(PathBuf::from(OsStr::from_bytes(name.to_bytes())))
 }
 
 /// libvirt's numbers: negative is a failure, of which libvirt keeps the details for this thread.

@@ -1,7 +1,9 @@
 //! The life of a domain: start, shut down, reboot, pause, sleep, stop, undefine.
 
 use super::cause::{Explain, flag_refused};
+use super::define::already;
 use super::ipam::Belongings;
+use super::object::{Kind, Object};
 use super::retry::{despite_loss, repeatedly, while_busy};
 use super::undo::{self, Made};
 use super::wiring::Wiring;
@@ -279,7 +281,10 @@ impl Domain {
         self.host().attempt("rename", self.object())?;
         let pinned = self.pin_variables()?;
         let renamed = self.raw()?.rename(name, 0).explain("rename", self.object());
-        if let Err(error) = renamed {
+        if let Err(mut error) = renamed {
+            if error.code == Code::AlreadyExists {
+                error = already(&Object::new(Kind::Domain, name));
+            }
             return Err(pinned.iter().fold(error, |error, old| self.put_back(old, error)));
         }
         self.host().domain(name)

@@ -37,6 +37,7 @@ mod netlink;
 mod network;
 mod network_edit;
 mod object;
+mod passwords;
 mod plan;
 mod pool;
 mod port;
@@ -105,6 +106,11 @@ pub use virt_type::VirtType;
 pub use volume::{Volume, VolumeInfo};
 pub use volume_use::{Users, Uses};
 pub use wait::{Condition, Found, Login, Ready, Target, WaitIp, WaitOptions, wait, wait_all, wait_any};
+
+/// The file that libvirt was loaded from.
+pub fn library() -> Option<std::path::PathBuf> {
+    ffi::library()
+}
 
 /// Waits until all events that libvirt has by now were handed out.
 pub fn settle() {

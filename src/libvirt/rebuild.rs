@@ -29,7 +29,7 @@ impl Domain {
         let mut kept = self.record()?;
         self.is_free(&kept, "rebuild")?;
         self.has_one_state()?;
-        let old = self.inactive_xml()?;
+        let old = self.secure_xml()?;
         let wanted = self.completed(&Definition::from_xml(schema::Kind::Domain, &old)?, wanted)?;
         let pools = self.host().empty_places(&how.storage)?;
         let (mut gone, mut volumes) = (Vec::new(), Vec::new());

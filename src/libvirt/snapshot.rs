@@ -188,8 +188,10 @@ impl Snapshot {
         let flags = flag(revert.running, sys::VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING)
             | flag(revert.paused, sys::VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED)
             | flag(revert.force, sys::VIR_DOMAIN_SNAPSHOT_REVERT_FORCE);
+        // The record is about the machine, not about its state: what goes with it and who protected it holds on.
+        let record = self.domain.record()?;
         self.domain.host().attempt("revert", &self.object)?;
-        match self.raw()?.revert(flags) {
+        let done = match self.raw()?.revert(flags) {
             Err(error)
                 if error.code().is_known_and(|code| code == ErrorNumber::ConfigUnsupported)
                     && self.is_external()? =>
@@ -198,7 +200,9 @@ impl Snapshot {
                 self.revert_external(revert)
             }
             done => done.explain("revert to", &self.object),
-        }
+        };
+        done?;
+        if self.domain.record()? == record { Ok(()) } else { self.domain.set_record(&record) }
     }
 
     pub(super) fn raw(&self) -> Result<virt::domain_snapshot::DomainSnapshot> {

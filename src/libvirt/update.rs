@@ -4,6 +4,7 @@ use super::Domain;
 use super::cause::Explain;
 use super::device::{devices, names};
 use super::live::Deed;
+use super::passwords::with_passwords;
 use super::undo::{Named, Transaction};
 use super::{Owned, Storage, define::name_of, object, provision::fill};
 use crate::floor::{Area, Code, Error, Result, Value};
@@ -32,7 +33,7 @@ impl Domain {
     /// Makes the domain what the definition says. It is never undefined for that; a failure leaves it as it was. What was
     /// changed is read back, and a difference is an error.
     pub fn update(&self, wanted: &Definition) -> Result<Updated> {
-        let old = self.inactive_xml()?;
+        let old = self.secure_xml()?;
         let before = Definition::from_xml(Kind::Domain, &old)?;
         let wanted = self.completed(&before, wanted)?;
         let changes = before.diff(&wanted)?;
@@ -122,7 +123,8 @@ impl Domain {
         Definition::from_xml(Kind::Domain, &xml::to_string(&root))
     }
 
-    /// The wanted definition with what identifies this domain. Memory that was all in use stays so when its size changes.
+    /// The wanted definition with what identifies this domain, and with the passwords that it does not speak of. Memory that was
+    /// all in use stays so when its size changes.
     pub(super) fn completed(&self, before: &Definition, wanted: &Definition) -> Result<Definition> {
         let (old, mut root) = (before.root(), wanted.root());
         for key in ["name", "uuid"] {
@@ -149,7 +151,7 @@ impl Domain {
         {
             root.nodes.retain(|node| !matches!(node, Node::Elem(one) if one.local() == "currentMemory"));
         }
-        Definition::from_xml(Kind::Domain, &xml::to_string(&root))
+        Definition::from_xml(Kind::Domain, &xml::to_string(&with_passwords(root, &old)))
     }
 
     pub(super) fn redefine(&self, xml: &str) -> Result<()> {
@@ -163,7 +165,7 @@ impl Domain {
 
     /// Fails where libvirt kept something else than what was changed.
     fn kept(&self, wanted: &Definition, changes: &[Change]) -> Result<()> {
-        let now = Definition::from_xml(Kind::Domain, &self.inactive_xml()?)?;
+        let now = Definition::from_xml(Kind::Domain, &self.secure_xml()?)?;
         for left in wanted.diff(&now)? {
             // What libvirt adds to a new device, and what it writes in another way, was not asked for.
             let asked = !left.before.is_unit() && changes.iter().any(|change| change.path == left.path);

@@ -9,7 +9,7 @@ impl Domain {
     /// Writes the file of its UEFI variables into its definition if libvirt would look for another one under another
     /// name. Gives the definition of before if it was changed.
     pub(super) fn pin_variables(&self) -> Result<Option<String>> {
-        let old = self.inactive_xml()?;
+        let old = self.secure_xml()?;
         let mut root = xml::parse(&old)?;
         let chosen = root.child("os").is_some_and(|os| os.attr("firmware") == Some("efi"));
         if !chosen || root.find_text("os/nvram").is_some_and(|file| !file.is_empty()) || self.is_active()? {

@@ -6,10 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 static CHOSEN: OnceLock<PathBuf> = OnceLock::new();
+static LIBRARY: OnceLock<fn() -> Option<PathBuf>> = OnceLock::new();
 
 /// Says where the schemas are, before any definition is made. Only the first call counts.
 pub fn set_schema_dir(directory: PathBuf) {
     drop(CHOSEN.set(directory));
+}
+
+/// Says how the file of the loaded libvirt is found, whose schemas are to be taken. Only the first call counts.
+pub fn set_library(find: fn() -> Option<PathBuf>) {
+    LIBRARY.get_or_init(|| find);
 }
 
 /// The directory that was chosen, if one was.
@@ -49,11 +55,7 @@ fn holds_schemas(directory: &Path) -> bool {
 
 /// The `share` directories of the prefix that the loaded libvirt lives in, nearest first.
 fn beside_library() -> Vec<PathBuf> {
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    let library = maps.lines().find_map(|line| {
-        let path = &line[line.find('/')?..];
-        path.rsplit('/').next()?.starts_with("libvirt.so").then(|| PathBuf::from(path))
-    });
+    let library = LIBRARY.get().and_then(|find| find()).and_then(|file| file.canonicalize().ok());
     library.map(|path| path.ancestors().skip(1).map(|prefix| prefix.join("share")).collect()).unwrap_or_default()
 }
 

@@ -27,7 +27,7 @@ mod xsd;
 pub use definition::{Definition, Extra};
 pub use describe::{Field, fields, values};
 pub use diff::Change;
-pub use installed::set_schema_dir;
+pub use installed::{set_library, set_schema_dir};
 pub use kind::Kind;
 pub use lens::{Element, Elements, Item};
 pub use pattern::Pattern;

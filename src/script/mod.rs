@@ -5,6 +5,7 @@ mod confirm;
 mod diagnostic;
 mod explain;
 mod help;
+mod isolate;
 mod line;
 mod locate;
 mod look;

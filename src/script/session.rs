@@ -235,7 +235,9 @@ pub(super) fn engine() -> Engine {
         engine.register_global_module(module.clone());
     }
     engine.set_strict_variables(true);
-    engine.set_optimization_level(OptimizationLevel::Simple);
+    // Most of a recipe's lines run once: folding their constants takes longer than running them.
+    engine.set_optimization_level(OptimizationLevel::None);
+    super::isolate::teach(&mut engine);
     engine.set_max_call_levels(128);
     engine.set_max_expr_depths(256, 256);
     engine.on_progress(|_| interrupt::wanted().then(|| Dynamic::from(api::Stopped)));

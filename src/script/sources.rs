@@ -1,12 +1,16 @@
 //! The texts of all scripts of a run, by name, and the resolver that finds imported ones.
 
+use super::isolate::{isolated, isolated_by_lines};
 use super::session::{Failure, read};
 use super::stdlib;
-use rhai::{AST, Engine, EvalAltResult, Module, ModuleResolver, Position, Scope, Shared};
+use rhai::{AST, ASTNode, Engine, EvalAltResult, Expr, Module, ModuleResolver, Position, Scope, Shared, Stmt};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
+
+/// As much as the main thread has: expressions may be deep.
+const STACK: usize = 8 << 20;
 
 /// The texts of all scripts that took part in a run. Cheap to clone; all clones share one state.
 #[derive(Clone, Default)]
@@ -63,9 +67,28 @@ impl Sources {
         {
             return Ok((name, tree.clone()));
         }
-        let tree = self.compile(engine, &name, &text, &prepare(&text), position)?;
+        let tree = self.compile(engine, &name, &text, prepare(&text), position)?;
         self.trees.write().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), tree.clone());
         Ok((name, tree))
+    }
+
+    /// Calls a function of a module that was parsed, and meanwhile parses what else the function imports, the last first,
+    /// on another thread: a recipe comes to its later imports after a while only.
+    pub(super) fn ahead<T>(&self, engine: &Engine, name: &str, function: &str, call: impl FnOnce() -> T) -> T {
+        let tree = self.trees.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let imports = tree.map(|tree| imports(&tree, function)).unwrap_or_default();
+        let (Some((_, later)), true) = (imports.split_first(), imports.len() > 1) else { return call() };
+        std::thread::scope(|scope| {
+            let work = || {
+                for path in later.iter().rev() {
+                    // What is wrong with it is told to who imports it.
+                    drop(self.resolve(engine, Some(name), path, Position::NONE));
+                }
+            };
+            // Without a thread, each is parsed where it is imported.
+            drop(std::thread::Builder::new().name("imports".to_string()).stack_size(STACK).spawn_scoped(scope, work));
+            call()
+        })
     }
 
     fn compile(
@@ -73,13 +96,20 @@ impl Sources {
         engine: &Engine,
         name: &str,
         text: &str,
-        prepared: &str,
+        mut prepared: String,
         position: Position,
     ) -> Result<AST, Box<EvalAltResult>> {
         self.insert(name, text);
-        let mut tree = engine
-            .compile(prepared)
-            .map_err(|error| EvalAltResult::ErrorInModule(name.to_string(), Box::new(error.into()), position))?;
+        let compiled = |text: &str| {
+            let tree = engine.compile(text);
+            tree.map_err(|error| EvalAltResult::ErrorInModule(name.to_string(), Box::new(error.into()), position))
+        };
+        prepared = if name.starts_with("std/") {
+            isolated_by_lines(&prepared)
+        } else {
+            isolated(&prepared, &compiled(&prepared)?)
+        };
+        let mut tree = compiled(&prepared)?;
         tree.set_source(name);
         Ok(tree)
     }
@@ -118,6 +148,26 @@ impl Sources {
     }
 }
 
+/// What a function imports, in the order of its text.
+fn imports(tree: &AST, function: &str) -> Vec<String> {
+    let functions = tree.shared_lib().iter_script_fn_info().filter(|(_, _, name, ..)| *name == function);
+    let bodies: Vec<_> = functions
+        .map(|(.., function)| (function.body.start_position().line(), function.body.end_position().line()))
+        .collect();
+    let mut found = Vec::new();
+    tree.walk(&mut |path: &[ASTNode]| {
+        if let Some(ASTNode::Stmt(Stmt::Import(import, position))) = path.last()
+            && bodies.iter().any(|(start, end)| (*start..=*end).contains(&position.line()))
+            && let Expr::StringConstant(path, _) = &import.0
+            && !found.contains(&path.to_string())
+        {
+            found.push(path.to_string());
+        }
+        true
+    });
+    found
+}
+
 /// The text of a module of the stdlib without its comments, which are half of it; every place in it stays where it is.
 fn bare(text: &str) -> String {
     text.lines().flat_map(|line| [if line.trim_start().starts_with("//") { "" } else { line }, "\n"]).collect()
@@ -147,14 +197,14 @@ impl ModuleResolver for Sources {
         let tree = self.trees.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
         let tree = match tree {
             Some(tree) if self.get(&name).is_some_and(|known| *known == *text) => tree,
-            _ if self.bare && name.starts_with("std/") => self.compile(engine, &name, &text, &bare(&text), position)?,
-            _ => self.compile(engine, &name, &text, &prepare(&text), position)?,
+            _ if self.bare && name.starts_with("std/") => self.compile(engine, &name, &text, bare(&text), position)?,
+            _ => self.compile(engine, &name, &text, prepare(&text), position)?,
         };
         let module = Module::eval_ast_as_new(Scope::new(), &tree, engine)
             .map_err(|error| EvalAltResult::ErrorInModule(name.clone(), error, position))?;
-        let module = Shared::new(module);
-        self.modules.write().unwrap_or_else(PoisonError::into_inner).insert(name, module.clone());
-        Ok(module)
+        // Another thread may have been faster: all share one.
+        let mut modules = self.modules.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(modules.entry(name).or_insert_with(|| Shared::new(module)).clone())
     }
 }
 

@@ -40,7 +40,7 @@ fn a_label_takes_the_place_of_the_names() {
         (&["vm", "get", "-l", "role=web", "--columns", "name,state"], "name,state\r\nidle,shut off\r\nweb,running\r\n"),
         (
             &["vm", "adopt", "-l", "role=web", "--columns", "name,result"],
-            "name,result\r\nidle,adopted\r\nweb,adopted\r\n",
+            "name,result\r\nidle,unchanged\r\nweb,unchanged\r\n",
         ),
     ] {
         let mut words = args.to_vec();
