@@ -172,6 +172,31 @@ fn find(given: &Dynamic, path: &str, on_key: bool) -> Option<Place> {
     TABLE.lock().unwrap_or_else(PoisonError::into_inner).find(tagged?, on_key)
 }
 
+/// The value that a path means in another one, as deep as it leads, and there the first that was read from a file.
+pub(super) fn value_at(given: &Dynamic, path: &str) -> Dynamic {
+    let mut at = given.flatten_clone();
+    for step in steps(path) {
+        let inner = match &step {
+            Step::Key(key) => at.as_map_ref().ok().and_then(|map| map.get(key.as_str()).map(Dynamic::flatten_clone)),
+            Step::Index(index) => at.as_array_ref().ok().and_then(|list| list.get(*index).map(Dynamic::flatten_clone)),
+        };
+        let Some(inner) = inner else { break };
+        at = inner;
+    }
+    from_file(&at).unwrap_or(at)
+}
+
+/// The value itself or the first in it that was read from a file.
+fn from_file(value: &Dynamic) -> Option<Dynamic> {
+    if tag(value) != 0 {
+        return Some(value.flatten_clone());
+    }
+    if let Ok(map) = value.as_map_ref() {
+        return map.values().find_map(from_file);
+    }
+    value.as_array_ref().ok()?.iter().find_map(from_file)
+}
+
 /// The tag of what holds all that is in a map or list.
 fn parent(value: &Dynamic) -> Option<Tag> {
     let tags: Vec<Tag> = match (value.as_map_ref(), value.as_array_ref()) {

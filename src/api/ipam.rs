@@ -1,12 +1,14 @@
 //! Who holds which address on a host.
 
+use super::definition::definition;
 use super::ip::{address, card};
-use super::{RhaiResultOf, dynamic, value};
+use super::{RhaiResultOf, data, dynamic, value};
 use crate::addressing::{Ip, IpNet, Range};
-use crate::floor::{Error, Options, Result};
-use crate::libvirt::Reservation;
+use crate::floor::{Error, Finding, Options, Result};
+use crate::libvirt::{Planned, Reservation, static_ips};
+use crate::schema::Kind;
 use rhai::plugin::*;
-use rhai::{Array, Map, Module};
+use rhai::{Array, Dynamic, Map, Module};
 
 pub(super) fn module() -> Module {
     exported_module!(functions)
@@ -33,9 +35,77 @@ fn reservation(given: Map) -> Result<Reservation> {
     }
 }
 
+/// A definition with the addresses that it declares.
+fn planned(given: &Dynamic) -> Result<Planned> {
+    let definition = definition(Kind::Domain, given)?;
+    let root = definition.root();
+    let (wishes, wrong) = static_ips(&root, &definition.extras());
+    if wrong.is_empty() {
+        return Ok((root, wishes));
+    }
+    let name = definition.name().unwrap_or_default();
+    Err(data::placed(Error::definition(&format!("domain `{name}`"), wrong), given))
+}
+
+/// A mistake as `refuse` takes it, at the value of the definition that it is about.
+fn mistake(found: Finding, given: &Dynamic) -> Dynamic {
+    let fields = [
+        ("at".into(), data::value_at(given, &found.path)),
+        ("message".into(), found.message.into()),
+        ("hint".into(), found.hint.map_or(Dynamic::UNIT, Into::into)),
+    ];
+    Dynamic::from_map(fields.into_iter().collect())
+}
+
 #[export_module]
 mod functions {
-    use crate::libvirt::{Domain, Network};
+    use crate::libvirt::{Domain, Host, Network};
+
+    /// What would keep machines from being made as far as their cards go: networks and bridges that are not there, VLAN
+    /// tags that a bridge cannot have, addresses and MAC addresses that others hold. A list with the mistakes of each
+    /// definition, as `refuse` takes them; the host is asked once for all of them, and nothing is made or taken.
+    ///
+    /// Options:
+    /// * `probe`: whether to ask for each address who answers there, which takes its time; default `false`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let card = #{ type: "network", source: #{ network: "lab" } };
+    /// let db = #{ type: "test", name: "db", memory: "1 GiB", os: #{ type: "hvm" }, devices: #{ interfaces: [card] } };
+    /// let found = connect().obstacles([db], #{});
+    /// assert_eq(found[0].map(|one| one.message), ["there is no network `lab`"]);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn obstacles(host: &mut Host, definitions: Array, options: Map) -> RhaiResultOf<Array> {
+        let options = Options::from_value("obstacles", value(&options.into(), "")?, &["probe"])?;
+        let all = definitions.iter().map(planned).collect::<Result<Vec<_>>>()?;
+        let found = host.obstacles(&all, options.bool("probe")?.unwrap_or(false))?;
+        let told = definitions
+            .iter()
+            .zip(found)
+            .map(|(given, found)| Dynamic::from_array(found.into_iter().map(|one| mistake(one, given)).collect()));
+        Ok(told.collect())
+    }
+
+    /// Gives cards of a machine other addresses: those with `static_ip` in the definition, which is its own one otherwise; a
+    /// card may get another MAC address as well. Reservations and names of the former addresses go, those of the new ones
+    /// come. The seed that tells the guest of it is a matter of its own (`set_seed`), and all is seen at its next start.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// let wanted = vm.definition.to_map();
+    /// wanted.devices.interfaces[0].static_ip = #{ address: "192.168.122.60/24", via: "dhcp" };
+    /// vm.readdress(wanted);
+    /// assert_eq(connect().network("default").reservations().map(|one| one.addr), ["192.168.122.60"]);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn readdress(vm: &mut Domain, wanted: Dynamic) -> RhaiResultOf<()> {
+        let (root, wishes) = planned(&wanted)?;
+        Ok(vm.readdress(&root, &wishes).map_err(|error| data::placed(error, &wanted))?)
+    }
 
     /// Who holds which address of a network, in the order of the addresses:
     /// `[#{ addr, holder, source, hwaddr, place }]`.

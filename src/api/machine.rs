@@ -279,6 +279,18 @@ mod functions {
         Ok(vm.set_record(&record)?)
     }
 
+    /// The name of the lab that made it with `lab up` or the option `lab` of `provision`, or `()`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(connect().domain("web").lab, ());
+    /// ```
+    #[rhai_fn(get = "lab", pure, return_raw)]
+    pub fn lab(vm: &mut Domain) -> RhaiResultOf<Dynamic> {
+        Ok(vm.record()?.lab.map_or(Dynamic::UNIT, Into::into))
+    }
+
     /// Whether a run that was killed made it and did not come to its end: `vmscript recover` would remove it.
     ///
     /// # Example

@@ -62,6 +62,18 @@ mod functions {
         Ok(pool.is_active()?)
     }
 
+    /// Whether what it stands on is there, such as its folder: it can be started without `build`, which is tried.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert(connect().pool("default").is_built);
+    /// ```
+    #[rhai_fn(get = "is_built", pure)]
+    pub fn is_built(pool: &mut Pool) -> bool {
+        pool.stands()
+    }
+
     /// Whether its definition stays when it stops.
     ///
     /// # Example

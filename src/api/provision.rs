@@ -12,8 +12,19 @@ use crate::seed::{Guest, Seed, cloud_init};
 use rhai::{Dynamic, Map};
 use std::path::PathBuf;
 
-const OPTIONS: &[&str] =
-    &["annotations", "autostart", "keep", "labels", "protect", "seed", "shared_with", "start", "storage", "wait"];
+const OPTIONS: &[&str] = &[
+    "annotations",
+    "autostart",
+    "keep",
+    "lab",
+    "labels",
+    "protect",
+    "seed",
+    "shared_with",
+    "start",
+    "storage",
+    "wait",
+];
 const STORAGE: &[&str] = &["format", "from", "image", "mode", "name", "pool", "size", "thick", "volume"];
 /// The options of `wait_for_ip`, sorted.
 pub(super) const WAIT: &[&str] =
@@ -138,6 +149,7 @@ fn options(
             labels: texts("labels", options.get("labels"))?,
             annotations: texts("annotations", options.get("annotations"))?,
             protected: options.bool("protect")?.unwrap_or(false),
+            lab: options.str("lab")?.map(str::to_string),
         },
     })
 }

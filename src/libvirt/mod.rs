@@ -81,7 +81,7 @@ pub use host::Host;
 pub use host_info::{GuestKind, NodeInfo};
 pub use host_object::{HostInterface, NodeDevice, NwFilter};
 pub use inventory::Inventory;
-pub use ipam::{Claim, NetworkCondition, NetworkStatus, Phase, Reservation, SeedDisk, static_ips};
+pub use ipam::{Claim, NetworkCondition, NetworkStatus, Phase, Planned, Reservation, SeedDisk, static_ips};
 pub use life::{Keep, Mode, Sleep, Start};
 pub use machine::{MachineRecord, Owned, Remove, Removed};
 pub use migrate::Migrate;

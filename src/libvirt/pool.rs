@@ -113,7 +113,7 @@ impl Pool {
     }
 
     /// Whether what it stands on is there: it can be started, if it is not.
-    pub(super) fn stands(&self) -> bool {
+    pub fn stands(&self) -> bool {
         if self.is_active().unwrap_or(false) {
             return true;
         }

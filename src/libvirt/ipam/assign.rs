@@ -1,7 +1,7 @@
 //! Choosing addresses and names for a machine, and checking them against what the host knows.
 
 use super::subnet::Subnet;
-use super::survey::{Card, Machine, Place};
+use super::survey::{Card, Machine, Place, holder_of};
 use crate::addressing::{IpNet, Known, Mac, Range, Record, Wish, mac_from_ip, next_free, tap_from_ip, usable};
 use crate::floor::{Finding, Result};
 use crate::libvirt::{Host, Network};
@@ -36,9 +36,13 @@ pub(super) struct Assigned {
     pub(super) network: Option<Network>,
 }
 
-/// What is known of everything that a machine's cards are plugged into.
-#[derive(Debug, Default)]
-pub(super) struct Grounds(Vec<Ground>);
+/// What is known of everything that machines' cards are plugged into.
+#[derive(Debug)]
+pub(super) struct Grounds {
+    all: Vec<Ground>,
+    /// Whether somebody may be asked for an address, which takes its time.
+    probes: bool,
+}
 
 impl Grounds {
     /// Looks around at the places of these cards; on the other hosts too, at the bridges that they share.
@@ -58,11 +62,21 @@ impl Grounds {
             }
             grounds.push(Ground { place, network, subnets, names, known });
         }
-        Ok(Self(grounds))
+        Ok(Self { all: grounds, probes: true })
+    }
+
+    /// The same, asking nobody.
+    pub(super) fn silent(self) -> Self {
+        Self { probes: false, ..self }
+    }
+
+    /// Whether somebody answers for an address.
+    fn answers(&self, host: &Host, ip: IpAddr) -> bool {
+        self.probes && host.answers(ip) == Some(true)
     }
 
     fn of(&self, place: Option<&Place>) -> Option<&Ground> {
-        self.0.iter().find(|ground| Some(&ground.place) == place)
+        self.all.iter().find(|ground| Some(&ground.place) == place)
     }
 }
 
@@ -104,7 +118,7 @@ pub(super) fn assign(
         let others: Vec<IpAddr> = all.iter().map(|other| other.net.addr()).collect();
         let net = match wish.ip.address {
             Some(net) => net,
-            None => match free(host, wish, ground, &others, usual) {
+            None => match free(wish, ground, &others, usual, |ip| grounds.answers(host, ip)) {
                 Ok(net) => net,
                 Err(finding) => {
                     found.push(finding);
@@ -132,7 +146,7 @@ pub(super) fn assign(
         };
         assigned.wish.ip.address = Some(net);
         if let Some(ground) = ground {
-            found.extend(against(host, &assigned, ground));
+            found.extend(against(host, &assigned, ground, |ip| grounds.answers(host, ip)));
             found.extend(name_taken(&assigned, ground));
             let reserved = all
                 .iter()
@@ -149,7 +163,13 @@ pub(super) fn assign(
 }
 
 /// The next free address for a wish. What is in the DHCP server's ranges is only taken when nothing else is left.
-fn free(host: &Host, wish: &Wish, ground: Option<&Ground>, others: &[IpAddr], mac: Mac) -> Result<IpNet, Finding> {
+fn free(
+    wish: &Wish,
+    ground: Option<&Ground>,
+    others: &[IpAddr],
+    mac: Mac,
+    answers: impl Fn(IpAddr) -> bool,
+) -> Result<IpNet, Finding> {
     let no_subnet = || {
         let place = ground.map_or("the interface".to_string(), |ground| ground.place.label.clone());
         let message = format!("{place} has no subnet to take an address from");
@@ -171,7 +191,7 @@ fn free(host: &Host, wish: &Wish, ground: Option<&Ground>, others: &[IpAddr], ma
         let next = next_free(&outside, used.iter().copied());
         let next = next.or_else(|| allowed.and_then(|allowed| next_free(&[allowed], used.iter().copied())));
         match next {
-            Some(ip) if host.answers(ip) == Some(true) => used.push(ip),
+            Some(ip) if answers(ip) => used.push(ip),
             Some(ip) => return IpNet::new(ip, home.prefix_len()).map_err(|_| no_subnet()),
             None => break,
         }
@@ -186,7 +206,7 @@ fn without(range: Range, others: &[Range]) -> Vec<Range> {
 }
 
 /// What the place has against an address.
-fn against(host: &Host, assigned: &Assigned, ground: &Ground) -> Vec<Finding> {
+fn against(host: &Host, assigned: &Assigned, ground: &Ground, answers: impl Fn(IpAddr) -> bool) -> Vec<Finding> {
     let (wish, ip) = (&assigned.wish, assigned.net.addr());
     let mut found = Vec::new();
     let family: Vec<&Subnet> = ground.subnets.iter().filter(|one| one.own.addr().is_ipv4() == ip.is_ipv4()).collect();
@@ -210,7 +230,7 @@ fn against(host: &Host, assigned: &Assigned, ground: &Ground) -> Vec<Finding> {
         // A DHCP server gives the address to nobody else, reserved or not; only on this machine it can be told better.
         let message = format!("{} has leased {ip} to {}, which is gone", ground.place.label, record.holder);
         found.push(value(&wish.path, "address", message, "the lease runs out by itself; until then, leave `via` out"));
-    } else if wish.ip.address.is_some() && host.answers(ip) == Some(true) {
+    } else if wish.ip.address.is_some() && answers(ip) {
         let message = format!("IP address {ip} is already in use by machine unknown");
         found.push(value(
             &wish.path,
@@ -284,6 +304,14 @@ fn reservation(assigned: &Assigned, ground: &Ground, card_has_one: bool) -> Resu
         }
         None => Ok(None),
     }
+}
+
+/// Machines that have the MAC address of a card that no wish is for, or its device.
+pub(super) fn card_taken(path: &str, card: &Card, machines: &[Machine]) -> Option<Finding> {
+    let mac = card.mac?;
+    let holder = holder_of(mac, machines)?;
+    let message = format!("MAC address {mac} is already in use by machine {holder}");
+    Some(value(path, "mac.address", message, "give the interface another address, or a `mac` of its own"))
 }
 
 /// Machines that have the same names already.

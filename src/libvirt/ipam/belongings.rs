@@ -10,13 +10,13 @@ use std::net::IpAddr;
 
 /// What networks keep for a domain: reservations and names, as its metadata tells, and leases of its cards.
 pub(in crate::libvirt) struct Belongings {
-    host: Host,
+    pub(super) host: Host,
     /// Network, address and card.
-    reserved: Vec<(String, IpAddr, Mac)>,
+    pub(super) reserved: Vec<(String, IpAddr, Mac)>,
     /// Network, address and name.
-    names: Vec<(String, IpAddr, String)>,
+    pub(super) names: Vec<(String, IpAddr, String)>,
     /// Network and card.
-    cards: Vec<(String, Mac)>,
+    pub(super) cards: Vec<(String, Mac)>,
 }
 
 /// Whether a domain's document tells that a network keeps this address or its name for it.

@@ -135,26 +135,7 @@ impl Host {
         assigned: &[Assigned],
         gateways: Vec<Option<NetworkCondition>>,
     ) -> Result<Domain> {
-        let mut addresses = Vec::new();
-        for (one, gateway) in assigned.iter().zip(gateways) {
-            let ip = one.net.addr();
-            if let Some(network) = &one.reserve {
-                network.release_leases(one.stale.as_slice());
-                let mac = Some(one.mac).filter(|_| ip.is_ipv4());
-                network.reserve(&Reservation { ip, mac, name: network.host_name(name, ip)? })?;
-            }
-            let reserved = one.reserve.as_ref().map(|network| network.name().to_string());
-            let mut named = None;
-            if let (Some(name), Some(network)) = (&one.wish.ip.dns_name, &one.network) {
-                network.add_name(ip, name)?;
-                named = Some(network.name().to_string());
-            }
-            let mut kept = Kept::new(one.net, one.mac, &one.wish.ip, reserved, named);
-            let message = format!("{} by {}", one.net, one.wish.ip.via.word());
-            kept.conditions.push(NetworkCondition::now("AddressAssigned", "True", "StaticIPAssigned", message));
-            kept.conditions.extend(gateway);
-            addresses.push(kept);
-        }
+        let addresses = hold(name, assigned, gateways)?;
         let record = Record { phase: Phase::Validating, addresses, conditions: Vec::new() };
         let mut root = root.clone();
         complete(&mut root, assigned, seed, &record);
@@ -181,7 +162,11 @@ impl Host {
     }
 
     /// Whether the gateway of each address answers, as far as that can be told.
-    fn gateways(&self, assigned: &[Assigned], found: &mut Vec<Finding>) -> Result<Vec<Option<NetworkCondition>>> {
+    pub(super) fn gateways(
+        &self,
+        assigned: &[Assigned],
+        found: &mut Vec<Finding>,
+    ) -> Result<Vec<Option<NetworkCondition>>> {
         let mut conditions = Vec::new();
         for one in assigned {
             let wish = &one.wish;
@@ -223,6 +208,31 @@ impl Host {
         }
         Ok(self.answers(gateway))
     }
+}
+
+/// Reserves addresses and their names where they must be, and gives what is to be kept of them.
+pub(super) fn hold(name: &str, assigned: &[Assigned], gateways: Vec<Option<NetworkCondition>>) -> Result<Vec<Kept>> {
+    let mut addresses = Vec::new();
+    for (one, gateway) in assigned.iter().zip(gateways) {
+        let ip = one.net.addr();
+        if let Some(network) = &one.reserve {
+            network.release_leases(one.stale.as_slice());
+            let mac = Some(one.mac).filter(|_| ip.is_ipv4());
+            network.reserve(&Reservation { ip, mac, name: network.host_name(name, ip)? })?;
+        }
+        let reserved = one.reserve.as_ref().map(|network| network.name().to_string());
+        let mut named = None;
+        if let (Some(name), Some(network)) = (&one.wish.ip.dns_name, &one.network) {
+            network.add_name(ip, name)?;
+            named = Some(network.name().to_string());
+        }
+        let mut kept = Kept::new(one.net, one.mac, &one.wish.ip, reserved, named);
+        let message = format!("{} by {}", one.net, one.wish.ip.via.word());
+        kept.conditions.push(NetworkCondition::now("AddressAssigned", "True", "StaticIPAssigned", message));
+        kept.conditions.extend(gateway);
+        addresses.push(kept);
+    }
+    Ok(addresses)
 }
 
 /// The MAC addresses of all cards of a machine, of which libvirt may have chosen some.

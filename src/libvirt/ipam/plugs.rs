@@ -1,8 +1,9 @@
 //! Whether everything that a machine's cards are plugged into is there, before anything is made for it.
 
 use crate::floor::{Error, Finding, Result, did_you_mean};
-use crate::libvirt::Host;
+use crate::libvirt::{Host, HostInterface, Network};
 use crate::schema::xml::{self, Elem};
+use std::cell::OnceCell;
 use std::fs;
 use std::path::Path;
 
@@ -18,91 +19,124 @@ struct Device {
 impl Host {
     /// Looks for the networks and bridges that a definition names; an error tells all that is in the way.
     pub fn has_plugs(&self, root: &Elem) -> Result<()> {
-        let nics = root.find_all("devices/interface");
-        let plugged = |nic: &Elem, kind: &str| {
-            let source = nic.child("source").filter(|_| nic.attr("type") == Some(kind));
-            source.and_then(|source| source.attr(kind)).map(str::to_string)
-        };
-        let mut found = Vec::new();
-        for nic in &nics {
-            if let Some(name) = plugged(nic, "network") {
-                found.extend(self.no_network(nic, &name)?);
-            }
-        }
-        if nics.iter().any(|nic| plugged(nic, "bridge").is_some())
-            && let Some(devices) = self.devices()?
-        {
-            for nic in &nics {
-                if let Some(name) = plugged(nic, "bridge") {
-                    found.extend(no_bridge(nic, &name, &devices));
-                }
-            }
-        }
-        for nic in nics {
-            let Some(vlan) = nic.find("vlan/tag").and_then(|tag| tag.attr("id")).filter(|_| !is_ovs(nic)) else {
-                continue;
-            };
-            if let Some(bridge) = plugged(nic, "bridge") {
-                // What another host's kernel says is not known; libvirt tells it when the guest starts.
-                let filtering = if self.is_here() { Filtering::of(&bridge) } else { Filtering::Unknown };
-                found.extend(self.no_tags(nic, vlan, &bridge, filtering)?);
-            } else if let Some(name) = plugged(nic, "network")
-                && let Some(bridge) = self.plain_bridge(&name)?
-            {
-                found.extend(self.no_tags(nic, vlan, &bridge, Filtering::Unknown)?);
-            }
-        }
+        let found = Plugs::of(self).missing(root)?;
         if found.is_empty() {
             return Ok(());
         }
         Err(Error::definition(&format!("domain `{}`", root.find_text("name").unwrap_or_default()), found))
     }
 
+    /// The host's network devices, as libvirt's driver of interfaces tells them, or this machine's kernel; nothing where
+    /// neither can be asked.
+    fn devices(&self) -> Option<Vec<Device>> {
+        match self.host_interfaces() {
+            Ok(interfaces) => {
+                let device = |one: HostInterface| {
+                    let root = one.xml().and_then(|text| xml::parse(&text));
+                    let is_bridge = root.is_ok_and(|root| root.attr("type") == Some("bridge"));
+                    Device { name: one.name().to_string(), is_bridge }
+                };
+                Some(interfaces.into_iter().map(device).collect())
+            }
+            Err(_) if self.is_here() => Some(kernel_devices()),
+            Err(_) => None,
+        }
+    }
+}
+
+/// What cards can be plugged into, asked once for however many machines.
+pub(super) struct Plugs<'h> {
+    host: &'h Host,
+    networks: OnceCell<Vec<Network>>,
+    devices: OnceCell<Option<Vec<Device>>>,
+}
+
+impl<'h> Plugs<'h> {
+    pub(super) fn of(host: &'h Host) -> Self {
+        Self { host, networks: OnceCell::new(), devices: OnceCell::new() }
+    }
+
+    /// What a machine's cards cannot be plugged into, and tags that they cannot have there.
+    pub(super) fn missing(&self, root: &Elem) -> Result<Vec<Finding>> {
+        let mut found = Vec::new();
+        for nic in root.find_all("devices/interface") {
+            if let Some(name) = plug(nic, "network") {
+                found.extend(self.no_network(nic, name)?);
+            }
+            if let Some(name) = plug(nic, "bridge")
+                && let Some(devices) = self.devices()?
+            {
+                found.extend(no_bridge(nic, name, devices));
+            }
+            let vlan = nic.find("vlan/tag").and_then(|tag| tag.attr("id")).filter(|_| !is_ovs(nic));
+            if let Some(vlan) = vlan {
+                found.extend(self.no_tags(nic, vlan)?);
+            }
+        }
+        Ok(found)
+    }
+
+    fn networks(&self) -> Result<&[Network]> {
+        if self.networks.get().is_none() {
+            let networks = self.host.networks()?;
+            return Ok(self.networks.get_or_init(|| networks));
+        }
+        Ok(self.networks.get().map_or(&[], Vec::as_slice))
+    }
+
+    /// The host's devices, with the bridges of networks that run, which are there in any case.
+    fn devices(&self) -> Result<Option<&[Device]>> {
+        if self.devices.get().is_none() {
+            let mut devices = self.host.devices();
+            if let Some(devices) = &mut devices {
+                for network in self.networks()? {
+                    let bridge = if network.is_active()? { network.bridge() } else { None };
+                    devices.extend(bridge.map(|name| Device { name, is_bridge: true }));
+                }
+            }
+            return Ok(self.devices.get_or_init(|| devices).as_deref());
+        }
+        Ok(self.devices.get().and_then(Option::as_deref))
+    }
+
     fn no_network(&self, nic: &Elem, name: &str) -> Result<Option<Finding>> {
-        if self.find_network(name)?.is_some() {
+        let names: Vec<&str> = self.networks()?.iter().map(Network::name).collect();
+        if names.contains(&name) {
             return Ok(None);
         }
-        let names: Vec<String> = self.networks()?.iter().map(|network| network.name().to_string()).collect();
-        let hint = did_you_mean(name, names.iter().map(String::as_str))
+        let hint = did_you_mean(name, names.iter().copied())
             .unwrap_or_else(|| "`host.networks()` lists what is there".to_string());
         Ok(Some(finding(nic, "source.network", format!("there is no network `{name}`"), hint)))
     }
 
-    /// The host's network devices, as libvirt's driver of interfaces tells them, or this machine's kernel; nothing where
-    /// neither can be asked. The bridges of networks that run are there in any case.
-    fn devices(&self) -> Result<Option<Vec<Device>>> {
-        let mut devices = match self.host_interfaces() {
-            Ok(interfaces) => interfaces
-                .into_iter()
-                .map(|one| {
-                    let root = one.xml().and_then(|text| xml::parse(&text));
-                    let is_bridge = root.is_ok_and(|root| root.attr("type") == Some("bridge"));
-                    Device { name: one.name().to_string(), is_bridge }
-                })
-                .collect(),
-            Err(_) if self.is_here() => kernel_devices(),
-            Err(_) => return Ok(None),
-        };
-        for network in self.networks()? {
-            let bridge = if network.is_active()? { network.bridge() } else { None };
-            devices.extend(bridge.map(|name| Device { name, is_bridge: true }));
-        }
-        Ok(Some(devices))
-    }
-
     /// Why the port on a Linux bridge cannot get its VLAN tags.
-    fn no_tags(&self, nic: &Elem, vlan: &str, bridge: &str, filtering: Filtering) -> Result<Option<Finding>> {
-        let trouble = trouble_with_tags(&self.lib_version()?, vlan, bridge, filtering);
+    fn no_tags(&self, nic: &Elem, vlan: &str) -> Result<Option<Finding>> {
+        let (bridge, filtering) = match (plug(nic, "bridge"), plug(nic, "network")) {
+            // What another host's kernel says is not known; libvirt tells it when the guest starts.
+            (Some(bridge), _) if self.host.is_here() => (bridge.to_string(), Filtering::of(bridge)),
+            (Some(bridge), _) => (bridge.to_string(), Filtering::Unknown),
+            (None, Some(name)) => match self.plain_bridge(name)? {
+                Some(bridge) => (bridge, Filtering::Unknown),
+                None => return Ok(None),
+            },
+            (None, None) => return Ok(None),
+        };
+        let trouble = trouble_with_tags(&self.host.lib_version()?, vlan, &bridge, filtering);
         Ok(trouble.map(|(message, hint)| finding(nic, "vlan", message, hint)))
     }
 
     /// The Linux bridge of a network; nothing for one whose ports others tag: Open vSwitch, or a card of the host.
     fn plain_bridge(&self, name: &str) -> Result<Option<String>> {
-        let Some(network) = self.find_network(name)? else { return Ok(None) };
+        let Some(network) = self.networks()?.iter().find(|network| network.name() == name) else { return Ok(None) };
         let root = xml::parse(&network.xml()?)?;
         let ovs = is_ovs(&root) || root.find_all("portgroup").into_iter().any(is_ovs);
         Ok(root.child("bridge").and_then(|bridge| bridge.attr("name")).filter(|_| !ovs).map(str::to_string))
     }
+}
+
+/// The network or the bridge that a card is plugged into.
+fn plug<'e>(nic: &'e Elem, kind: &str) -> Option<&'e str> {
+    nic.child("source").filter(|_| nic.attr("type") == Some(kind))?.attr(kind)
 }
 
 /// Whether a bridge tells VLANs apart.

@@ -30,6 +30,8 @@ pub struct MachineRecord {
     pub annotations: BTreeMap<String, String>,
     /// Whether it must not be removed.
     pub protected: bool,
+    /// The name of the lab that made it, and takes it down.
+    pub lab: Option<String>,
 }
 
 impl MachineRecord {
@@ -84,6 +86,7 @@ impl MachineRecord {
             labels: texts("label"),
             annotations: texts("annotation"),
             protected: root.attr("protected") == Some("yes"),
+            lab: root.attr("lab").map(str::to_string),
         }
     }
 
@@ -92,6 +95,7 @@ impl MachineRecord {
         if self.protected {
             root.attrs.push(attr("protected", "yes"));
         }
+        root.attrs.extend(self.lab.as_ref().map(|lab| attr("lab", lab)));
         for volume in &self.volumes {
             let mut elem = Elem::new(name("volume"));
             elem.attrs.extend([attr("pool", &volume.pool), attr("name", &volume.name)]);
@@ -140,6 +144,7 @@ mod tests {
             labels: texts("web <&>"),
             annotations: texts("]]> \"quoted\" --"),
             protected: true,
+            lab: Some("<blue>".into()),
         };
         for domain in ["<domain/>", "<domain><metadata><x:y xmlns:x='urn:x'/></metadata></domain>"] {
             let mut domain = xml::parse(domain).expect("well-formed");
