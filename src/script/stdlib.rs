@@ -2,6 +2,7 @@
 
 /// Path and text of every module of the stdlib, sorted.
 pub(super) const MODULES: &[(&str, &str)] = &[
+    ("std/ahead", include_str!("../../stdlib/ahead.rhai")),
     ("std/compare", include_str!("../../stdlib/compare.rhai")),
     ("std/deeds", include_str!("../../stdlib/deeds.rhai")),
     ("std/disks", include_str!("../../stdlib/disks.rhai")),
@@ -11,6 +12,7 @@ pub(super) const MODULES: &[(&str, &str)] = &[
     ("std/kubernetes", include_str!("../../stdlib/kubernetes.rhai")),
     ("std/lab", include_str!("../../stdlib/lab.rhai")),
     ("std/machine", include_str!("../../stdlib/machine.rhai")),
+    ("std/made", include_str!("../../stdlib/made.rhai")),
     ("std/many", include_str!("../../stdlib/many.rhai")),
     ("std/network", include_str!("../../stdlib/network.rhai")),
     ("std/pool", include_str!("../../stdlib/pool.rhai")),

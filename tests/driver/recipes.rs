@@ -252,7 +252,8 @@ fn a_machine_of_a_playbook_is_compared_by_what_its_file_says() {
     let grown = format!(
         "{make}
         vm::create(\"inventory.yaml\", #{{ set: [\"memory_gib=2\"], update: true }});
-        print(before.diff(vm.definition).map(|one| one.path));
+        print(before.diff(vm.definition).map(|one| one.path).filter(|path| path != \"metadata\"));
+        assert(vm.metadata(\"urn:x\").contains(\"kept\"));
         print(vm::create(\"inventory.yaml\", #{{ set: [\"memory_gib=2\"] }})[0].result);
         assert_eq(host.find_pool(\"default\").volumes().filter(|one| one.name.contains(\"console\")).len(), 0);"
     );
@@ -294,8 +295,12 @@ fn an_update_makes_what_is_missing_and_keeps_what_a_card_is_called() {
         assert(connect().pool(\"default\").find_volume(\"db_data-vdb\") != ());
         assert_eq(vm.definition.to_map().devices.interfaces[0], card);
         print(vm::create(\"moved.yaml\")[0].differences.map(|one| [one.path, one.before, one.after]));
-        try { vm::create(\"moved.yaml\", #{ update: true }); } catch (err) { print(err); }
-        assert_eq(vm.definition.to_map().devices.interfaces[0], card);",
+        print(vm::create(\"moved.yaml\", #{ update: true })[0].needs_restart);
+        // The names of a card follow its address, if nobody gave it others.
+        let moved = vm.definition.to_map().devices.interfaces[0];
+        assert_eq([moved.mac.address, moved.target.dev], [\"be:ef:c0:a8:7a:4e\", \"vmc0a87a4e\"]);
+        assert_eq(moved + #{ mac: card.mac, target: card.target }, card);
+        print(vm::create(\"moved.yaml\")[0].result);",
     );
     let expected = [
         "updated",
@@ -306,7 +311,46 @@ fn an_update_makes_what_is_missing_and_keeps_what_a_card_is_called() {
     for part in expected {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
     }
-    assert!(shown.contains("an update cannot give it 192.168.122.78/24"), "{shown}");
+    assert!(shown.ends_with("false\nunchanged\n"), "{shown}");
+}
+
+#[test]
+fn what_the_file_says_no_more_goes_and_what_somebody_added_stays() {
+    let host = Host::new();
+    let spec = "name: db\nvcpus: 1\nmemory: 1 GiB\nboot_disk: { size: 1 GiB, empty: true }\nseed: none\ninterfaces: [ { network: default } ]\n";
+    std::fs::write(host.folder().join("bare.yaml"), spec).expect("written");
+    let more = "vnc: {}\ntpm: true\ntitle: it\nfw_cfg: { name: opt/it, file: /srv/it }\ndomain: { devices: { watchdogs: [ { model: i6300esb, action: reset } ] } }\n\
+                data_disks: [ { device: vdb, size: 1 GiB } ]\n";
+    let two = spec.replace("} ]", "}, { network: default } ]");
+    std::fs::write(host.folder().join("full.yaml"), format!("{two}{more}")).expect("written");
+    let shown = script(
+        &host,
+        "vm::create(\"full.yaml\", #{ start: false });
+        assert_eq(vm::create(\"full.yaml\")[0].result, \"unchanged\");
+        let vm = connect().domain(\"db\");
+        // By hand: a disk, a card, a screen and another entry for the firmware.
+        let by_hand = vm.definition.to_map();
+        by_hand.devices.disks.push(#{ type: \"file\", source: #{ file: \"/srv/x\" }, target: #{ dev: \"vdc\", bus: \"virtio\" } });
+        by_hand.devices.interfaces.push(#{ type: \"network\", source: #{ network: \"default\" }, mac: #{ address: \"52:54:00:00:00:77\" } });
+        by_hand.devices.graphics.push(#{ type: \"spice\" });
+        by_hand.sysinfos[0].entries.push(#{ name: \"opt/mine\", file: \"/srv/mine\" });
+        vm.update(by_hand);
+        assert_eq(vm::create(\"full.yaml\")[0].result, \"unchanged\");
+        print(vm::create(\"bare.yaml\")[0].differences.filter(|one| one.after == ()).map(|one| one.path));
+        vm::create(\"bare.yaml\", #{ update: true });
+        let has = vm.definition.to_map();
+        print([has.title, has.devices.tpms, has.devices.watchdogs, has.sysinfos[0].entries.map(|one| one.name)]);
+        print([has.devices.disks.map(|one| one.target.dev), has.devices.interfaces.len(), has.devices.graphics.map(|one| one.type)]);
+        assert_eq(vm::create(\"bare.yaml\")[0].result, \"unchanged\");
+        print(has.devices.interfaces[-1].mac.address);",
+    );
+    let expected = [
+        "[\"title\", \"sysinfos[0].entries[0]\", \"devices.disks[1]\", \"devices.interfaces[1]\", \"devices.graphics[0]\", \"devices.tpms[0]\", \"devices.watchdogs[0]\"]",
+        "[(), (), (), [\"opt/mine\"]]",
+        "[[\"vda\", \"vdc\"], 2, [\"spice\"]]",
+        "52:54:00:00:00:77",
+    ];
+    assert_eq!(shown.lines().collect::<Vec<_>>(), expected);
 }
 
 #[test]

@@ -98,6 +98,39 @@ const FILES: &[(&str, &[&str])] = &[
             "a boot disk of 1 MiB is smaller than its image, which has 2048 MiB\n --> wrong.yaml:3:76",
         ],
     ),
+    (
+        "name: a\nvcpus: 1\nmemory: 64 GiB\nboot_disk: { empty: true, size: 1 TiB, format: raw }\niso: debian.iso\ninterfaces:\n\
+         - { network: default, mac: '52:54:00:00:00:01' }\n- { network: default, vlan: 5 }\n- { bridge: br7 }\n",
+        &[
+            "the host has 3072 MiB of memory, a needs 65536\n --> wrong.yaml:3:9",
+            "pool `default` has 100.0 GiB left: raw disks of 1024.0 GiB do not fit\n --> wrong.yaml:4:33",
+            "`iso`: `debian.iso` is no path of the host, which begins with `/`\n --> wrong.yaml:5:6",
+            "libvirt before version 11 cannot tag a port of a Linux bridge\n --> wrong.yaml:8:29",
+            "there is no bridge `br7`\n --> wrong.yaml:9:13",
+        ],
+    ),
+    (
+        "name: a\nvcpus: 1\nmemory: 1 GiB\nboot_disk: { image: /srv/images/none.qcow2 }\niso: /srv/images/none.iso\ninterfaces:\n\
+         - { network: default, mac: '52:54:00:00:00:01' }\n- { network: default, address: 192.168.122.1/24 }\n",
+        &[
+            "MAC address 52:54:00:00:00:01 is already in use by machine web\n --> wrong.yaml:7:28",
+            "IP address 192.168.122.1 is already in use by machine",
+            "--> wrong.yaml:8:32",
+            "no pool has the image `/srv/images/none.qcow2`\n --> wrong.yaml:4:21",
+            "`iso`: pool `default` has no volume `none.iso`\n --> wrong.yaml:5:6",
+        ],
+    ),
+    (
+        "apiVersion: foundry.cofront.xyz/v1alpha1\nkind: VirtualMachine\nmetadata: { name: a }\nspec:\n  vcpus: 1\n  memoryGiB: 1\n  bootDisk: { sizeGB: 1, empty: true }\n\
+         \x20 networkInterfaces: [ { ip: 10.0.0.5/24, gateway: 10.0.0.1, bridge: br0 } ]\n  cloudInit:\n    fqdn: a.example.com\n    sshAuthorizedKeys:\n\
+         \x20     - \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI<replace-with-your-public-key>\"\n    passwordHash: \"$6$...\"\n",
+        &[
+            "there is no bridge `br0`\n --> wrong.yaml:8:70",
+            "this is no public ssh key\n  --> wrong.yaml:12:9",
+            "hint: put in your own, such as the line in `id_ed25519.pub`",
+            "this is no password hash of crypt(5)\n  --> wrong.yaml:13:19",
+        ],
+    ),
 ];
 
 #[test]
