@@ -91,7 +91,8 @@ impl<'h> Plugs<'h> {
             if let Some(devices) = &mut devices {
                 for network in self.networks()? {
                     let bridge = if network.is_active()? { network.bridge() } else { None };
-                    devices.extend(bridge.map(|name| Device { name, is_bridge: true }));
+                    let fresh = bridge.filter(|name| devices.iter().all(|device| device.name != *name));
+                    devices.extend(fresh.map(|name| Device { name, is_bridge: true }));
                 }
             }
             return Ok(self.devices.get_or_init(|| devices).as_deref());

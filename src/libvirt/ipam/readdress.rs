@@ -24,12 +24,17 @@ impl Domain {
         let mut record = Record::read(&old).unwrap_or_default();
         let (gone, kept) = record.addresses.into_iter().partition(|one| moved.contains(&one.mac));
         record.addresses = kept;
+        // What fails around it does not take a machine's addresses away that was there before.
+        let apart = Transaction::begin_apart();
         // A card has one reservation, so the former one goes first.
-        self.former(&gone, &former)?.release()?;
-        self.settle_in(root, wishes, record).map_err(|error| match self.hold_again(&gone) {
-            Ok(()) => error,
-            Err(failed) => error.note(format!("cannot undo: {failed}")),
-        })
+        let done = self.former(&gone, &former).and_then(Belongings::release).and_then(|()| {
+            self.settle_in(root, wishes, record).map_err(|error| match self.hold_again(&gone) {
+                Ok(()) => error,
+                Err(failed) => error.note(format!("cannot undo: {failed}")),
+            })
+        });
+        apart.commit();
+        done
     }
 
     fn settle_in(&self, root: &Elem, wishes: &[Wish], mut record: Record) -> Result<()> {

@@ -157,6 +157,12 @@ fn remove(steps: Vec<Step>, mut done: impl FnMut(u64)) -> (Vec<String>, bool) {
                 notes.push(note);
             }
         }
+        // Others may have come to live in it meanwhile.
+        if let Ok(Some(user)) = others::user(&step.host, &step.made, &[]) {
+            notes.push(format!("did not {}: {user} uses it", step.made));
+            done(step.number);
+            continue;
+        }
         match step.made.remove(&step.host) {
             Ok(()) => done(step.number),
             Err(failure) => {

@@ -20,6 +20,22 @@ pub(super) fn owner(host: &Host, made: &Made, own: &[String]) -> Result<Option<S
             let Some(ip) = part.attr("ip").and_then(|ip| ip.parse().ok()) else { return Ok(None) };
             domain(host, own, |root| has_address(root, &network.name, ip, part.attr("mac")))
         }
+        _ => user(host, made, own),
+    }
+}
+
+/// Another domain that is on a network, or has volumes in a pool; nothing for everything else.
+pub(super) fn user(host: &Host, made: &Made, own: &[String]) -> Result<Option<String>> {
+    let sources = |root: &Elem, of: &str, key: &str, name: &str| {
+        let all = root.find_all(of).into_iter();
+        all.filter_map(|one| one.child("source")?.attr(key)).any(|one| one == name)
+    };
+    match made {
+        Made::Network { name, .. } => domain(host, own, |root| sources(root, "devices/interface", "network", name)),
+        Made::Pool { name, .. } | Made::Built { pool: name, .. } => domain(host, own, |root| {
+            sources(root, "devices/disk", "pool", name)
+                || MachineRecord::read(root).volumes.iter().any(|owned| owned.pool == *name)
+        }),
         _ => Ok(None),
     }
 }
