@@ -10,6 +10,7 @@ mod happenings;
 mod here;
 mod images;
 mod lab;
+mod labs;
 mod memory;
 mod migrate;
 mod objects;

@@ -68,8 +68,9 @@ fn machines_of_other_tools_come_and_go_without_a_trace() {
     let spec = |name: &str| specs.join(name).display().to_string();
     // libvirt gives no VLAN tags to a plain bridge, so that machine is made and not started.
     let untagged = std::fs::read_to_string(spec("foundry.yaml")).expect("read").replace("vlan: 100", "vlan: null");
-    // Its keys have to be filled in by whoever uses it.
+    // Its keys and its password have to be filled in by whoever uses it.
     let filled = untagged
+        .replace("$6$...", HASH)
         .replace("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI<replace-with-your-public-key>", KEY)
         .replace("ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQC<replace-with-your-public-key>", KEY);
     std::fs::write(folder.path().join("foundry.yaml"), filled).expect("written");
@@ -102,6 +103,8 @@ fn machines_of_other_tools_come_and_go_without_a_trace() {
 }
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILwhYla07iDCDxNLiO+2CyT+Snap6S5jV7ghog9jfeM+ me";
+
+const HASH: &str = "$6$hushhush$pHeru3lfn2FHP4Skk.w9e4eSbUsHz577L/eMG2i9wyC5e2aa5pGgUv7p3vdQyf3njkRy0GBn1bxrp0I22829W1";
 
 /// The home lab's form, with the tiny guest as its image.
 const INVENTORY: &str = r#"

@@ -1,0 +1,181 @@
+//! Labs and machines from files on a real host: what comes and goes with them, what stays, and other addresses.
+
+use super::lab::lab;
+use super::own::inside;
+use super::program::{left, prints, program, text};
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+fn output(folder: &Path, args: &[&str]) -> Output {
+    program(folder).args(args).output().expect("the program starts")
+}
+
+fn run(folder: &Path, args: &[&str]) -> String {
+    let output = output(folder, args);
+    assert!(output.status.success(), "{args:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// A column of what a command gives.
+fn column(folder: &Path, args: &[&str], name: &str) -> Vec<String> {
+    let shown = run(folder, &[args, &["-o", "csv", "--columns", name]].concat());
+    shown.lines().skip(1).map(str::to_string).collect()
+}
+
+/// The files of the host whose names begin so.
+fn files(begin: &str) -> String {
+    let pattern = format!("{begin}*");
+    text(&inside(&["find", "/var/lib/libvirt", "/etc/libvirt/storage", "-name", &pattern]).stdout)
+}
+
+/// A small machine that need not boot.
+fn machine(name: &str, more: &str) -> String {
+    format!(
+        "- {{ name: {name}, vcpus: 1, memory: 64 MiB, firmware: bios, machine: pc, seed: none, boot_disk: {{ empty: true, size: 16 MiB }}, {more} }}\n"
+    )
+}
+
+#[test]
+fn a_pool_made_for_machines_goes_with_the_last_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let machines = machine("gone-a", "pool: gone-pool") + machine("gone-b", "pool: gone-pool").as_str();
+    std::fs::write(folder.path().join("gone.yaml"), format!("machines:\n{machines}")).expect("written");
+    let run = |args: &[&str]| run(folder.path(), args);
+    assert_eq!(files("gone"), "");
+    run(&["vm", "create", "gone.yaml"]);
+    assert!(files("gone").contains("/var/lib/libvirt/gone-pool/gone-b_boot"), "{}", files("gone"));
+    run(&["vm", "destroy", "gone-a", "--yes"]);
+    assert!(files("gone").contains("/etc/libvirt/storage/gone-pool.xml"), "{}", files("gone"));
+    run(&["vm", "destroy", "gone-b", "--yes"]);
+    assert_eq!(files("gone"), "");
+    // A folder that was there stays, and so does a pool in which somebody put something.
+    inside(&["mkdir", "/var/lib/libvirt/gone-pool"]);
+    run(&["vm", "create", "gone.yaml"]);
+    run(&["vm", "destroy", "gone-a", "gone-b", "--yes"]);
+    assert_eq!(files("gone"), "/var/lib/libvirt/gone-pool\n");
+    run(&["vm", "create", "gone.yaml"]);
+    prints(
+        "connect().pool(\"gone-pool\").create_volume(#{ name: \"gone-not.raw\", capacity: 4096, target: #{ format: \"raw\" } });",
+    );
+    let told = run(&["vm", "destroy", "gone-a", "gone-b", "--yes", "-o", "json"]);
+    assert!(told.contains("gone-pool with [\\\"gone-not.raw\\\"]"), "{told}");
+    run(&["pool", "delete", "gone-pool", "--with-volumes", "--yes"]);
+    inside(&["rmdir", "/var/lib/libvirt/gone-pool"]);
+    assert_eq!(files("gone"), "");
+}
+
+#[test]
+fn a_lab_takes_down_what_it_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let network = "networks: [ { name: mine-net, ips: [ { address: 10.77.3.1, prefix: 24 } ] } ]\n";
+    let pool = "pools: [ { type: dir, name: mine-pool, target: { path: /var/lib/libvirt/mine-pool } } ]\n";
+    let card = "pool: mine-pool, interfaces: [ { network: mine-net } ]";
+    let machines = machine("mine-a", "pool: default") + machine("mine-b", card).as_str();
+    std::fs::write(folder.path().join("mine.yaml"), format!("{network}{pool}machines:\n{machines}")).expect("written");
+    let results = |args: &[&str]| column(folder.path(), args, "result");
+    run(folder.path(), &["vm", "create", "mine.yaml", "--machine", "mine-a"]);
+    // Two at the same time: one makes it, the other takes what it finds or says that it is being made.
+    let mut other = program(folder.path())
+        .args(["lab", "up", "mine.yaml"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    output(folder.path(), &["lab", "up", "mine.yaml"]);
+    other.wait().expect("ended");
+    let up = results(&["lab", "up", "mine.yaml"]);
+    assert_eq!(up[2], "unchanged", "{up:?}");
+    assert_eq!(results(&["lab", "up", "mine.yaml"]), ["unchanged"; 4]);
+    let stays = "left: not made by this lab";
+    assert_eq!(results(&["lab", "down", "mine.yaml", "--yes"]), [stays, "removed", "removed", "removed"]);
+    assert_eq!(results(&["lab", "down", "mine.yaml", "--yes"]), [stays, "not there", "not there", "not there"]);
+    run(folder.path(), &["vm", "destroy", "mine-a", "--yes"]);
+    assert_eq!((left("mine"), files("mine")), (String::new(), String::new()));
+}
+
+#[test]
+fn a_new_address_comes_with_an_update() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = "name: mover\nvcpus: 1\nmemory: 192 MiB\nfirmware: bios\nmachine: pc\nboot_disk: { size: 1 GiB, image: base.qcow2 }\n\
+                interfaces: [ { network: lab, address: 192.168.150.171/24, gateway: 192.168.150.1 } ]\n\
+                user_data: |\n  #cloud-config\n  hostname: mover\n  password: one\n";
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    write("before.yaml", spec);
+    write("after.yaml", &spec.replace("150.171", "150.172"));
+    write("secret.yaml", &spec.replace("password: one", "password: two"));
+    let run = |args: &[&str]| run(folder.path(), args);
+    let results = |args: &[&str]| column(folder.path(), args, "result");
+    let reserved = || {
+        let shown =
+            prints("for one in connect().network(\"lab\").reservations() { print(`${one.addr} ${one.hwaddr}`); }");
+        shown.lines().filter(|line| line.contains(".150.17")).collect::<String>()
+    };
+    run(&["vm", "create", "before.yaml"]);
+    assert_eq!(reserved(), "192.168.150.171 be:ef:c0:a8:96:ab");
+    assert_eq!(results(&["vm", "create", "before.yaml"]), ["unchanged"]);
+    let told = run(&["vm", "create", "secret.yaml", "-o", "json"]);
+    assert!(told.contains("a secret of the seed") && !told.contains("two"), "{told}");
+    // Until it has booted, a guest gives no seed back.
+    run(&["vm", "wait", "mover", "--goal", "agent", "--timeout", "5m"]);
+    let told = run(&["vm", "create", "after.yaml", "--update", "-o", "json"]);
+    assert!(told.contains("\"needs_restart\": true") && told.contains("192.168.150.172/24"), "{told}");
+    assert_eq!(reserved(), "192.168.150.172 be:ef:c0:a8:96:ac");
+    assert_eq!(results(&["vm", "create", "after.yaml"]), ["unchanged"]);
+    // Once by its seed, and once more by that of its new boot disk.
+    for deed in [["vm", "restart", "mover", "--timeout", "1s"], ["vm", "repave", "after.yaml", "--yes", "--quiet"]] {
+        run(&deed);
+        run(&["vm", "wait", "mover", "--goal", "agent", "--timeout", "5m"]);
+        let seen = run(&["vm", "exec", "mover", "ip addr"]);
+        assert!(seen.contains("192.168.150.172/24") && seen.contains("be:ef:c0:a8:96:ac"), "{seen}");
+    }
+    let tiny = lab().images.join("tiny.qcow2").display().to_string();
+    run(&["image", "import", "default", &tiny, "--name", "mover-other.qcow2"]);
+    write("image.yaml", &spec.replace("150.171", "150.172").replace("base.qcow2", "mover-other.qcow2"));
+    let told = run(&["vm", "create", "image.yaml", "-o", "json"]);
+    assert!(told.contains("boot_disk.image") && told.contains("mover-other.qcow2"), "{told}");
+    let refused = output(folder.path(), &["vm", "create", "image.yaml", "--update"]);
+    assert!(text(&refused.stderr).contains("`vm repave` gives it one that stands on"), "{}", text(&refused.stderr));
+    run(&["vm", "repave", "image.yaml", "--yes"]);
+    assert_eq!(results(&["vm", "create", "image.yaml"]), ["unchanged"]);
+    run(&["vm", "destroy", "mover", "--yes"]);
+    run(&["image", "delete", "default", "mover-other.qcow2", "--yes"]);
+    assert_eq!((left("mover"), reserved()), (String::new(), String::new()));
+}
+
+#[test]
+fn what_a_killed_run_made_stays_where_others_live_in_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = "transaction(|| {
+        let host = connect();
+        host.define_network(#{ name: \"lived-in\", ips: [ #{ address: \"10.77.4.1\", prefix: 24 } ] }).start();
+        let pool = host.define_pool(#{ type: \"dir\", name: \"lived-pool\", target: #{ path: \"/var/lib/libvirt/lived-pool\" } });
+        pool.build();
+        pool.start();
+        print(\"ready\");
+        sleep(\"1h\");
+    });";
+    std::fs::write(folder.path().join("killed.rhai"), script).expect("written");
+    let mut killed =
+        program(folder.path()).arg("killed.rhai").stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut ready = [0; 5];
+    killed.stdout.as_mut().expect("piped").read_exact(&mut ready).expect("it says when it is ready");
+    killed.kill().expect("killed");
+    killed.wait().expect("ended");
+    let spec = machine("lived", "pool: lived-pool, interfaces: [ { network: lived-in } ]");
+    std::fs::write(folder.path().join("lived.yaml"), format!("machines:\n{spec}")).expect("written");
+    let run = |args: &[&str]| run(folder.path(), args);
+    run(&["vm", "create", "lived.yaml"]);
+    let told = output(folder.path(), &["recover"]);
+    assert!(text(&told.stdout).contains("domain `lived`"), "{}{}", text(&told.stdout), text(&told.stderr));
+    assert_eq!(
+        run(&["vm", "list", "-o", "csv", "--columns", "name,state", "--filter", "name=lived"]),
+        "name,state\r\nlived,running\r\n"
+    );
+    prints("for one in [connect().network(\"lived-in\"), connect().pool(\"lived-pool\")] { assert(one.is_active); }");
+    run(&["vm", "destroy", "lived", "--yes"]);
+    run(&["network", "delete", "lived-in", "--yes"]);
+    run(&["pool", "delete", "lived-pool", "--yes"]);
+    inside(&["rmdir", "/var/lib/libvirt/lived-pool"]);
+    assert_eq!((left("lived"), files("lived")), (String::new(), String::new()));
+}
