@@ -245,7 +245,8 @@ mod functions {
     /// * `name`: a name; `*` stands for any text and `?` for any letter.
     /// * `snapshots`: `true` for those with a snapshot.
     /// * `managed_save`: `true` for those with a managed save.
-    /// * `label`: `"role=web"`, `"role"` for any value, a list of those, or a map; see `vm.labels`.
+    /// * `label`: `"role=web"`, `"role!=web"`, `"role"` for any value, `"!role"`, `"role in (web,db)"`, `"role notin (web)"`,
+    ///   several with commas between or as a list, or a map; `*` stands for any text. See `vm.labels`.
     ///
     /// # Example
     ///

@@ -5,7 +5,7 @@ use super::provision::storage;
 use super::records::record;
 use super::{RhaiResultOf, dynamic, shown, value};
 use crate::floor::{Error, Options, Result, Value};
-use crate::libvirt::{Lease, Owned, Rebuild, Remove, Removed, Uses};
+use crate::libvirt::{Lease, Owned, Rebuild, Remove, Removed, Selector, Uses};
 use crate::schema::Kind;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
@@ -34,28 +34,14 @@ pub(super) fn texts(what: &str, given: Option<&Value>) -> Result<BTreeMap<String
     }
 }
 
-/// The labels to look for: `"role=web"`, `"role"` for any value, a list of those, or a map. A text that names none is refused:
-/// it may be a variable that was forgotten, and would mean all machines.
-pub(super) fn wanted(given: Option<&Value>) -> Result<Vec<(String, Option<String>)>> {
-    let one = |text: &str| match text.split_once('=') {
-        Some((name, value)) => (name.trim().to_string(), Some(value.trim().to_string())),
-        None => (text.trim().to_string(), None),
-    };
+/// The labels to look for: a text such as `"role=web"`, a list of those that must all hold, or a map.
+pub(super) fn wanted(given: Option<&Value>) -> Result<Selector> {
     match given {
-        Some(Value::String(text)) => {
-            let labels: Vec<_> = text.split(',').map(one).collect();
-            if labels.iter().all(|(name, _)| !name.is_empty()) {
-                return Ok(labels);
-            }
-            let message =
-                format!("a label to look for is `NAME=VALUE` or `NAME`, several with commas between, unlike `{text}`");
-            Err(Error::argument(message))
-        }
+        Some(Value::String(text)) => Selector::parse(text),
         Some(Value::List(list)) => {
-            let parts = list.iter().map(|item| wanted(Some(item))).collect::<Result<Vec<_>>>()?;
-            Ok(parts.into_iter().flatten().collect())
+            list.iter().try_fold(Selector::default(), |all, item| Ok(all.and(wanted(Some(item))?)))
         }
-        other => Ok(texts("label", other)?.into_iter().map(|(name, value)| (name, Some(value))).collect()),
+        other => Ok(Selector::of(texts("label", other)?)),
     }
 }
 

@@ -2,9 +2,8 @@
 
 use super::cause::Explain;
 use super::lookup::sorted;
-use super::{Domain, Host, Network, Pool};
+use super::{Domain, Host, Network, Pool, Selector};
 use crate::floor::Result;
-use std::collections::BTreeMap;
 use virt::sys;
 
 /// Which objects to list; the default is all of them.
@@ -22,20 +21,13 @@ pub struct Filter {
     pub managed_save: Option<bool>,
     /// A name; `*` stands for any text and `?` for any letter.
     pub name: Option<String>,
-    /// Labels that a domain must have, each with its value, or with any.
-    pub labels: Vec<(String, Option<String>)>,
+    /// What the labels of a domain must be.
+    pub labels: Selector,
 }
 
 impl Filter {
     pub(super) fn matches(&self, name: &str) -> bool {
         self.name.as_deref().is_none_or(|pattern| crate::floor::planned::glob(pattern, name))
-    }
-
-    pub(super) fn has_labels(&self, labels: &BTreeMap<String, String>) -> bool {
-        let has = |(name, value): &(String, Option<String>)| {
-            labels.get(name).is_some_and(|found| value.as_ref().is_none_or(|value| value == found))
-        };
-        self.labels.iter().all(has)
     }
 }
 
@@ -69,7 +61,7 @@ impl Host {
         if !filter.labels.is_empty() {
             let mut labelled = Vec::new();
             for one in all {
-                if filter.has_labels(&one.record()?.labels) {
+                if filter.labels.fits(&one.record()?.labels) {
                     labelled.push(one);
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::cause::Explain;
 use super::filter::Filter;
-use super::{Domain, Host, State, ffi};
+use super::{Domain, Host, Selector, State, ffi};
 use crate::floor::{Code, Error, Map, Result, Value, did_you_mean};
 use std::collections::HashMap;
 use virt::sys;
@@ -103,7 +103,7 @@ impl Host {
     /// Those with the labels of the filter; what is kept of each is told, if it is asked for.
     fn with_labels(&self, stats: Vec<Map>, filter: &Filter, told: bool) -> Result<Vec<Map>> {
         // Their labels are looked at here, once.
-        let domains = self.domains_where(&Filter { labels: Vec::new(), ..filter.clone() })?;
+        let domains = self.domains_where(&Filter { labels: Selector::default(), ..filter.clone() })?;
         let domains: HashMap<&str, &Domain> = domains.iter().map(|domain| (domain.name(), domain)).collect();
         let mut chosen = Vec::new();
         for mut stats in stats {
@@ -114,7 +114,7 @@ impl Host {
                 record => record?,
             };
             let record = record.unwrap_or_default();
-            if !filter.has_labels(&record.labels) {
+            if !filter.labels.fits(&record.labels) {
                 continue;
             }
             if told {

@@ -78,6 +78,37 @@ fn what_follows_the_names_belongs_to_the_command() {
 }
 
 #[test]
+fn labels_select_as_kubectl_does() {
+    let host = labelled();
+    let file = host.folder().join("host.xml");
+    let xml = std::fs::read_to_string(&file).expect("it is there");
+    let (before, idle) = xml.split_once("<name>idle</name>").expect("the host has this machine");
+    let other = "<m:label name='role'>db</m:label><m:label name='env'>test-1</m:label>";
+    let idle = idle.replacen("<m:label name='role'>web</m:label>", other, 1);
+    std::fs::write(&file, format!("{before}<name>idle</name>{idle}")).expect("written");
+    for (label, expected) in [
+        ("role=web", "web\n"),
+        ("role!=web", "idle\n"),
+        ("role", "idle\nweb\n"),
+        ("!env", "web\n"),
+        ("role in (web, db)", "idle\nweb\n"),
+        ("role notin (web)", "idle\n"),
+        ("role!=db,!env", "web\n"),
+        ("env=test-*", "idle\n"),
+        ("role!=*", ""),
+    ] {
+        assert_eq!(
+            run(&host, &["vm", "list", "-o", "name", "-l", label]),
+            (expected.to_string(), String::new(), Some(0)),
+            "{label}"
+        );
+    }
+    let script = "print(connect().domains(#{ label: \"role!=web\" }).map(|vm| vm.name)); \
+                  print(connect().domains(#{ label: [\"role\", \"!env\"] }).map(|vm| vm.name));";
+    assert_eq!(text(&host.run(script).stdout), "[\"idle\"]\n[\"web\"]\n");
+}
+
+#[test]
 fn wrong_choices_are_told() {
     let host = labelled();
     for (args, expected) in [
@@ -87,11 +118,19 @@ fn wrong_choices_are_told() {
         ),
         (&["vm", "stop", "web", "-l", "role=web"], "cannot be used with '--label"),
         (&["vm", "stop"], "name machines, or select them with `--label`"),
-        (&["vm", "stop", "-l", ""], "a label to look for is `NAME=VALUE`"),
-        (&["vm", "stop", "-l", ","], "several with commas between, unlike `,`"),
-        (&["vm", "destroy", "--yes", "-l", "=web"], "a label to look for is `NAME=VALUE`"),
-        (&["vm", "list", "-l", "role=web,"], "unlike `role=web,`"),
-        (&["vm", "label", "web"], "there is nothing to set"),
+        (&["vm", "stop", "-l", ""], "`` is no selection by label: a name is missing"),
+        (
+            &["vm", "stop", "-l", ","],
+            "`,` is no selection by label: a name is missing\n = hint: write `role=web`, `role!=web`",
+        ),
+        (&["vm", "destroy", "--yes", "-l", "=web"], "`=web` is no selection by label: a name is missing"),
+        (&["vm", "list", "-l", "role=web,"], "`role=web,` is no selection by label: a name is missing"),
+        (&["vm", "stop", "-l", "role in web"], "`role in web` is no name of a label"),
+        (&["vm", "stop", "-l", "role in (web"], "a `(` is not closed"),
+        (
+            &["vm", "label", "web"],
+            "there is nothing to set",
+        ),
         (&["vm", "stop", "web", "--parallel", "0"], "it must be at least 1"),
         (&["vm", "exec", "-l", "role=web"], "required arguments were not provided:\n  <COMMAND>"),
         (&["vm", "snapshot", "web"], "vmscript vm snapshot [OPTIONS] --label <LABEL> <SNAPSHOT>"),
