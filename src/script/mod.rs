@@ -22,7 +22,7 @@ pub use confirm::Confirm;
 pub use diagnostic::{Diagnostic, Label, Place, Severity};
 pub use line::{Line, Outcome};
 pub use look::{BuiltIn, call};
-pub use recipe::{Field, Recipe};
+pub use recipe::{Field, KINDS, Recipe};
 pub use recipes::Given;
 pub use reference::{Example, Function, Page, Parameter, Reference};
 pub use render::render;

@@ -6,9 +6,14 @@
 //!
 //! ```text
 //! - `timeout` (duration, default "5m"): how long to wait
+//! - `mode` (nat | route, default "nat"): one of these words
 //! ```
+//!
+//! Under `# Columns` it may name the fields of its records in backticks, the most important first.
 
 use super::reference::split;
+use super::{Diagnostic, Place};
+use crate::floor::did_you_mean;
 use rhai::AST;
 
 /// A documented function of a module.
@@ -30,23 +35,37 @@ pub struct Recipe {
     pub options: Vec<Field>,
     /// Whether it takes `options`.
     pub takes_options: bool,
+    /// The fields of the records that it gives, the most important first, if its docs name them.
+    pub columns: Vec<String>,
     /// Scripts that show it at work.
     pub examples: Vec<super::Example>,
 }
+
+/// The types of parameters and options. `count` is at least 1; `domains` is a list of names. Of `image`, `snapshot` and the like
+/// the shell knows the names. `function`, `map`, `host` and `object` are for scripts only.
+pub const KINDS: &[&str] = &[
+    "count", "domain", "domains", "duration", "flag", "float", "function", "host", "image", "int", "list", "map",
+    "network", "object", "path", "pool", "size", "snapshot", "string", "volume",
+];
 
 /// A parameter or an option.
 #[derive(Debug, Clone)]
 pub struct Field {
     /// Its name.
     pub name: String,
-    /// Its type: `string`, `int`, `count` (at least 1), `float`, `flag`, `path`, `size`, `duration`, `list`, or what it names:
-    /// `domain`, `pool`, `network`, `volume`; a list of names is `domains`. `function`, `map`, `host` and `object` are for
-    /// scripts only.
+    /// Its type, one of [`KINDS`], or the words that it may be with `|` between them.
     pub kind: String,
     /// What stands for it when it is left out, as it is written.
     pub default: Option<String>,
     /// What it is.
     pub text: String,
+}
+
+impl Field {
+    /// The words that it may be, if these are all.
+    pub fn words(&self) -> Option<Vec<String>> {
+        self.kind.contains('|').then(|| self.kind.split('|').map(|word| word.trim().to_string()).collect())
+    }
 }
 
 impl Recipe {
@@ -74,6 +93,60 @@ impl Recipe {
     }
 }
 
+/// Public functions of a module without docs, which are no recipes: the name of each, and its line. Overloads of recipes are
+/// shortcuts, and `test_*` are tests.
+pub(super) fn undocumented(tree: &AST, text: &str) -> Vec<(String, usize)> {
+    let public = || tree.iter_functions().filter(|function| function.access == rhai::FnAccess::Public);
+    let is_recipe = |name: &str| public().any(|function| function.name == name && !function.comments.is_empty());
+    let mut found: Vec<(String, usize)> = Vec::new();
+    for function in public().filter(|function| !function.name.starts_with("test_") && !is_recipe(function.name)) {
+        let head = format!("fn {}(", function.name);
+        let line = text.lines().position(|line| line.trim_start().starts_with(&head)).map_or(1, |at| at + 1);
+        if found.iter().all(|(name, _)| name != function.name) {
+            found.push((function.name.to_string(), line));
+        }
+    }
+    found.sort_by_key(|(_, line)| *line);
+    found
+}
+
+/// What in the docs of a module's functions cannot be read: types that there are not, and lines of another form.
+pub(super) fn mistakes(source: &str, text: &str) -> Vec<Diagnostic> {
+    let (mut found, mut section) = (Vec::new(), "");
+    for (at, line) in text.lines().enumerate() {
+        let Some(doc) = line.trim_start().strip_prefix("///") else {
+            section = "";
+            continue;
+        };
+        let doc = doc.trim();
+        if let Some(title) = doc.strip_prefix("# ") {
+            section = title.trim();
+        }
+        if !matches!(section, "Parameters" | "Options") || !doc.starts_with("- `") {
+            continue;
+        }
+        let (wrong, token) = match field(doc) {
+            Some(field) if field.words().is_some() || KINDS.contains(&field.kind.as_str()) => continue,
+            Some(Field { kind, name, .. }) => {
+                let hint = did_you_mean(&kind, KINDS.iter().copied());
+                let hint = hint.unwrap_or_else(|| format!("types: {}", KINDS.join(", ")));
+                (Diagnostic::error(format!("`{name}` has the unknown type `{kind}`")).hint(hint), format!("({kind}"))
+            }
+            None => {
+                let shown = Diagnostic::error("this line explains no parameter and no option");
+                (
+                    shown.hint("write ``- `name` (type): text`` or ``- `name` (type, default value): text``"),
+                    "- `".to_string(),
+                )
+            }
+        };
+        let before =
+            line.find(&token).map_or(0, |start| line[..start].chars().count() + usize::from(token.starts_with('(')));
+        found.push(wrong.at(Some(Place { source: source.to_string(), line: at + 1, column: before + 1 })));
+    }
+    found
+}
+
 /// The recipes of a module: its public functions that have docs, sorted by name. Overloads without docs are shortcuts.
 pub(super) fn read(module: &str, import: &str, tree: &AST) -> Vec<Recipe> {
     let public = tree.iter_functions().filter(|function| function.access == rhai::FnAccess::Public);
@@ -92,13 +165,16 @@ fn recipe(module: &str, import: &str, name: &str, parameters: &[&str], comment: 
     let lines = comment.lines().map(|line| line.trim_start().trim_start_matches("///"));
     let text = lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n");
     let (prose, examples) = split(&text);
-    let (mut plain, mut fields, mut options) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut plain, mut fields, mut options, mut columns) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut section = "";
     for line in prose.lines() {
         if let Some(title) = line.strip_prefix("# ") {
             section = title.trim();
         } else if let (Some(field), "Parameters" | "Options") = (field(line), section) {
             if section == "Options" { options.push(field) } else { fields.push(field) }
+        } else if section == "Columns" {
+            let words = line.split('`').skip(1).step_by(2).filter(|word| !word.starts_with('-'));
+            columns.extend(words.map(str::to_string));
         } else if section.is_empty() {
             plain.push(line);
         }
@@ -125,6 +201,7 @@ fn recipe(module: &str, import: &str, name: &str, parameters: &[&str], comment: 
         parameters: named.collect(),
         options,
         takes_options,
+        columns,
         examples,
     }
 }
@@ -159,5 +236,30 @@ mod tests {
         assert_eq!(recipe.options[0].default.as_deref(), Some("\"5m\""));
         assert_eq!(recipe.options[1].kind, "flag");
         assert!(recipe.is_command());
+    }
+    #[test]
+    fn columns_and_words_are_read() {
+        let text = "/// Lists.\n///\n/// # Options\n/// - `mode` (nat | shut off, default \"nat\"): how\n///\n\
+                    /// # Columns\n/// `name`, `state`; with `--wide` also\n/// `labels`\nfn list(options) { }";
+        let found = read("vm", "std/vm", &rhai::Engine::new().compile(text).expect("it parses"));
+        assert_eq!(found[0].options[0].words(), Some(vec!["nat".to_string(), "shut off".to_string()]));
+        assert_eq!(found[0].columns, ["name", "state", "labels"]);
+        assert!(mistakes("a", text).is_empty());
+    }
+
+    #[test]
+    fn docs_that_cannot_be_read_are_told_with_their_places() {
+        let text = "/// Greets.\n/// - `any` (thing): prose\n///\n/// # Parameters\n/// - `name` (strnig): who\n\
+                    /// - `times` int: how often\nfn hello(name, times) { }\nfn bare() { }\nfn test_it() { }\nprivate fn own() { }";
+        let found = mistakes("greet.rhai", text);
+        let told: Vec<_> = found
+            .iter()
+            .map(|one| (one.message.as_str(), one.place.as_ref().map(|place| (place.line, place.column))))
+            .collect();
+        let unread = "this line explains no parameter and no option";
+        assert_eq!(told, [("`name` has the unknown type `strnig`", Some((5, 15))), (unread, Some((6, 5)))]);
+        assert_eq!(found[0].lines[0].1, "did you mean `string`?");
+        let tree = rhai::Engine::new().compile(text).expect("it parses");
+        assert_eq!(undocumented(&tree, text), [("bare".to_string(), 8)]);
     }
 }

@@ -1,8 +1,8 @@
 //! Finding and calling recipes: those of the stdlib, and those of the user's folders.
 
-use super::recipe::{Recipe, read};
+use super::recipe::{Recipe, mistakes, read, undocumented};
 use super::session::Failure;
-use super::{Session, stdlib};
+use super::{Place, Session, stdlib};
 use crate::api;
 use crate::floor::{Error, Value};
 use rhai::{Dynamic, EvalAltResult, Position, Scope};
@@ -31,12 +31,16 @@ impl Session {
     }
 
     /// The recipes of a module, sorted by name. Of those of the same name the first one counts: nobody's folder takes the
-    /// place of what is built in.
+    /// place of what is built in. Docs that cannot be read are an error.
     pub fn recipes(&self, module: &str, imports: &[String]) -> Result<Vec<Recipe>, Failure> {
         let mut recipes: Vec<Recipe> = Vec::new();
         for import in imports {
             match self.sources.parse(&self.engine, None, import, Position::NONE) {
-                Ok((_, tree)) => {
+                Ok((source, tree)) => {
+                    let wrong = mistakes(&source, &self.sources.get(&source).unwrap_or_default());
+                    if !wrong.is_empty() {
+                        return Err((wrong, 1));
+                    }
                     let more = read(module, import, &tree);
                     recipes.extend(
                         more.into_iter()
@@ -49,6 +53,16 @@ impl Session {
         }
         recipes.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(recipes)
+    }
+
+    /// The public functions of a user's modules that are no commands for want of docs: the name of each, and its place.
+    pub fn undocumented(&self, imports: &[String]) -> Vec<(String, Place)> {
+        let of = |import: &String| {
+            let (source, tree) = self.sources.parse(&self.engine, None, import, Position::NONE).ok()?;
+            let found = undocumented(&tree, &self.sources.get(&source).unwrap_or_default());
+            Some(found.into_iter().map(move |(name, line)| (name, Place { source: source.clone(), line, column: 1 })))
+        };
+        imports.iter().filter(|import| !import.starts_with("std/")).filter_map(of).flatten().collect()
     }
 
     /// Calls a recipe, in a transaction. A result that is no plain value is given as its text.
