@@ -134,6 +134,19 @@ mod functions {
         if condition { Ok(()) } else { Err(Error::new(Code::Failed, Area::Script, message).into()) }
     }
 
+    /// Fails with an error, such as `error` makes, unless the condition holds.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// assert(pool.is_active, error("invalid-state", `the pool ${pool.name} is not started`, #{ object: `pool ${pool.name}` }));
+    /// ```
+    #[rhai_fn(name = "assert", return_raw)]
+    pub fn assert_or(condition: bool, error: Error) -> RhaiResultOf<()> {
+        if condition { Ok(()) } else { Err(error.into()) }
+    }
+
     /// Fails unless the two values are equal, and shows both.
     ///
     /// # Example

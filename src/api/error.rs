@@ -1,8 +1,9 @@
 //! Errors as scripts catch them.
 
-use crate::floor;
+use super::assertions::code as code_of;
+use crate::floor::{self, Area, Options, Result, Value, did_you_mean};
 use rhai::plugin::*;
-use rhai::{Dynamic, EvalAltResult, Module};
+use rhai::{Dynamic, EvalAltResult, Map, Module};
 
 pub(super) fn module() -> Module {
     exported_module!(error)
@@ -15,10 +16,96 @@ impl From<floor::Error> for Box<EvalAltResult> {
     }
 }
 
+/// What an error can be about, and the part of the work that failed then.
+const KINDS: &[(&str, Area)] = &[
+    ("connection", Area::Connection),
+    ("domain", Area::Domain),
+    ("host", Area::Host),
+    ("network", Area::Network),
+    ("pool", Area::Storage),
+    ("volume", Area::Storage),
+];
+
+/// The area of an object such as `domain web`.
+fn area(object: &str) -> Result<Area> {
+    let kind = object.split(' ').next().unwrap_or_default();
+    KINDS.iter().find(|(name, _)| *name == kind).map(|(_, area)| *area).ok_or_else(|| {
+        let kinds = || KINDS.iter().map(|(name, _)| *name);
+        let hint =
+            did_you_mean(kind, kinds()).unwrap_or_else(|| format!("kinds: {}", kinds().collect::<Vec<_>>().join(", ")));
+        let message = format!("`object` begins with its kind, such as `domain web`, unlike `{object}`");
+        floor::Error::argument(message).hint(hint)
+    })
+}
+
+fn hint_of(hint: &Value) -> Result<String> {
+    let wrong = || floor::Error::argument(format!("`hint` must be text or a list of texts, not {}", hint.show()));
+    hint.as_str().map(str::to_string).ok_or_else(wrong)
+}
+
+fn facts_of(options: &Options) -> Result<floor::Map> {
+    match options.get("facts") {
+        None => Ok(floor::Map::new()),
+        Some(Value::Map(map)) => Ok(map.clone()),
+        Some(other) => Err(floor::Error::argument(format!("`facts` must be a map, not {}", other.show()))),
+    }
+}
+
 #[export_module]
 mod error {
+    use super::super::{RhaiResultOf, value};
+
     /// What a failed function throws; `catch (err)` gives it.
     pub type Error = crate::floor::Error;
+
+    /// An error to throw, with a code such as `invalid-state` (see `err.code`): `throw error("failed", "...")`, or
+    /// `assert(condition, error("failed", "..."))`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let error = assert_error("invalid-argument", || {
+    ///     throw error("invalid-argument", "a range is FIRST-LAST");
+    /// });
+    /// assert_eq(error.message, "a range is FIRST-LAST");
+    /// ```
+    #[rhai_fn(name = "error", return_raw)]
+    pub fn error_of(code: &str, message: &str) -> RhaiResultOf<Error> {
+        error_with(code, message, Map::new())
+    }
+
+    /// An error to throw, as the options say. Code and object decide with which exit code a run ends that nobody keeps from
+    /// failing: 2 for `invalid-definition`, 3 for `no-connection`, 130 for `interrupted`, 1 for `invalid-argument`; else 4 for a
+    /// domain, a host or a network, 5 for a pool or a volume, and 1 where no object is named.
+    ///
+    /// Options:
+    /// * `object`: what it is about, its kind in front: `"domain web"`, `"network lab"`, `"pool default"`, `"volume a.qcow2"`,
+    ///   `"host"`, `"connection"`.
+    /// * `hint`: what to do about it, or a list. What names an option as `` `force: true` `` is shown as `--force` where
+    ///   the recipe that has this option runs as a command.
+    /// * `cause`: the words of whoever told of it.
+    /// * `facts`: a map for `err.facts`; its `results` are shown beside the error of a command.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// let error = assert_error("invalid-state", || assert(!vm.is_active,
+    ///     error("invalid-state", `${vm.name} runs`, #{ object: `domain ${vm.name}`, hint: "stop it first" })));
+    /// assert_eq(error.hints, ["stop it first"]);
+    /// ```
+    #[rhai_fn(name = "error", return_raw)]
+    pub fn error_with(code: &str, message: &str, options: Map) -> RhaiResultOf<Error> {
+        let options = Options::from_value("error", value(&options.into(), "")?, &["cause", "facts", "hint", "object"])?;
+        let object = options.str("object")?;
+        let area = object.map_or(Ok(Area::Script), area)?;
+        let mut error = Error::new(code_of(code)?, area, message);
+        error.object = object.map(str::to_string);
+        error.cause = options.str("cause")?.map(str::to_string);
+        error.hints = options.list("hint").iter().map(hint_of).collect::<Result<_>>()?;
+        error.facts = facts_of(&options)?;
+        Ok(error)
+    }
 
     /// What went wrong, in a word that stays the same: `not-found`, `already-exists`, `timeout`, ...
     ///
