@@ -29,6 +29,7 @@ const ROOMS: &[Room] = &[
             "serde_saphyr",
             "toml",
             "tracing_subscriber",
+            "unicode_width",
         ],
     },
     Room {

@@ -33,6 +33,7 @@ mod ipam;
 mod life;
 mod machine;
 mod migrate;
+mod names;
 mod network;
 mod network_edit;
 mod outside;
@@ -64,6 +65,7 @@ pub use crate::libvirt::{
 };
 pub use convert::{dynamic, shown, value};
 use handler::Handlers;
+pub use names::{names, names_of_images};
 pub use parallel::hold_back;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, Module, NativeCallContext};
 pub use source::{Source, script_of};
@@ -246,22 +248,6 @@ pub fn modules() -> Vec<(&'static str, Module)> {
         ("Volume", volume::module()),
         ("Waiting", waiting::module()),
     ]
-}
-
-/// The names of what a host has: of domains, networks, pools, or the volumes of its started pools. A host that does not
-/// answer has none.
-pub fn names(uri: Option<&str>, kind: &str) -> Vec<String> {
-    let Ok(host) = Host::connect_read_only(uri) else { return Vec::new() };
-    let named = |names: Result<Vec<String>, Error>| names.unwrap_or_default();
-    match kind {
-        "network" => named(host.networks().map(|all| all.iter().map(|one| one.name().to_string()).collect())),
-        "pool" => named(host.pools().map(|all| all.iter().map(|one| one.name().to_string()).collect())),
-        "volume" => {
-            let pools = host.pools().unwrap_or_default().into_iter().filter(|pool| pool.is_active().unwrap_or(false));
-            pools.flat_map(|pool| pool.volumes().unwrap_or_default()).map(|one| one.name().to_string()).collect()
-        }
-        _ => named(host.domains().map(|all| all.iter().map(|one| one.name().to_string()).collect())),
-    }
 }
 
 /// The events of a host from now on.

@@ -116,7 +116,7 @@ mod functions {
     pub fn confirm(question: &str) -> RhaiResultOf<bool> {
         Ok(ask(question).ok_or_else(|| {
             Error::new(Code::InvalidArgument, Area::Script, format!("nobody can be asked: {question}"))
-                .hint("`--yes` answers it")
+                .hint("`yes: true` answers it")
         })?)
     }
 }

@@ -2,8 +2,12 @@
 
 #![allow(clippy::doc_markdown, reason = "the doc comments are the help text of the terminal")]
 
+use super::complete;
+use super::output::Form;
 use crate::floor::duration;
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCandidates;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,7 +27,8 @@ use std::time::Duration;
 )]
 pub(super) struct Arguments {
     /// The host that `connect()` connects to [default: VMSCRIPT_CONNECT, LIBVIRT_DEFAULT_URI, qemu:///system]
-    #[arg(short, long, value_name = "URI", env = "VMSCRIPT_CONNECT", hide_env = true)]
+    #[arg(short, long, value_name = "URI", env = "VMSCRIPT_CONNECT", hide_env = true,
+        add = ArgValueCandidates::new(complete::hosts))]
     pub(super) connect: Option<String>,
 
     /// Run this code instead of a file
@@ -35,11 +40,11 @@ pub(super) struct Arguments {
     pub(super) interactive: Option<PathBuf>,
 
     /// Lines to run before the first prompt, instead of those in ~/.config/vmscript/init.rhai
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "VMSCRIPT_INIT", hide_env = true)]
     pub(super) init: Option<PathBuf>,
 
     /// Begin at the prompt without such lines
-    #[arg(long, conflicts_with = "init")]
+    #[arg(long, env = "VMSCRIPT_NO_INIT", hide_env = true, value_parser = FalseyValueParser::new())]
     pub(super) no_init: bool,
 
     /// The folder of libvirt's schemas, or `none` [default: VMSCRIPT_SCHEMA_DIR, that of the installed libvirt]
@@ -58,20 +63,21 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "WHEN", env = "VMSCRIPT_COLOR", hide_env = true, default_value = "auto")]
     pub(super) color: Color,
 
-    /// A folder of further recipes, beside ~/.config/vmscript/recipes and ./recipes
-    #[arg(long, value_name = "DIR")]
+    /// A folder of further recipes, beside ~/.config/vmscript/recipes and ./recipes; several with `:` between them
+    #[arg(long, value_name = "DIR", env = "VMSCRIPT_RECIPES", hide_env = true, value_delimiter = ':')]
     pub(super) recipes: Vec<PathBuf>,
 
     /// Show no progress bars
-    #[arg(long)]
+    #[arg(long, env = "VMSCRIPT_NO_PROGRESS", hide_env = true, value_parser = FalseyValueParser::new())]
     pub(super) no_progress: bool,
 
     /// Show at the end what took how long, as text or JSON
-    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text",
+        env = "VMSCRIPT_TIMINGS", hide_env = true)]
     pub(super) timings: Option<Format>,
 
     /// Show only what the script prints, and errors
-    #[arg(short, long)]
+    #[arg(short, long, env = "VMSCRIPT_QUIET", hide_env = true, value_parser = FalseyValueParser::new())]
     pub(super) quiet: bool,
 
     #[command(subcommand)]
@@ -93,7 +99,11 @@ pub(super) enum Command {
         shell: String,
     },
     /// Show each setting and where it comes from
-    Config,
+    Config {
+        /// How to print them [default: table]
+        #[arg(short, long, value_name = "FORMAT", value_parser = Form::WORDS)]
+        output: Option<String>,
+    },
     /// What libvirt calls as its hook: routes to guests whose taps are named after their addresses
     Hook {
         /// The driver that calls
@@ -123,7 +133,11 @@ pub(super) enum Command {
         yes: bool,
     },
     /// List the recipes: commands that come with the program or with you
-    Recipes,
+    Recipes {
+        /// How to print them [default: table]
+        #[arg(short, long, value_name = "FORMAT", value_parser = Form::WORDS)]
+        output: Option<String>,
+    },
     /// Run one test, in the working directory and on a host in `host.xml` there
     #[command(hide = true)]
     RunTest(RunTest),

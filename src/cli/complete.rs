@@ -1,19 +1,58 @@
-//! Completion in the shell: commands, options, and the names of what is on the host.
+//! Completion in the shell: commands, options, their words, and the names of what is on the host.
 
 use super::arguments::Arguments;
 use super::config::Config;
+use super::line::{self, Bash, Line};
 use super::recipe;
 use super::run_recipe::all;
 use crate::api;
 use crate::script::{Field, Recipe, Session, Settings};
 use clap::{Arg, Command, CommandFactory};
-use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, PathCompleter, SubcommandCandidates};
-use clap_complete::env::CompleteEnv;
+use clap_complete::engine::{
+    ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, SubcommandCandidates, ValueCompleter,
+};
+use clap_complete::env::{CompleteEnv, Fish, Shells, Zsh};
+use std::ffi::OsStr;
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::Duration;
 
-/// Answers a shell that asks for completion, and ends then; the shell says so in the environment.
-pub(super) fn answer(config: &Config) {
-    let hosts = config.hosts();
-    CompleteEnv::with_factory(move || command(&hosts)).complete();
+/// So long a host may take: who presses a key does not want to wait for one that does not answer.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// Answers a shell that asks for completion; the shell says so in the environment. What goes wrong while somebody types is
+/// no more than nothing to complete.
+pub(super) fn answer() -> ExitCode {
+    let mut words: Vec<_> = std::env::args_os().collect();
+    let start = words.iter().skip(1).position(|word| word == "--").map(|at| at + 2);
+    if let Some(start) = start {
+        silence();
+        // To the engine a host that is called like a command would be that command.
+        let given = &mut words[start..];
+        let at_cursor = line::index(given.len());
+        for at in 1..given.len() {
+            if at != at_cursor && (given[at - 1] == "-c" || given[at - 1] == "--connect") {
+                given[at] = "host:".into();
+            }
+        }
+    }
+    let here = std::env::current_dir().ok();
+    let shells = CompleteEnv::with_factory(command).shells(Shells(&[&Bash, &Fish, &Zsh]));
+    if let Err(error) = shells.try_complete(words, here.as_deref())
+        && start.is_none()
+    {
+        drop(error.print());
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+/// Libraries write to standard error what they think; a line that somebody types is no place for that.
+fn silence() {
+    if let Ok(nowhere) = std::fs::File::options().write(true).open("/dev/null") {
+        // Where it cannot be, it is as it was.
+        let _ = rustix::stdio::dup2_stderr(nowhere);
+    }
 }
 
 /// The line that a shell's start-up file needs.
@@ -27,29 +66,90 @@ pub(super) fn line(shell: &str) -> String {
 /// Makes an argument complete the names of what it stands for.
 pub(super) fn named(arg: Arg, field: &Field) -> Arg {
     match field.kind.as_str() {
-        "path" => arg.add(clap_complete::engine::ArgValueCompleter::new(PathCompleter::any())),
-        kind @ ("domain" | "domains" | "network" | "pool" | "volume") => {
+        "path" => arg.add(ArgValueCompleter::new(PathCompleter::any())),
+        "image" => arg.add(ArgValueCompleter::new(images)),
+        kind @ ("domain" | "domains" | "network" | "pool" | "snapshot" | "volume") => {
             let kind = kind.to_string();
-            arg.add(ArgValueCandidates::new(move || names(&kind).into_iter().map(CompletionCandidate::new).collect()))
+            arg.add(ArgValueCandidates::new(move || candidates(names(&kind))))
         }
         _ => arg,
     }
 }
 
-/// Names on the default host; a host that does not answer has none.
-fn names(kind: &str) -> Vec<String> {
-    let uri = std::env::var("VMSCRIPT_CONNECT").ok().filter(|uri| !uri.is_empty());
-    let uri = uri.or_else(|| Config::read().ok().and_then(|config| config.connect()));
-    api::names(uri.as_deref(), kind)
+/// The names of machines, and behind the first one the snapshots of those that are named.
+pub(super) fn names_and_snapshots() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let machines = names("domain");
+        let named = Line::get().before().iter().any(|word| machines.contains(word));
+        candidates(if named { [machines, names("snapshot")].concat() } else { machines })
+    })
 }
 
-/// The whole command line with all recipes.
-fn command(hosts: &std::collections::BTreeMap<String, String>) -> Command {
-    let aliases: Vec<String> = hosts.keys().cloned().collect();
-    let hosts = move || aliases.iter().map(CompletionCandidate::new).collect();
-    let mut command = Arguments::command().mut_arg("connect", |arg| arg.add(ArgValueCandidates::new(hosts)));
-    let session = Session::new(&Settings::default());
-    for (module, imports) in session.recipe_modules(&all(&[])) {
+/// Labels of machines and their values, several with commas between.
+pub(super) fn labels() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let current = current.to_string_lossy();
+        let (before, last) = current.rfind(',').map_or(("", &*current), |at| current.split_at(at + 1));
+        let found = names("label").into_iter().filter(|label| label.starts_with(last));
+        candidates(found.map(|label| format!("{before}{label}")).collect())
+    })
+}
+
+/// Some words, and no others.
+pub(super) fn among(words: impl Iterator<Item = String>) -> ArgValueCandidates {
+    let words: Vec<String> = words.collect();
+    ArgValueCandidates::new(move || candidates(words.clone()))
+}
+
+/// The hosts that the configuration names.
+pub(super) fn hosts() -> Vec<CompletionCandidate> {
+    candidates(Config::read().unwrap_or_default().hosts().into_keys().collect())
+}
+
+/// Images of the catalogues, or a file.
+fn images(current: &OsStr) -> Vec<CompletionCandidate> {
+    let names = api::names_of_images();
+    let typed = current.to_string_lossy();
+    let mut found = candidates(names.into_iter().filter(|name| name.starts_with(&*typed)).collect());
+    if found.is_empty() {
+        found = PathCompleter::any().complete(current);
+    }
+    found
+}
+
+/// Names on the host that the line names, else on the default host; one that does not answer in time has none.
+fn names(kind: &str) -> Vec<String> {
+    let config = Config::read().unwrap_or_default();
+    let line = Line::get();
+    let given = line.option("-c", "--connect").map(|host| config.uri(&host));
+    let variable = std::env::var("VMSCRIPT_CONNECT").ok().filter(|uri| !uri.is_empty());
+    let uri = given.or_else(|| variable.map(|host| config.uri(&host))).or_else(|| config.connect());
+    let (kind, words) = (kind.to_string(), line.before().to_vec());
+    let (tell, told) = mpsc::channel();
+    // A thread that hangs ends with the program.
+    std::thread::spawn(move || tell.send(api::names(uri.as_deref().map(line::quiet).as_deref(), &kind, &words)));
+    told.recv_timeout(PATIENCE).unwrap_or_default()
+}
+
+fn candidates(names: Vec<String>) -> Vec<CompletionCandidate> {
+    names.into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// The command line with the recipes of the modules that it can be about.
+fn command() -> Command {
+    let mut command = Arguments::command();
+    let config = Config::read().unwrap_or_default();
+    let folders: Vec<_> =
+        Line::get().option("--recipes", "--recipes").map(Into::into).into_iter().chain(config.recipes()).collect();
+    let session = Session::new(&Settings { recipes: all(&folders), ..Settings::default() });
+    let modules = session.recipe_modules(&all(&folders));
+    let named: Vec<String> =
+        modules.iter().map(|(name, _)| name.clone()).filter(|name| Line::get().before().contains(name)).collect();
+    for (module, imports) in modules {
+        // The recipes of the others are not asked for, once a module is named.
+        if command.find_subcommand(&module).is_some() || !named.is_empty() && !named.contains(&module) {
+            continue;
+        }
         let recipes = session.recipes(&module, &imports).unwrap_or_default();
         if recipes.iter().any(Recipe::is_command) {
             command = command.subcommand(recipe::command(&module, &recipes));

@@ -1,26 +1,96 @@
 //! Configuration in layers: option, environment, `./vmscript.toml`, the user's file, the system's file, default.
 
+use super::output::Form;
 use crate::floor::{Area, Code, Error, Map, Result, Value, did_you_mean};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// A setting: its name, the variables of the environment that set it, and what it is without.
-const SETTINGS: &[(&str, &[&str], &str)] = &[
-    ("color", &["VMSCRIPT_COLOR"], "auto"),
-    ("connect", &["VMSCRIPT_CONNECT", "LIBVIRT_DEFAULT_URI"], "qemu:///system"),
-    ("log_format", &["VMSCRIPT_LOG_FORMAT"], "text"),
-    ("log_level", &["VMSCRIPT_LOG"], "warn"),
-    ("output", &["VMSCRIPT_OUTPUT"], "table"),
-    ("schema_dir", &["VMSCRIPT_SCHEMA_DIR"], "that of the installed libvirt"),
+/// A setting of the files.
+struct Setting {
+    name: &'static str,
+    /// The variables of the environment that set it.
+    variables: &'static [&'static str],
+    /// What it is without.
+    fallback: &'static str,
+    kind: Kind,
+}
+
+/// What a setting can be.
+enum Kind {
+    Flag,
+    /// A path of this machine, seen from the folder of the file.
+    Path,
+    Paths,
+    Text,
+    Words(&'static [&'static str]),
+}
+
+const SETTINGS: &[Setting] = &[
+    Setting { name: "base_path", variables: &["VMSCRIPT_BASE_PATH"], fallback: "/var/lib/libvirt", kind: Kind::Text },
+    Setting {
+        name: "color",
+        variables: &["VMSCRIPT_COLOR"],
+        fallback: "auto",
+        kind: Kind::Words(&["auto", "always", "never"]),
+    },
+    Setting {
+        name: "connect",
+        variables: &["VMSCRIPT_CONNECT", "LIBVIRT_DEFAULT_URI"],
+        fallback: "qemu:///system",
+        kind: Kind::Text,
+    },
+    Setting {
+        name: "init",
+        variables: &["VMSCRIPT_INIT"],
+        fallback: "~/.config/vmscript/init.rhai, if it is there",
+        kind: Kind::Path,
+    },
+    Setting {
+        name: "log_format",
+        variables: &["VMSCRIPT_LOG_FORMAT"],
+        fallback: "text",
+        kind: Kind::Words(&["text", "json"]),
+    },
+    Setting {
+        name: "log_level",
+        variables: &["VMSCRIPT_LOG"],
+        fallback: "warn",
+        kind: Kind::Words(&["error", "warn", "info", "debug", "trace"]),
+    },
+    Setting { name: "no_init", variables: &["VMSCRIPT_NO_INIT"], fallback: "false", kind: Kind::Flag },
+    Setting { name: "no_progress", variables: &["VMSCRIPT_NO_PROGRESS"], fallback: "false", kind: Kind::Flag },
+    Setting { name: "output", variables: &["VMSCRIPT_OUTPUT"], fallback: "table", kind: Kind::Words(&Form::WORDS) },
+    Setting { name: "quiet", variables: &["VMSCRIPT_QUIET"], fallback: "false", kind: Kind::Flag },
+    Setting {
+        name: "recipes",
+        variables: &["VMSCRIPT_RECIPES"],
+        fallback: "~/.config/vmscript/recipes and ./recipes, which are always looked into",
+        kind: Kind::Paths,
+    },
+    Setting {
+        name: "schema_dir",
+        variables: &["VMSCRIPT_SCHEMA_DIR"],
+        fallback: "that of the installed libvirt",
+        kind: Kind::Path,
+    },
+    Setting {
+        name: "timings",
+        variables: &["VMSCRIPT_TIMINGS"],
+        fallback: "not shown",
+        kind: Kind::Words(&["text", "json"]),
+    },
 ];
+
+/// The settings that are no options of the program, but of recipes.
+const OF_RECIPES: [&str; 2] = ["base_path", "output"];
 
 /// What the files say.
 #[derive(Debug, Default)]
 pub(super) struct Config {
     /// Settings with the files that they are from.
-    values: BTreeMap<String, (String, String)>,
+    values: BTreeMap<String, (Vec<String>, String)>,
     /// Hosts by alias, with the files that they are from.
     hosts: BTreeMap<String, (String, String)>,
 }
@@ -51,30 +121,42 @@ impl Config {
             if key == "hosts" {
                 let hosts = value.as_table().ok_or_else(|| wrong(format!("`{file}`: `hosts` must be a table")))?;
                 for (alias, uri) in hosts {
-                    let uri = uri.as_str().ok_or_else(|| wrong(format!("`{file}`: host `{alias}` must be a URI")))?;
+                    let uri = uri.as_str().ok_or_else(|| {
+                        wrong(format!("`{file}:{}`: host `{alias}` must be a URI", line_of(text, alias)))
+                    })?;
                     self.hosts.insert(alias.clone(), (uri.to_string(), file.to_string()));
                 }
                 continue;
             }
-            if !SETTINGS.iter().any(|(name, ..)| *name == key) {
-                let names = || SETTINGS.iter().map(|(name, ..)| *name).chain(["hosts"]);
+            let place = format!("`{file}:{}`", line_of(text, &key));
+            let Some(setting) = SETTINGS.iter().find(|setting| setting.name == key) else {
+                let names = || SETTINGS.iter().map(|setting| setting.name).chain(["hosts"]);
                 let hint = did_you_mean(&key, names());
                 let hint = hint.unwrap_or_else(|| format!("settings: {}", names().collect::<Vec<_>>().join(", ")));
-                return Err(wrong(format!("`{file}` has an unknown setting `{key}`")).hint(hint));
-            }
-            let text = value.as_str().ok_or_else(|| wrong(format!("`{file}`: `{key}` must be text")))?;
-            self.values.insert(key, (text.to_string(), file.to_string()));
+                return Err(wrong(format!("{place} has an unknown setting `{key}`")).hint(hint));
+            };
+            let values = setting.read(&value, file).map_err(|must| {
+                let error = wrong(format!(
+                    "{place}: `{key}` must be {must}, not {}",
+                    value.as_str().map_or_else(|| value.type_str().to_string(), |text| format!("`{text}`"))
+                ));
+                let near = |words: &[&'static str]| did_you_mean(value.as_str()?, words.iter().copied());
+                match setting.kind {
+                    Kind::Words(words) => near(words).into_iter().fold(error, Error::hint),
+                    _ => error,
+                }
+            })?;
+            self.values.insert(key, (values, file.to_string()));
         }
         Ok(())
     }
 
     /// A command line whose options have what the files say as their defaults.
     pub(super) fn apply(&self, mut command: Command) -> Command {
-        for (name, variables, _) in SETTINGS {
-            let set = variables.iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()));
-            if let Some((value, _)) = self.values.get(*name).filter(|_| !set && *name != "output") {
-                let value = value.clone();
-                command = command.mut_arg(*name, |arg| arg.default_value(value));
+        for setting in SETTINGS.iter().filter(|setting| !OF_RECIPES.contains(&setting.name)) {
+            if let Some((values, _)) = self.values.get(setting.name).filter(|_| setting.variable().is_none()) {
+                let values = values.clone();
+                command = command.mut_arg(setting.name, |arg| arg.default_values(values));
             }
         }
         command
@@ -82,13 +164,33 @@ impl Config {
 
     /// How results are printed if no option says it.
     pub(super) fn output(&self) -> Option<String> {
-        let given = std::env::var("VMSCRIPT_OUTPUT").ok().filter(|word| !word.is_empty());
-        given.or_else(|| self.values.get("output").map(|(word, _)| word.clone()))
+        self.of_recipes("output")
+    }
+
+    /// What stands for an option of a recipe, if a setting is for that.
+    pub(super) fn of_recipes(&self, name: &str) -> Option<String> {
+        let setting = SETTINGS.iter().find(|one| one.name == name && OF_RECIPES.contains(&one.name))?;
+        let given = setting.variable().map(|(_, value)| value);
+        given.or_else(|| self.values.get(name).map(|(values, _)| values.concat()))
+    }
+
+    /// The folders of recipes that the environment or a file names.
+    pub(super) fn recipes(&self) -> Vec<PathBuf> {
+        let given = std::env::var("VMSCRIPT_RECIPES").ok().filter(|folders| !folders.is_empty());
+        let given = given.map(|folders| folders.split(':').map(PathBuf::from).collect());
+        let of_file = || self.values.get("recipes").map(|(folders, _)| folders.iter().map(PathBuf::from).collect());
+        given.or_else(of_file).unwrap_or_default()
     }
 
     /// The default host, if a file names one.
     pub(super) fn connect(&self) -> Option<String> {
-        self.values.get("connect").map(|(uri, _)| self.hosts().get(uri).unwrap_or(uri).clone())
+        let (uri, _) = self.values.get("connect")?;
+        Some(self.uri(&uri.concat()))
+    }
+
+    /// The URI of a host that may be named by its alias.
+    pub(super) fn uri(&self, host: &str) -> String {
+        self.hosts.get(host).map_or(host, |(uri, _)| uri.as_str()).to_string()
     }
 
     /// The URIs of hosts by alias.
@@ -103,24 +205,65 @@ impl Config {
             Value::Map(fields.map(|(key, text)| (key.to_string(), text.into())).into_iter().collect::<Map>())
         };
         let mut rows = Vec::new();
-        for (name, variables, fallback) in SETTINGS {
-            let option = (*name != "output" && given.value_source(name) == Some(ValueSource::CommandLine))
-                .then(|| given.get_raw(name).and_then(|mut values| values.next()))
+        for setting in SETTINGS {
+            let name = setting.name;
+            let option = (!OF_RECIPES.contains(&name) && given.value_source(name) == Some(ValueSource::CommandLine))
+                .then(|| given.get_raw(name))
                 .flatten()
-                .map(|value| value.to_string_lossy().into_owned());
-            let variable = variables.iter().find_map(|name| {
-                std::env::var(name).ok().filter(|value| !value.is_empty()).map(|value| (*name, value))
-            });
-            rows.push(match (option, variable, self.values.get(*name)) {
-                (Some(value), ..) => row((*name).to_string(), &value, format!("--{}", name.replace('_', "-"))),
-                (_, Some((variable, value)), _) => row((*name).to_string(), &value, variable.to_string()),
-                (_, _, Some((value, file))) => row((*name).to_string(), value, file.clone()),
-                _ => row((*name).to_string(), fallback, "default".to_string()),
+                .map(|values| values.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(":"));
+            rows.push(match (option, setting.variable(), self.values.get(name)) {
+                (Some(value), ..) => row(name.to_string(), &value, format!("--{}", name.replace('_', "-"))),
+                (_, Some((variable, value)), _) => row(name.to_string(), &value, variable.to_string()),
+                (_, _, Some((values, file))) => row(name.to_string(), &values.join(":"), file.clone()),
+                _ => row(name.to_string(), setting.fallback, "default".to_string()),
             });
         }
         rows.extend(self.hosts.iter().map(|(alias, (uri, file))| row(format!("hosts.{alias}"), uri, file.clone())));
         Value::List(rows)
     }
+}
+
+impl Setting {
+    /// The variable that sets it, and its value.
+    fn variable(&self) -> Option<(&'static str, String)> {
+        let value = |name: &&'static str| Some((*name, std::env::var(name).ok().filter(|value| !value.is_empty())?));
+        self.variables.iter().find_map(value)
+    }
+
+    /// What a file says, or what it must be.
+    fn read(&self, value: &toml::Value, file: &str) -> Result<Vec<String>, String> {
+        let path = |text: &str| located(text, file);
+        match (&self.kind, value) {
+            (Kind::Flag, toml::Value::Boolean(flag)) => Ok(vec![flag.to_string()]),
+            (Kind::Text, toml::Value::String(text)) => Ok(vec![text.clone()]),
+            (Kind::Path | Kind::Paths, toml::Value::String(text)) => Ok(vec![path(text)]),
+            (Kind::Paths, toml::Value::Array(texts)) if texts.iter().all(toml::Value::is_str) => {
+                Ok(texts.iter().filter_map(toml::Value::as_str).map(path).collect())
+            }
+            (Kind::Words(words), toml::Value::String(text)) if words.contains(&text.as_str()) => Ok(vec![text.clone()]),
+            (Kind::Flag, _) => Err("true or false".to_string()),
+            (Kind::Text | Kind::Path, _) => Err("text".to_string()),
+            (Kind::Paths, _) => Err("a list of folders".to_string()),
+            (Kind::Words(words), _) => Err(format!("one of {}", words.join(", "))),
+        }
+    }
+}
+
+/// A path of a file of settings: `~/` is the user's folder, and others are seen from the folder of the file.
+fn located(text: &str, file: &str) -> String {
+    let home = || std::env::var_os("HOME").map(PathBuf::from);
+    if let Some((rest, home)) = text.strip_prefix("~/").zip(home()) {
+        return home.join(rest).display().to_string();
+    }
+    let folder = Path::new(file).parent().filter(|_| text != "none").unwrap_or(Path::new(""));
+    folder.join(text).display().to_string()
+}
+
+/// The line in which a key is set.
+fn line_of(text: &str, key: &str) -> usize {
+    let is_it = |line: &str| line.split_once('=').is_some_and(|(name, _)| name.trim().trim_matches('"') == key);
+    let is_table = |line: &str| line.trim().trim_matches(['[', ']']) == key;
+    text.lines().position(|line| is_it(line) || is_table(line)).map_or(1, |at| at + 1)
 }
 
 /// The folder of the user's configuration.

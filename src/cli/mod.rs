@@ -4,21 +4,26 @@ mod arguments;
 mod bars;
 mod complete;
 mod config;
+mod line;
 mod logs;
 mod output;
 mod recipe;
 mod recover;
 mod run_recipe;
+mod table;
 mod test;
 mod timings;
+mod wording;
 
 use crate::api;
-use crate::floor::{Error, hide, interrupt, progress, set_ask, timing};
+use crate::floor::{Error, Value, hide, interrupt, progress, set_ask, timing};
 use crate::repl::{First, SetLog, Surroundings, start};
 use crate::script::{Ended, Session, Settings, render};
 use arguments::{Arguments, Color, Command, Driver};
+use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use config::Config;
+use output::Output;
 use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -26,13 +31,13 @@ use std::sync::Arc;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    if std::env::var_os("COMPLETE").is_some_and(|shell| !shell.is_empty()) {
+        return complete::answer();
+    }
     let config = match Config::read() {
         Ok(config) => config,
         Err(error) => return ExitCode::from(fail(&error)),
     };
-    if std::env::var_os("COMPLETE").is_some() {
-        complete::answer(&config);
-    }
     let parsed = config.apply(Arguments::command()).try_get_matches();
     let parsed = parsed.and_then(|given| Arguments::from_arg_matches(&given).map(|arguments| (arguments, given)));
     let (arguments, given) = match parsed {
@@ -79,8 +84,10 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
         ..Settings::default()
     };
     let open = |script| {
-        let (init, file) = (arguments.init.clone(), arguments.interactive.clone());
-        let first = First { init, no_init: arguments.no_init, file, quiet: arguments.quiet };
+        let typed = |name| given.value_source(name) == Some(ValueSource::CommandLine);
+        let no_init = arguments.no_init && (typed("no_init") || !typed("init"));
+        let init = arguments.init.clone().filter(|_| !no_init);
+        let first = First { init, no_init, file: arguments.interactive.clone(), quiet: arguments.quiet };
         start(Surroundings { script, log: Some(set_log.clone()), color, ..Surroundings::default() }, &first)
     };
     match (arguments.eval.as_deref(), arguments.command) {
@@ -116,10 +123,7 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
             println!("{}", complete::line(&shell));
             0
         }
-        (None, Some(Command::Config)) => {
-            print!("{}", output::Output::default().text(config.rows(given)).unwrap_or_default());
-            0
-        }
+        (None, Some(Command::Config { output })) => listed(config.rows(given), output.as_deref(), config),
         (None, Some(Command::Recover { forget: Some(uri), yes, .. })) => recover::forget(&uri, yes),
         (None, Some(Command::Recover { list, dry_run, .. })) => recover::run(!list && !dry_run),
         (None, Some(Command::RunTest(one))) => test::run_one(&settings(&[]), &one, color),
@@ -127,15 +131,17 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
             let settings = settings(&[]);
             test::run(&settings, &test, test::Looks { color, quiet: arguments.quiet || test.quiet })
         }
-        (None, Some(Command::Recipes)) => run_recipe::list(&settings(&[]), &arguments.recipes, color),
+        (None, Some(Command::Recipes { output })) => {
+            let (rows, code) = run_recipe::list(&settings(&[]), &arguments.recipes, color);
+            code.max(listed(rows, output.as_deref(), config))
+        }
         // The script to run first is named by the option, so all words are its arguments.
         (None, Some(Command::Script(args))) if arguments.interactive.is_some() => open(settings(&args)),
         (None, Some(Command::Script(words))) => {
             let Some((script, args)) = words.split_first() else { return usage("no script is given") };
             let looks = test::Looks { color, quiet: arguments.quiet };
-            let standard = config.output();
             let folders = &arguments.recipes;
-            if let Some(code) = run_recipe::run(&settings(&[]), folders, &words, standard.as_deref(), looks, set_log) {
+            if let Some(code) = run_recipe::run(&settings(&[]), folders, &words, config, looks, set_log) {
                 return code;
             }
             let mut session = Session::new(&settings(args));
@@ -151,6 +157,17 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
             end(result, &session, color)
         }
         (None, None) => open(settings(&[])),
+    }
+}
+
+/// Prints what the program itself lists; gives the exit code.
+fn listed(rows: Value, format: Option<&str>, config: &Config) -> u8 {
+    match Output::of(format.or(config.output().as_deref())) {
+        Ok(output) => {
+            bars::show_steps();
+            run_recipe::show(rows, &output)
+        }
+        Err(error) => fail(&error),
     }
 }
 

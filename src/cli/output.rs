@@ -1,7 +1,8 @@
 //! Results as text: a table, names, CSV, YAML or JSON.
 
+use super::table::table;
+use crate::floor::planned::glob;
 use crate::floor::{Error, Map, Result, Value, did_you_mean};
-use comfy_table::{ContentArrangement, Table, presets};
 
 /// How a result is printed.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +16,8 @@ pub(super) struct Output {
     pub(super) sort: Option<(String, bool)>,
     /// How wide a table may be.
     pub(super) width: Option<u16>,
+    /// The columns in the order of their importance, as far as it is known.
+    pub(super) order: Vec<String>,
 }
 
 /// The form of a result.
@@ -45,18 +48,42 @@ impl Form {
     }
 }
 
+/// What is printed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Text {
+    pub(super) text: String,
+    /// The columns that a terminal is too narrow for.
+    pub(super) left_out: Vec<String>,
+}
+
 impl Output {
+    /// As the words of options and settings say, in a terminal of its width.
+    pub(super) fn of(word: Option<&str>) -> Result<Self> {
+        let format = match word {
+            None => Form::default(),
+            Some(word) => Form::from_word(word).ok_or_else(|| {
+                let hint = did_you_mean(word, Form::WORDS);
+                let hint = hint.unwrap_or_else(|| format!("formats: {}", Form::WORDS.join(", ")));
+                Error::argument(format!("the setting `output` is `{word}`, which is no format")).hint(hint)
+            })?,
+        };
+        let size = rustix::termios::tcgetwinsize(std::io::stdout());
+        let width = size.ok().map(|size| size.ws_col).filter(|width| *width > 0);
+        Ok(Self { format, width, ..Self::default() })
+    }
+
     /// The result as text; nothing for `()` in a table.
-    pub(super) fn text(&self, value: Value) -> Result<String> {
+    pub(super) fn text(&self, value: Value) -> Result<Text> {
         let value = self.chosen(value)?;
-        Ok(match self.format {
-            Form::Table => table(&value, self),
+        let text = match self.format {
+            Form::Table => return Ok(table(&value, self)),
             Form::Yaml => yaml(&value),
             // A value of ours has a form in JSON, whatever it is.
             Form::Json => serde_json::to_string_pretty(&value).unwrap_or_default() + "\n",
             Form::Name => names(&value),
             Form::Csv => csv(&value, self),
-        })
+        };
+        Ok(Text { text, left_out: Vec::new() })
     }
 
     /// The records that are wanted, in their order, with the columns that are wanted.
@@ -70,7 +97,7 @@ impl Output {
             }
             other => return Ok(other),
         };
-        let known = columns(&items, &[]);
+        let known = columns(&items, &Self::default());
         let wanted = self.columns.iter().chain(self.filter.iter().map(|(name, _)| name));
         for name in wanted.chain(self.sort.iter().map(|(name, _)| name)) {
             if !items.is_empty() && !known.contains(name) {
@@ -80,7 +107,7 @@ impl Output {
             }
         }
         let shown = |item: &Value, name: &str| field(item, name).map(cell).unwrap_or_default();
-        items.retain(|item| self.filter.iter().all(|(name, pattern)| fits(pattern, &shown(item, name))));
+        items.retain(|item| self.filter.iter().all(|(name, pattern)| glob(pattern, &shown(item, name))));
         if let Some((name, backwards)) = &self.sort {
             let number = |item: &Value| match field(item, name) {
                 #[allow(clippy::cast_precision_loss, reason = "only the order counts")]
@@ -108,33 +135,23 @@ impl Output {
     }
 }
 
-fn field<'v>(item: &'v Value, name: &str) -> Option<&'v Value> {
+pub(super) fn field<'v>(item: &'v Value, name: &str) -> Option<&'v Value> {
     item.as_map().and_then(|map| map.get(name))
 }
 
-/// Whether a text fits a pattern, in which `*` stands for any text.
-fn fits(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    for part in middle {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
-}
-
-/// The columns of records: those that are asked for, else all, in the order in which the records name them.
-fn columns(items: &[Value], wanted: &[String]) -> Vec<String> {
-    if !wanted.is_empty() {
-        return wanted.to_vec();
+/// The columns of records: those that are asked for, else all: those whose importance is known in front, and the others in the
+/// order in which the records name them.
+pub(super) fn columns(items: &[Value], output: &Output) -> Vec<String> {
+    if !output.columns.is_empty() {
+        return output.columns.clone();
     }
     let maps = || items.iter().filter_map(Value::as_map);
+    let is_there = |name: &String| maps().any(|map| map.contains_key(name));
+    let mut columns: Vec<String> = output.order.iter().filter(|name| is_there(name)).cloned().collect();
     // Scripts' maps are sorted, and a name belongs in front.
-    let mut columns: Vec<String> = Vec::new();
-    if maps().any(|map| map.contains_key("name")) {
-        columns.push("name".to_string());
+    let name = "name".to_string();
+    if !columns.contains(&name) && is_there(&name) {
+        columns.insert(0, name);
     }
     for key in maps().flat_map(|map| map.keys()) {
         if !columns.contains(key) {
@@ -164,7 +181,7 @@ fn csv(value: &Value, output: &Output) -> String {
         Value::List(items) => items.as_slice(),
         one => std::slice::from_ref(one),
     };
-    let columns = columns(items, &output.columns);
+    let columns = columns(items, output);
     if columns.is_empty() {
         return items.iter().map(|item| line(vec![cell(item)])).collect();
     }
@@ -176,61 +193,11 @@ fn csv(value: &Value, output: &Output) -> String {
     [line(columns.clone()), rows].concat()
 }
 
-fn yaml(value: &Value) -> String {
+pub(super) fn yaml(value: &Value) -> String {
     serde_saphyr::to_string(value).unwrap_or_default()
 }
 
-fn table(value: &Value, output: &Output) -> String {
-    match value {
-        Value::Unit => String::new(),
-        Value::List(items) if items.iter().all(|item| item.as_map().is_some()) => records(items, output),
-        Value::List(items) => items.iter().map(|item| cell(item) + "\n").collect(),
-        Value::Map(_) => yaml(value),
-        scalar => cell(scalar) + "\n",
-    }
-}
-
-fn records(items: &[Value], output: &Output) -> String {
-    let columns = columns(items, &output.columns);
-    if output.width.is_some_and(|width| least_width(items, &columns) > usize::from(width)) {
-        return blocks(items, &columns);
-    }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    if let Some(width) = output.width {
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    }
-    table.set_header(columns.iter().map(|name| name.to_uppercase()));
-    for item in items {
-        table.add_row(columns.iter().map(|name| field(item, name).map_or(String::new(), cell)));
-    }
-    if let Some(first) = table.column_mut(0) {
-        first.set_padding((0, 1));
-    }
-    table.lines().map(|line| line.trim_end().to_string() + "\n").collect()
-}
-
-/// How wide a table must be for its columns to be read: a word is not broken into less than this many letters.
-fn least_width(items: &[Value], columns: &[String]) -> usize {
-    const LETTERS: usize = 8;
-    let longest = |text: &str| text.split_whitespace().map(|word| word.chars().count()).max().unwrap_or(0).min(LETTERS);
-    let width = |name: &String| {
-        let cells = items.iter().filter_map(|item| field(item, name)).map(|value| longest(&cell(value)));
-        cells.chain([longest(name)]).max().unwrap_or(0)
-    };
-    columns.iter().map(width).sum::<usize>() + 2 * columns.len().saturating_sub(1)
-}
-
-/// Records one below the other, a line for each column, where a table would be too narrow to be read.
-fn blocks(items: &[Value], columns: &[String]) -> String {
-    let line = |item: &Value, name: &String| {
-        format!("{}: {}", name.to_uppercase(), field(item, name).map(cell).unwrap_or_default()).trim_end().to_string()
-    };
-    let block = |item: &Value| columns.iter().map(|name| line(item, name) + "\n").collect::<String>();
-    items.iter().map(block).collect::<Vec<_>>().join("\n")
-}
-
-fn cell(value: &Value) -> String {
+pub(super) fn cell(value: &Value) -> String {
     match value {
         Value::Unit => String::new(),
         Value::String(text) => text.clone(),
@@ -262,50 +229,16 @@ mod tests {
     #[test]
     fn records_are_chosen_sorted_and_cut() {
         let sorted = Output { sort: Some(("size".into(), false)), ..output(Form::Csv) };
-        assert_eq!(sorted.text(rows()).expect("text"), "name,size\r\na,9\r\n\"b, \"\"x\"\"\",10\r\nweb-1,100\r\n");
+        assert_eq!(sorted.text(rows()).expect("text").text, "name,size\r\na,9\r\n\"b, \"\"x\"\"\",10\r\nweb-1,100\r\n");
         let filter = vec![("name".to_string(), "we*1".to_string())];
         let chosen = Output { filter, columns: vec!["size".into()], ..output(Form::Json) };
-        assert_eq!(chosen.text(rows()).expect("text"), "[\n  {\n    \"size\": 100\n  }\n]\n");
-        assert_eq!(output(Form::Name).text(rows()).expect("text"), "b, \"x\"\na\nweb-1\n");
+        assert_eq!(chosen.text(rows()).expect("text").text, "[\n  {\n    \"size\": 100\n  }\n]\n");
+        assert_eq!(output(Form::Name).text(rows()).expect("text").text, "b, \"x\"\na\nweb-1\n");
         let Value::List(all) = rows() else { panic!("rows are a list") };
         let one = Output { columns: vec!["size".into()], ..output(Form::Yaml) };
-        assert_eq!(one.text(all[0].clone()).expect("text"), "size: 10\n");
+        assert_eq!(one.text(all[0].clone()).expect("text").text, "size: 10\n");
         let wrong = Output { columns: vec!["nmae".into()], ..Output::default() };
         assert_eq!(wrong.text(all[0].clone()).expect_err("refused").hints, ["did you mean `name`?"]);
         assert_eq!(wrong.text(rows()).expect_err("refused").hints, ["did you mean `name`?"]);
-    }
-
-    #[test]
-    fn a_cell_that_is_too_long_stays_in_its_column() {
-        let narrow = Output { width: Some(20), ..Output::default() };
-        let row = |name: &str, told: &str| {
-            Value::Map(Map::from([("name".to_string(), name.into()), ("told".to_string(), told.into())]))
-        };
-        let text = narrow.text(vec![row("web", "one two three four"), row("", "two\nlines")].into()).expect("text");
-        assert_eq!(text, "NAME  TOLD\nweb   one two three\n      four\n      two\n      lines\n");
-    }
-
-    #[test]
-    fn records_stand_one_below_the_other_where_a_table_does_not_fit() {
-        let narrow = Output { width: Some(12), ..Output::default() };
-        let text = narrow.text(rows()).expect("text");
-        assert!(text.starts_with("NAME ") && text.lines().all(|line| line.len() <= 12), "{text}");
-        let narrow = Output { width: Some(9), ..Output::default() };
-        let text = narrow.text(rows()).expect("text");
-        assert_eq!(text, "NAME: b, \"x\"\nSIZE: 10\n\nNAME: a\nSIZE: 9\n\nNAME: web-1\nSIZE: 100\n");
-    }
-
-    #[test]
-    fn patterns_hold_any_text() {
-        for (pattern, text, right) in [
-            ("a", "a", true),
-            ("a", "ab", false),
-            ("a*", "ab", true),
-            ("*b", "ab", true),
-            ("a*b*c", "a-b-c", true),
-            ("a*a", "a", false),
-        ] {
-            assert_eq!(fits(pattern, text), right, "{pattern} {text}");
-        }
     }
 }

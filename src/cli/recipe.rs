@@ -1,7 +1,8 @@
 //! Recipes as commands: `vmscript <module> <function> [ARGS] [--options]`.
 
 use super::arguments::{Arguments, Color, Format, Level};
-use super::complete::named;
+use super::complete::{self, named};
+use super::config::Config;
 use super::output::{Form, Output};
 use crate::floor::{Error, Map, Value, duration, size};
 use crate::script::{Field, Recipe};
@@ -37,12 +38,7 @@ const GENERAL: [&str; 7] = ["connect", "quiet", "color", "log_level", "no_progre
 const OUTPUT: [&str; 4] = ["output", "columns", "filter", "sort"];
 
 /// Reads the words of a command, the module's name first; `standard` is how results are printed if nothing else is said.
-pub(super) fn parse(
-    module: &str,
-    recipes: &[Recipe],
-    words: &[String],
-    standard: Option<&str>,
-) -> Result<Call, clap::Error> {
+pub(super) fn parse(module: &str, recipes: &[Recipe], words: &[String], config: &Config) -> Result<Call, clap::Error> {
     let by_label = is_by_label(module, recipes, words);
     let matches = build(module, recipes, by_label).try_get_matches_from(words)?;
     let (name, given) = matches.subcommand().expect("clap demands a subcommand");
@@ -62,7 +58,7 @@ pub(super) fn parse(
         let mut options = Map::new();
         for field in &recipe.options {
             let value = match value(field, given) {
-                Value::Unit => standing(field),
+                Value::Unit => config.of_recipes(&field.name).map_or_else(|| standing(field), Value::from),
                 value => value,
             };
             if !value.is_unit() {
@@ -74,7 +70,7 @@ pub(super) fn parse(
     Ok(Call {
         recipe: recipe.clone(),
         arguments,
-        output: output(recipe, given, standard)?,
+        output: output(recipe, given, config)?,
         general: general(recipe, given),
     })
 }
@@ -89,7 +85,7 @@ fn chosen(field: &Field, given: &ArgMatches, by_label: bool) -> Value {
     if field.kind == "domain" && names.len() == 1 { names.remove(0) } else { names.into() }
 }
 
-fn output(recipe: &Recipe, given: &ArgMatches, standard: Option<&str>) -> Result<Output, clap::Error> {
+fn output(recipe: &Recipe, given: &ArgMatches, config: &Config) -> Result<Output, clap::Error> {
     let words = |name: &str| {
         let words = if is_taken(recipe, name) { None } else { given.get_many::<String>(name) };
         words.into_iter().flatten().cloned().collect::<Vec<_>>()
@@ -103,15 +99,12 @@ fn output(recipe: &Recipe, given: &ArgMatches, standard: Option<&str>) -> Result
         Some(name) => (name.to_string(), true),
         None => (name, false),
     });
-    let format = match words("output").pop().or_else(|| standard.map(str::to_string)) {
-        None => Form::default(),
-        Some(word) => Form::from_word(&word).ok_or_else(|| {
-            let known = Form::WORDS.join(", ");
-            wrong(format!("the setting `output` is `{word}`, which is no format\n  = hint: formats: {known}\n"))
-        })?,
-    };
+    let format = words("output").pop().or_else(|| config.output());
+    let standard = Output::of(format.as_deref()).map_err(|error| {
+        wrong(error.hints.iter().fold(format!("{error}\n"), |text, hint| format!("{text}  = hint: {hint}\n")))
+    })?;
     let filter = words("filter").into_iter().map(pair).collect::<Result<_, _>>()?;
-    Ok(Output { format, columns: words("columns"), filter, sort, width: None })
+    Ok(Output { columns: words("columns"), filter, sort, order: recipe.columns.clone(), ..standard })
 }
 
 fn general(recipe: &Recipe, given: &ArgMatches) -> General {
@@ -189,10 +182,13 @@ fn subcommand(recipe: &Recipe, by_label: bool) -> Command {
         .long_about(format!("{}\n\n{}", recipe.summary, recipe.details).trim().to_string())
         .args(parameters)
         .args(recipe.options.iter().map(option));
+    if !recipe.columns.is_empty() {
+        command = command.after_long_help(format!("Columns: {}", recipe.columns.join(", ")));
+    }
     if chooses && recipe.parameters.len() > 1 {
         command = command.override_usage(both_usages(recipe));
     }
-    let own = OUTPUT.iter().filter(|name| !is_taken(recipe, name)).map(|name| printing(name));
+    let own = OUTPUT.iter().filter(|name| !is_taken(recipe, name)).map(|name| printing(name, &recipe.columns));
     let general = GENERAL.iter().filter(|name| !is_taken(recipe, name)).copied();
     command.args(own).args(general_args(general))
 }
@@ -202,6 +198,9 @@ fn names(arg: Arg, recipe: &Recipe, field: &Field) -> Arg {
     let followed = recipe.parameters.get(1);
     let arg = if followed.is_none() { arg.required(false).conflicts_with("label") } else { arg };
     let arg = if followed.is_none() && field.default.is_none() { arg.required_unless_present("label") } else { arg };
+    // The shell cannot know which of many words is the last one, that names something of those before.
+    let last = followed.filter(|field| field.kind == "snapshot");
+    let arg = if last.is_some() { arg.add(complete::names_and_snapshots()) } else { arg };
     // Behind a single name comes what is run there; before the last word there may be many.
     if followed.is_some_and(is_list) { arg } else { arg.num_args(1..).action(ArgAction::Append) }
 }
@@ -220,9 +219,13 @@ fn both_usages(recipe: &Recipe) -> String {
 }
 
 fn option(field: &Field) -> Arg {
-    let arg = typed(field).long(field.name.replace('_', "-")).value_name(field.kind.to_uppercase());
+    let kind = if field.words().is_some() { "WORD".to_string() } else { field.kind.to_uppercase() };
+    let arg = typed(field).long(field.name.replace('_', "-")).value_name(kind);
     let arg = match field.name.as_str() {
-        "label" => arg.short('l'),
+        "label" => arg.short('l').add(complete::labels()).long_help(format!(
+            "{}.\n\nSelections are `role=web`, `role!=web`, `role` (has the label), `!role`, `role in (web,db)` and `role notin (web)`, several with commas between; `*` stands for any text.",
+            field.text
+        )),
         "yes" => arg.short('y'),
         _ => arg,
     };
@@ -239,17 +242,23 @@ fn option(field: &Field) -> Arg {
 }
 
 /// An option that says how a result is printed.
-fn printing(name: &'static str) -> Arg {
+fn printing(name: &'static str, columns: &[String]) -> Arg {
+    let columns = |shape: fn(&str) -> Vec<String>| complete::among(columns.iter().flat_map(|name| shape(name)));
     let arg = |value, help| Arg::new(name).long(name).value_name(value).help(help).help_heading("Output");
     match name {
         "output" => arg("FORMAT", "How to print the result [default: table]")
             .short('o')
             .value_parser(PossibleValuesParser::new(Form::WORDS)),
-        "columns" => arg("NAME,...", "Which columns, in this order").action(ArgAction::Append).value_delimiter(','),
-        "filter" => {
-            arg("COLUMN=VALUE", "Only the records with this value; `*` stands for any text").action(ArgAction::Append)
-        }
-        _ => arg("COLUMN", "Sort by this column; `-COLUMN` backwards").allow_hyphen_values(true),
+        "columns" => arg("NAME,...", "Which columns, in this order")
+            .action(ArgAction::Append)
+            .value_delimiter(',')
+            .add(columns(|name| vec![name.to_string()])),
+        "filter" => arg("COLUMN=VALUE", "Only the records with this value; `*` stands for any text, `?` for a letter")
+            .action(ArgAction::Append)
+            .add(columns(|name| vec![format!("{name}=")])),
+        _ => arg("COLUMN", "Sort by this column; `-COLUMN` backwards")
+            .allow_hyphen_values(true)
+            .add(columns(|name| vec![name.to_string(), format!("-{name}")])),
     }
 }
 
@@ -300,7 +309,10 @@ fn typed(field: &Field) -> Arg {
         "flag" => arg.value_parser(clap::value_parser!(bool)),
         "size" => arg.value_parser(|text: &str| checked(text, |value| size(value).map(drop))),
         "duration" => arg.value_parser(|text: &str| checked(text, |value| duration(value).map(drop))),
-        _ => arg,
+        _ => match field.words() {
+            Some(words) => arg.value_parser(PossibleValuesParser::new(words)),
+            None => arg,
+        },
     }
 }
 

@@ -1,14 +1,14 @@
 //! Running a recipe as a command, and listing what there is.
 
 use super::arguments::{Arguments, Level};
-use super::config::user_folder;
+use super::config::{Config, user_folder};
 use super::output::{Form, Output};
 use super::recipe::{self, General};
 use super::test::Looks;
-use super::{bars, end};
+use super::{bars, end, wording};
 use crate::floor::{Error, Map, Value, did_you_mean, hide, progress, timing};
 use crate::repl::SetLog;
-use crate::script::{Given, Recipe, Session, Settings};
+use crate::script::{Given, Place, Recipe, Session, Settings};
 use clap::{CommandFactory, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub(super) fn run(
     settings: &Settings,
     folders: &[PathBuf],
     words: &[String],
-    standard: Option<&str>,
+    config: &Config,
     looks: Looks,
     set_log: &SetLog,
 ) -> Option<u8> {
@@ -39,14 +39,21 @@ pub(super) fn run(
     if !recipes.iter().any(Recipe::is_command) {
         let error = Error::argument(format!("the module `{module}` holds no commands"));
         let hint = format!("scripts use it: `import {:?} as {module};`", imports[0]);
-        return Some(super::fail(&error.hint(hint)));
+        let hints = session.undocumented(imports).into_iter().map(|(name, place)| for_want_of_docs(&name, &place));
+        return Some(super::fail(&hints.chain([hint]).fold(error, Error::hint)));
     }
-    let mut call = match recipe::parse(module, &recipes, words, standard) {
+    let mut call = match recipe::parse(module, &recipes, words, config) {
         Ok(call) => call,
         Err(error) => {
             drop(error.print());
             if let Some(hint) = recipe::belongs_in_front(&error, words) {
                 eprintln!("  = hint: {hint}");
+            }
+            let said = words.get(1).map(|word| word.replace('-', "_"));
+            for (name, place) in session.undocumented(imports) {
+                if said.as_ref() == Some(&name) {
+                    eprintln!("  = hint: {}", for_want_of_docs(&name, &place));
+                }
             }
             return Some(u8::from(error.use_stderr()));
         }
@@ -54,10 +61,8 @@ pub(super) fn run(
     let color = call.general.color.map_or(looks.color, super::is_colored);
     call.general.quiet |= looks.quiet;
     let timings = call.general.timings;
-    let (mut settings, mut output) = (settings.clone(), call.output);
+    let (mut settings, output) = (settings.clone(), call.output);
     apply(call.general, &mut settings, set_log);
-    output.width =
-        rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| size.ws_col).filter(|width| *width > 0);
     if output.format != Form::Table {
         // Standard output is for the result alone.
         settings.print = Some(Arc::new(|text| bars::suspend(|| eprintln!("{}", hide(text)))));
@@ -66,13 +71,17 @@ pub(super) fn run(
     let code = match session.call_recipe(&call.recipe, call.arguments) {
         Ok(Given::All(result)) => show(result, &output),
         Ok(Given::Exit(code)) => code,
-        Ok(Given::Partly(result, failure)) => {
+        Ok(Given::Partly(result, mut failure)) => {
+            wording::translate(&mut failure.0, &call.recipe);
             // A table says of which it failed; why is told below.
             let reason = output.format == Form::Table;
             show(if reason { without_reasons(result) } else { result }, &output);
             end(Err(failure), &session, color)
         }
-        Err(failure) => end(Err(failure), &session, color),
+        Err(mut failure) => {
+            wording::translate(&mut failure.0, &call.recipe);
+            end(Err(failure), &session, color)
+        }
     };
     if let Some(format) = timings {
         super::timings::show(format);
@@ -103,13 +112,17 @@ fn apply(general: General, settings: &mut Settings, set_log: &SetLog) {
 }
 
 /// Prints a result; gives the exit code.
-fn show(result: Value, output: &Output) -> u8 {
+pub(super) fn show(result: Value, output: &Output) -> u8 {
     let is_table = output.format == Form::Table && matches!(result, Value::List(_));
     match output.text(result) {
-        Ok(text) => {
-            bars::suspend(|| print!("{}", hide(&text)));
-            if is_table && text.is_empty() {
+        Ok(shown) => {
+            bars::suspend(|| print!("{}", hide(&shown.text)));
+            if is_table && shown.text.is_empty() {
                 bars::note("nothing found");
+            }
+            if !shown.left_out.is_empty() {
+                let names = shown.left_out.join("`, `");
+                bars::note(&format!("note: no room for `{names}`: `--columns` shows what you name, `-o yaml` all"));
             }
             0
         }
@@ -138,8 +151,16 @@ fn unknown(word: &str, modules: &[(String, Vec<String>)]) -> Error {
         .hint(hint.unwrap_or_else(|| "`vmscript recipes` lists the recipes".to_string()))
 }
 
-/// Lists the recipes.
-pub(super) fn list(settings: &Settings, folders: &[PathBuf], color: bool) -> u8 {
+/// What to do about a function that is no recipe.
+fn for_want_of_docs(name: &str, place: &Place) -> String {
+    format!(
+        "`{name}` ({}:{}) is no command until a line such as `/// What it does.` stands above it",
+        place.source, place.line
+    )
+}
+
+/// The recipes, a row for each, and the exit code.
+pub(super) fn list(settings: &Settings, folders: &[PathBuf], color: bool) -> (Value, u8) {
     let session = Session::new(settings);
     let (mut rows, mut code) = (Vec::new(), 0);
     let program = Arguments::command();
@@ -155,15 +176,17 @@ pub(super) fn list(settings: &Settings, folders: &[PathBuf], color: bool) -> u8 
             // The others are of use all the same.
             Err(failure) => code = end(Err(failure), &session, color),
         }
+        for (name, place) in session.undocumented(&imports) {
+            eprintln!("note: {}", for_want_of_docs(&name, &place));
+        }
     }
-    print!("{}", Output::default().text(Value::List(rows)).unwrap_or_default());
-    code
+    (Value::List(rows), code)
 }
 
 fn row(module: &str, recipe: &Recipe) -> Value {
     let names = recipe.parameters.iter().map(|field| format!(" {}", field.name.to_uppercase()));
     let command = format!("{module} {}{}", recipe.command_name(), names.collect::<String>());
-    let row = [("command", command), ("what it does", recipe::first_sentence(&recipe.summary).to_string())];
+    let row = [("command", command), ("summary", recipe::first_sentence(&recipe.summary).to_string())];
     Value::Map(row.map(|(key, value)| (key.to_string(), value.into())).into_iter().collect::<Map>())
 }
 

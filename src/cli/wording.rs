@@ -1,0 +1,150 @@
+//! Errors of a recipe in the words of the command line: what a script writes is nothing that its user can type.
+
+use crate::script::{Diagnostic, Field, Recipe};
+
+/// What scripts write without a name in it, and the command that does the same.
+const COMMANDS: &[(&str, &str)] = &[
+    ("host.domains()", "vmscript vm list"),
+    ("host.networks()", "vmscript network list"),
+    ("host.pools()", "vmscript pool list"),
+    ("images()", "vmscript image list"),
+    ("ipam(network)", "vmscript network ipam"),
+    ("pool.refresh()", "vmscript pool refresh"),
+    ("vm.snapshots()", "vmscript vm get"),
+];
+
+/// The same for a named object: how it begins, how it goes on behind the name, and the command that the name follows.
+const NAMED: &[(&str, &str, &str)] = &[
+    ("host.domain(\"", "\").is_protected = false", "vmscript vm unprotect"),
+    ("host.domain(\"", "\").start()", "vmscript vm start"),
+    ("host.domain(\"", "\").destroy()", "vmscript vm stop --force"),
+    ("host.pool(\"", "\").refresh()", "vmscript pool refresh"),
+    ("host.pool(\"", "\").volumes()", "vmscript volume list"),
+];
+
+/// Says options and functions as commands know them: `` `force: true` `` is `--force`, and `` `options.name` `` is `--name`.
+pub(super) fn translate(shown: &mut [Diagnostic], recipe: &Recipe) {
+    for one in shown {
+        one.message = opening(&text(&one.message, recipe), recipe);
+        for (_, line) in &mut one.lines {
+            *line = text(line, recipe);
+        }
+    }
+}
+
+/// A text whose parts in backticks are translated.
+fn text(line: &str, recipe: &Recipe) -> String {
+    let parts: Vec<&str> = line.split('`').collect();
+    let last = parts.len() - 1;
+    let translated = parts.iter().enumerate().map(|(at, part)| {
+        // Every other part is quoted, if the quotes are closed.
+        let is_quoted = at % 2 == 1 && at < last;
+        is_quoted
+            .then(|| option(part, recipe).or_else(|| command(part)))
+            .flatten()
+            .unwrap_or_else(|| (*part).to_string())
+    });
+    translated.collect::<Vec<_>>().join("`")
+}
+
+/// A message about an option begins with its name.
+fn opening(message: &str, recipe: &Recipe) -> String {
+    let named = message.strip_prefix('`').and_then(|rest| rest.split_once('`'));
+    match named.and_then(|(name, rest)| Some((flag(known(name, recipe)?), rest))) {
+        Some((flag, rest)) if rest.starts_with(" must ") || rest.starts_with(": ") => format!("`{flag}`{rest}"),
+        _ => message.to_string(),
+    }
+}
+
+/// `options.name`, or `name: value` as in a map.
+fn option(code: &str, recipe: &Recipe) -> Option<String> {
+    if let Some(name) = code.strip_prefix("options.") {
+        return Some(flag(known(name, recipe)?));
+    }
+    let (name, value) = code.split_once(": ")?;
+    let field = known(name, recipe)?;
+    let value = value.strip_prefix('[').and_then(|list| list.strip_suffix(']')).unwrap_or(value);
+    Some(match (field.kind.as_str(), value) {
+        ("flag", "true") => flag(field),
+        ("flag", value) => format!("{}={value}", flag(field)),
+        (_, value) => format!("{} {}", flag(field), value.trim_matches('"')),
+    })
+}
+
+fn known<'r>(name: &str, recipe: &'r Recipe) -> Option<&'r Field> {
+    recipe.options.iter().find(|field| field.name == name)
+}
+
+fn flag(field: &Field) -> String {
+    format!("--{}", field.name.replace('_', "-"))
+}
+
+/// What does the same as a function that a hint names. What has no command is a line of script.
+fn command(code: &str) -> Option<String> {
+    if let Some((_, command)) = COMMANDS.iter().find(|(known, _)| *known == code) {
+        return Some((*command).to_string());
+    }
+    let named = |(before, behind, command): &(&str, &str, &str)| {
+        let name = code.strip_prefix(before)?.strip_suffix(behind)?;
+        (!name.contains('"')).then(|| format!("{command} {name}"))
+    };
+    if let Some(command) = NAMED.iter().find_map(named) {
+        return Some(command);
+    }
+    let rest = code
+        .strip_prefix("host.")
+        .filter(|rest| rest.contains('(') && !rest.contains(['\'', '…']) && !rest.contains("..."))?;
+    Some(format!("vmscript -e 'print(connect().{rest})'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recipe() -> Recipe {
+        let field =
+            |name: &str, kind: &str| Field { name: name.into(), kind: kind.into(), default: None, text: String::new() };
+        Recipe {
+            module: "vm".into(),
+            import: "std/vm".into(),
+            name: "create".into(),
+            summary: String::new(),
+            details: String::new(),
+            parameters: Vec::new(),
+            options: vec![field("dry_run", "flag"), field("set", "list"), field("name", "string")],
+            takes_options: true,
+            columns: Vec::new(),
+            examples: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn options_are_those_of_the_command() {
+        for (script, shown) in [
+            ("`dry_run: true` tells it", "`--dry-run` tells it"),
+            ("pass `dry_run: false`", "pass `--dry-run=false`"),
+            ("`set: [\"memory=VALUE\"]`", "`--set memory=VALUE`"),
+            ("`name: \"web\"` or `options.name`", "`--name web` or `--name`"),
+            ("`update: true` is of another recipe", "`update: true` is of another recipe"),
+            ("an open ` before `name: x`", "an open ` before `name: x`"),
+        ] {
+            assert_eq!(text(script, &recipe()), shown);
+        }
+        assert_eq!(opening("`name` must be a string, not 5", &recipe()), "`--name` must be a string, not 5");
+        assert_eq!(opening("`name` is taken", &recipe()), "`name` is taken");
+    }
+
+    #[test]
+    fn functions_are_commands() {
+        for (script, shown) in [
+            ("`host.domain(\"web\").start()`", "`vmscript vm start web`"),
+            ("`host.domain(\"web\").is_protected = false` lifts that", "`vmscript vm unprotect web` lifts that"),
+            ("`host.networks()` lists what is there", "`vmscript network list` lists what is there"),
+            ("`host.network(\"lab\").start()`", "`vmscript -e 'print(connect().network(\"lab\").start())'`"),
+            ("`host.define_network(...)`", "`host.define_network(...)`"),
+            ("`web`", "`web`"),
+        ] {
+            assert_eq!(text(script, &recipe()), shown);
+        }
+    }
+}
