@@ -1,9 +1,11 @@
 //! The command line itself.
 
 use super::support::{Host, text};
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
+use vmscript::script::{Session, Settings};
 
 #[test]
 fn arguments_after_the_file_belong_to_the_script() {
@@ -85,7 +87,7 @@ fn recipes_are_commands_with_help_options_and_output_formats() {
     let list = run(&["vm", "list"]);
     assert_eq!(
         text(&list.stdout),
-        "NAME  AUTOSTART  MEMORY_MIB  STATE     VCPUS\nidle  no         512         shut off  1\nweb   no         512         running   2\n",
+        "NAME  STATE     VCPUS  MEMORY_MIB  AUTOSTART\nidle  shut off  1      512         no\nweb   running   2      512         no\n",
         "{}",
         text(&list.stderr)
     );
@@ -113,6 +115,34 @@ fn recipes_are_commands_with_help_options_and_output_formats() {
     let missing = run(&["vm", "ip", "nobody"]);
     assert_eq!(missing.status.code(), Some(4));
     assert!(text(&missing.stderr).contains("there is no domain `nobody`"), "{}", text(&missing.stderr));
+}
+
+#[test]
+fn the_columns_that_a_recipe_names_are_those_it_gives() {
+    let host = Host::new();
+    let session = Session::new(&Settings::default());
+    for words in [
+        &["vm", "list", "--wide"][..],
+        &["volume", "list", "default"],
+        &["image", "list"],
+        &["storage", "status"],
+        &["pool", "list"],
+        &["network", "list"],
+        &["network", "users", "default"],
+        &["inventory", "list"],
+        &["hypervisor", "check"],
+    ] {
+        let (_, imports) =
+            session.recipe_modules(&[]).into_iter().find(|(name, _)| name == words[0]).expect("a module");
+        let recipes = session.recipes(words[0], &imports).unwrap_or_else(|_| panic!("{words:?} parses"));
+        let recipe = recipes.iter().find(|one| one.name == words[1]).expect("a recipe");
+        let output = host.command(words.iter().chain(&["-o", "json"])).output().expect("started");
+        let rows: Vec<serde_json::Map<_, _>> = serde_json::from_slice(&output.stdout).expect("records");
+        let given: BTreeSet<&String> = rows.iter().flat_map(serde_json::Map::keys).collect();
+        assert_eq!(given, recipe.columns.iter().collect(), "{words:?}");
+        let help = text(&host.command([words[0], words[1], "--help"]).output().expect("started").stdout);
+        assert!(help.contains(&format!("Columns: {}", recipe.columns.join(", "))), "{help}");
+    }
 }
 
 #[test]
@@ -205,34 +235,13 @@ fn settings_come_in_layers_and_hosts_have_aliases() {
     assert!(run(&["vm", "list", "-o", "name"]).0.starts_with("idle\n"), "an option is stronger");
     // The folder's file is stronger than the user's, the environment than both, and an option than all.
     std::fs::write(host.folder().join("vmscript.toml"), "log_level = \"error\"\n").expect("written");
-    let shown = run(&["config"]).0;
-    assert!(shown.contains("log_level   error") && shown.contains("vmscript.toml"), "{shown}");
+    let shown = run(&["config", "-o", "table"]).0;
+    assert!(shown.contains("log_level    error") && shown.contains("vmscript.toml"), "{shown}");
     assert!(shown.contains("hosts.lab"), "{shown}");
-    let shown = run(&["--log-level", "debug", "config"]).0;
+    let shown = run(&["--log-level", "debug", "config", "-o", "table"]).0;
     assert!(shown.lines().any(|line| line.starts_with("log_level") && line.ends_with("--log-level")), "{shown}");
     std::fs::write(host.folder().join("vmscript.toml"), "log_levl = \"error\"\n").expect("written");
     let (_, told, code) = run(&["config"]);
     assert_eq!(code, Some(2));
     assert!(told.contains("unknown setting `log_levl`") && told.contains("did you mean `log_level`?"), "{told}");
-}
-
-#[test]
-fn a_shell_completes_commands_options_and_names_on_the_host() {
-    let host = Host::new();
-    let complete = |words: &[&str]| {
-        let mut args = vec!["--", "vmscript"];
-        args.extend(words);
-        let mut command = host.command(args);
-        command.env("COMPLETE", "bash").env("_CLAP_IFS", "\n").env("_CLAP_COMPLETE_INDEX", words.len().to_string());
-        text(&command.output().expect("started").stdout)
-    };
-    assert!(complete(&["vm", "cre"]).lines().eq(["create"]), "{}", complete(&["vm", "cre"]));
-    let names = complete(&["vm", "get", ""]);
-    assert!(names.lines().any(|name| name == "web") && names.lines().any(|name| name == "idle"), "{names}");
-    assert!(complete(&["network", "info", "def"]).lines().eq(["default"]));
-    assert!(complete(&["vm", "stop", "--time"]).lines().eq(["--timeout"]));
-    for shell in ["bash", "zsh", "fish"] {
-        let line = host.command(["completions", shell]).output().expect("started");
-        assert!(text(&line.stdout).contains(&format!("COMPLETE={shell} vmscript")));
-    }
 }

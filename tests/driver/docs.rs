@@ -211,6 +211,9 @@ fn recipe_page(module: &str, recipes: &[Recipe]) -> String {
                 let _ = writeln!(text, "- `{}` ({}{default}): {}", field.name, field.kind, field.text);
             }
         }
+        if !recipe.columns.is_empty() {
+            let _ = write!(text, "\nColumns: `{}`\n", recipe.columns.join("`, `"));
+        }
         for example in &recipe.examples {
             let _ = write!(text, "\n```rhai\n{}```\n", example.code);
         }

@@ -1,6 +1,8 @@
 //! The driver tier: the real program on libvirt's test driver.
 
 mod cli;
+mod commands;
+mod complete;
 mod docs;
 mod dry_run;
 mod each_recipe;

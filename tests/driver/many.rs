@@ -129,7 +129,7 @@ fn wrong_choices_are_told() {
         (&["vm", "stop", "-l", "role in (web"], "a `(` is not closed"),
         (
             &["vm", "label", "web"],
-            "there is nothing to set",
+            "there is nothing to set\n = hint: say `--set NAME=VALUE`, or `--set NAME=` to remove a label",
         ),
         (&["vm", "stop", "web", "--parallel", "0"], "it must be at least 1"),
         (&["vm", "exec", "-l", "role=web"], "required arguments were not provided:\n  <COMMAND>"),

@@ -1,0 +1,126 @@
+//! What a command that failed tells: its exit code, and the words of the command line.
+
+use super::support::{Host, text};
+
+/// Standard error and exit code.
+fn run(host: &Host, args: &[&str]) -> (String, Option<i32>) {
+    let output = host.command(args).output().expect("started");
+    (text(&output.stderr), output.status.code())
+}
+
+#[test]
+fn each_kind_of_failure_has_its_exit_code() {
+    let host = Host::new();
+    let write = |name: &str, text: &str| std::fs::write(host.folder().join(name), text).expect("written");
+    write("wrong.yaml", "name: db\nvcpus: many\n");
+    write("db.yaml", "name: db\nvcpus: 1\nmemory: 1 GiB\nboot_disk: { empty: true, size: 1 GiB }\nseed: none\n");
+    for (args, code, expected) in [
+        // What was asked for is wrong.
+        (
+            &["network", "create", "lab", "--mode", "bridge"][..],
+            1,
+            "the mode `bridge` needs the host's bridge: `--bridge`",
+        ),
+        (&["vm", "create", "db.yaml", "--set", "vcpus"], 1, "a setting is KEY=VALUE, not `vcpus`"),
+        (&["vm", "label", "web"], 1, "there is nothing to set"),
+        (&["hypervisor", "serve-images", "images"], 1, "the folder needs its full path"),
+        // A definition is.
+        (&["vm", "create", "wrong.yaml"], 2, "wrong.yaml:2:8"),
+        // No connection.
+        (&["-c", "test:///no/such/host.xml", "vm", "list"], 3, "error: cannot connect to"),
+        (&["hypervisor", "check", "--ssh", "nobody@256.0.0.1"], 3, "256.0.0.1 cannot be reached"),
+        // A machine or a network refuses.
+        (&["vm", "ip", "nobody"], 4, "there is no domain `nobody`"),
+        (&["vm", "clone", "web", "copy"], 4, "web runs, and its disks would change while they are copied"),
+        (&["vm", "resize", "idle", "--disk", "vdq=2GiB"], 4, "idle has no disk vdq"),
+        (&["network", "delete", "default"], 4, "the network `default` is protected\n = hint: `--force` deletes it"),
+        (&["network", "delete", "--yes", "nowhere"], 4, "there is no network `nowhere`"),
+        // Storage does.
+        (&["pool", "delete", "default"], 5, "the pool default is protected\n = hint: `--force` deletes it"),
+        (&["pool", "add", "default", "/srv/other"], 5, "there is another pool default, of /srv/images"),
+        (&["volume", "info", "default", "nothing"], 5, "there is no volume `nothing`"),
+    ] {
+        let (told, found) = run(&host, args);
+        assert!(found == Some(code) && told.contains(expected), "{args:?}: {found:?}: {told}");
+    }
+}
+
+#[test]
+fn a_script_throws_errors_with_codes() {
+    let host = Host::new();
+    for (script, code, expected) in [
+        ("throw error(\"failed\", \"it is so\");", 1, "error: it is so\n"),
+        ("throw error(\"invalid-definition\", \"it is so\");", 2, "error: it is so\n"),
+        ("throw error(\"timeout\", \"it is so\", #{ object: \"domain web\" });", 4, "error: it is so\n"),
+        (
+            "assert(false, error(\"no-space\", \"it is so\", #{ object: \"pool a\", hint: [\"b\", \"c\"] }));",
+            5,
+            "hint: c\n",
+        ),
+        ("throw error(\"interrupted\", \"it is so\", #{ cause: \"why\" });", 130, "note: why\n"),
+        ("throw error(\"no-such\", \"it is so\");", 1, "there is no error code `no-such`"),
+        ("throw error(\"failed\", \"\", #{ object: \"domian web\" });", 1, "hint: did you mean `domain`?"),
+        ("throw error(\"failed\", \"\", #{ hint: 5 });", 1, "`hint` must be text or a list of texts, not 5"),
+        ("throw error(\"failed\", \"\", #{ facts: 5 });", 1, "`facts` must be a map, not 5"),
+    ] {
+        let output = host.run(script);
+        let told = text(&output.stderr);
+        assert!(output.status.code() == Some(code) && told.contains(expected), "{script}: {told}");
+    }
+    let gives = "let found = ();\ntry { throw error(\"busy\", \"x\", #{ object: \"volume a\", facts: #{ results: [1] } }); } \
+                 catch (err) { found = [err.code, err.object, err.facts]; }\nprint(found);";
+    assert_eq!(text(&host.run(gives).stdout), "[\"busy\", \"volume a\", #{\"results\": [1]}]\n");
+}
+
+#[test]
+fn commands_are_told_in_the_words_of_the_command_line() {
+    let host = Host::new();
+    std::fs::create_dir_all(host.folder().join("recipes")).expect("made");
+    let recipe = "/// Tries.\n///\n/// # Options\n/// - `dry_run` (flag): nothing\n/// - `source` (string): who\nfn it(options) {\n    \
+                  if options.dry_run { assert(false, error(\"failed\", \"no\", #{ hint: \"`dry_run: false` does it\" })); }\n    \
+                  connect().domain(\"web\").wait_for_ip(#{ source: options.source })\n}";
+    std::fs::write(host.folder().join("recipes/try.rhai"), recipe).expect("written");
+    std::fs::write(host.folder().join("vault.yaml"), "name: db\nmemory: '{{ size }}'\nvcpus: 1\n").expect("written");
+    for (args, expected) in [
+        (&["try", "it", "--dry-run"][..], "hint: `--dry-run=false` does it\n"),
+        (&["vm", "start", "nobody"], "hint: `vmscript vm list` lists what is there: `idle`, `web`\n"),
+        (&["vm", "stop"], "name machines, or select them with `--label`\n"),
+        (&["vm", "create", "vault.yaml"], "with `--set size=VALUE`, in a file of variables (`--vars`)"),
+        (&["volume", "delete", "default", "web.qcow2"], "hint: `--yes` answers it\n"),
+    ] {
+        let (told, _) = run(&host, args);
+        assert!(told.contains(expected), "{args:?}: {told}");
+    }
+    // Scripts are told in their own words.
+    let told = text(&host.run("import \"std/network\" as network; network::delete(\"default\");").stderr);
+    assert!(told.contains("= hint: `force: true` deletes it all the same"), "{told}");
+}
+
+#[test]
+fn docs_of_own_recipes_that_cannot_be_read_are_told() {
+    let host = Host::new();
+    std::fs::create_dir_all(host.folder().join("recipes")).expect("made");
+    let write = |name: &str, text: &str| {
+        std::fs::write(host.folder().join("recipes").join(name), text).expect("written");
+    };
+    write("greet.rhai", "/// Greets.\n///\n/// # Parameters\n/// - `name` (strnig): who\nfn hello(name) { name }\n");
+    for args in [&["greet", "hello", "you"][..], &["recipes"]] {
+        let (told, code) = run(&host, args);
+        assert_eq!(code, Some(1), "{args:?}: {told}");
+        let shown = told.contains("`name` has the unknown type `strnig`") && told.contains("did you mean `string`?");
+        assert!(shown && told.contains("recipes/greet.rhai:4:15"), "{args:?}: {told}");
+    }
+    write("greet.rhai", "/// Greets.\nfn hello() { 1 }\nfn hello(name) { 1 }\n\nfn bye() { 2 }\nfn test_bye() { }\n");
+    let undocumented =
+        "`bye` (recipes/greet.rhai:5) is no command until a line such as `/// What it does.` stands above it\n";
+    let (told, code) = run(&host, &["recipes"]);
+    assert_eq!((told.as_str(), code), (format!("note: {undocumented}").as_str(), Some(0)));
+    let (told, code) = run(&host, &["greet", "bye"]);
+    assert!(code == Some(1) && told.ends_with(&format!("  = hint: {undocumented}")), "{told}");
+    write("greet.rhai", "fn bye() { 2 }\n");
+    let (told, _) = run(&host, &["greet", "bye"]);
+    assert!(
+        told.contains("the module `greet` holds no commands") && told.contains("`bye` (recipes/greet.rhai:1)"),
+        "{told}"
+    );
+}
