@@ -205,7 +205,11 @@ pub(super) fn cell(value: &Value) -> String {
         Value::Bool(false) => "no".into(),
         Value::List(items) => items.iter().map(cell).collect::<Vec<_>>().join(", "),
         Value::Map(map) => {
-            map.iter().map(|(key, value)| format!("{key}={}", cell(value))).collect::<Vec<_>>().join(" ")
+            let pair = |(key, value): (&String, &Value)| match value {
+                Value::Map(inner) if !inner.is_empty() => format!("{key}={{{}}}", cell(value)),
+                value => format!("{key}={}", cell(value)),
+            };
+            map.iter().map(pair).collect::<Vec<_>>().join(" ")
         }
         number => number.show(),
     }

@@ -107,15 +107,11 @@ fn shared(widths: &[Widths], room: usize) -> Vec<usize> {
 /// A cell: differences have a line each.
 fn shown(value: &Value) -> String {
     match told(value) {
-        Value::List(lines) if !lines.is_empty() && value_is_changes(value) => {
-            lines.iter().map(cell).collect::<Vec<_>>().join("\n")
+        Value::List(items) if items.iter().any(|item| item.as_str().is_some_and(|text| text.contains(" -> "))) => {
+            items.iter().map(cell).collect::<Vec<_>>().join("\n")
         }
         other => cell(&other),
     }
-}
-
-fn value_is_changes(value: &Value) -> bool {
-    matches!(value, Value::List(items) if items.iter().all(|item| change(item).is_some()))
 }
 
 /// A value with its differences as texts, such as `memory 256 MiB -> 300 MiB`.
@@ -130,9 +126,9 @@ fn told(value: &Value) -> Value {
 fn change(value: &Value) -> Option<String> {
     let map = value.as_map()?;
     let (path, before, after) = (map.get("path")?.as_str()?, map.get("before")?, map.get("after")?);
-    let side = |value: &Value| match value {
-        Value::Unit => "nothing".to_string(),
-        value => amount(path, value).unwrap_or_else(|| cell(value)),
+    let side = |value: &Value| {
+        let text = amount(path, value).unwrap_or_else(|| cell(value));
+        if text.is_empty() { "nothing".to_string() } else { text }
     };
     Some(format!("{path} {} -> {}", side(before), side(after)))
 }
@@ -219,6 +215,7 @@ mod tests {
             change("boot_disk.size", 1_073_741_824.into(), 1_073_741_825.into()),
             change("vcpus", 1.into(), 2.into()),
             change("title", Value::Unit, "web".into()),
+            change("labels", Value::Map(Map::new()), row(&[("role", "web")])),
         ];
         let fields = [("name", Value::from("web")), ("differences", found.into())];
         let one = Value::Map(fields.into_iter().map(|(key, value)| (key.to_string(), value)).collect::<Map>());
@@ -229,8 +226,13 @@ mod tests {
             "      boot_disk.size 1 GiB -> 1073741825 bytes",
             "      vcpus 1 -> 2",
             "      title nothing -> web",
+            "      labels nothing -> role=web",
         ];
         assert_eq!(shown.lines().collect::<Vec<_>>(), lines);
         assert!(table(&one, &Output::default()).text.contains("- memory 256 MiB -> 300 MiB\n"));
+        let texts = vec![Value::from("vcpus 1 -> 2"), "memory 1 GiB -> 2 GiB".into()];
+        let resized = Value::Map(Map::from([("changes".to_string(), texts.into())]));
+        let shown = table(&vec![resized].into(), &Output::default()).text;
+        assert_eq!(shown, "CHANGES\nvcpus 1 -> 2\nmemory 1 GiB -> 2 GiB\n");
     }
 }
