@@ -6,13 +6,15 @@ use super::line::{self, Bash, Line};
 use super::recipe;
 use super::run_recipe::all;
 use crate::api;
-use crate::script::{Field, Recipe, Session, Settings};
+use crate::floor::{Map, Value};
+use crate::script::{Field, Given, Recipe, Session, Settings};
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::engine::{
     ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, SubcommandCandidates, ValueCompleter,
 };
 use clap_complete::env::{CompleteEnv, Fish, Shells, Zsh};
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -68,6 +70,7 @@ pub(super) fn named(arg: Arg, field: &Field) -> Arg {
     match field.kind.as_str() {
         "path" => arg.add(ArgValueCompleter::new(PathCompleter::any())),
         "image" => arg.add(ArgValueCompleter::new(images)),
+        "list" if field.name == "machine" => arg.add(ArgValueCandidates::new(|| candidates(machines()))),
         kind @ ("domain" | "domains" | "network" | "pool" | "snapshot" | "volume") => {
             let kind = kind.to_string();
             arg.add(ArgValueCandidates::new(move || candidates(names(&kind))))
@@ -115,6 +118,21 @@ fn images(current: &OsStr) -> Vec<CompletionCandidate> {
         found = PathCompleter::any().complete(current);
     }
     found
+}
+
+/// The machines of the first file of the line that describes some.
+fn machines() -> Vec<String> {
+    let mut session = Session::new(&Settings::default());
+    let recipes = session.recipes("spec", &["std/spec".to_string()]).unwrap_or_default();
+    let Some(load) = recipes.into_iter().find(|recipe| recipe.name == "load") else { return Vec::new() };
+    let files = Line::get().before().iter().filter(|word| Path::new(word).is_file());
+    let mut found =
+        files.filter_map(|file| match session.call_recipe(&load, vec![file.as_str().into(), Map::new().into()]) {
+            Ok(Given::All(Value::List(machines))) => Some(machines),
+            _ => None,
+        });
+    let name = |machine: Value| machine.as_map()?.get("name")?.as_str().map(str::to_string);
+    found.next().unwrap_or_default().into_iter().filter_map(name).collect()
 }
 
 /// Names on the host that the line names, else on the default host; one that does not answer in time has none.

@@ -106,7 +106,8 @@ impl EnvCompleter for Bash {
         let (words, index, before) = joined(words, index);
         let separator = std::env::var("_CLAP_IFS").unwrap_or_else(|_| "\n".to_string());
         let found = clap_complete::engine::complete(command, words, index, here)?;
-        let rest = |value: &str| value.strip_prefix(&before).unwrap_or(value).to_string();
+        // bash puts what it is given into the line as it is.
+        let rest = |value: &str| value.strip_prefix(&before).unwrap_or(value).replace(' ', "\\ ");
         let found: Vec<String> = found.iter().map(|one| rest(&one.get_value().to_string_lossy())).collect();
         buf.write_all(found.join(&separator).as_bytes())
     }

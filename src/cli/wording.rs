@@ -7,10 +7,11 @@ const COMMANDS: &[(&str, &str)] = &[
     ("host.domains()", "vmscript vm list"),
     ("host.networks()", "vmscript network list"),
     ("host.pools()", "vmscript pool list"),
+    ("host.uri", "vmscript -e 'print(connect().uri)'"),
     ("images()", "vmscript image list"),
     ("ipam(network)", "vmscript network ipam"),
     ("pool.refresh()", "vmscript pool refresh"),
-    ("vm.snapshots()", "vmscript vm get"),
+    ("vm.snapshots()", "vmscript vm get NAME"),
 ];
 
 /// The same for a named object: how it begins, how it goes on behind the name, and the command that the name follows.
@@ -18,6 +19,9 @@ const NAMED: &[(&str, &str, &str)] = &[
     ("host.domain(\"", "\").is_protected = false", "vmscript vm unprotect"),
     ("host.domain(\"", "\").start()", "vmscript vm start"),
     ("host.domain(\"", "\").destroy()", "vmscript vm stop --force"),
+    ("host.domain(\"", "\")", "vmscript vm get"),
+    ("host.network(\"", "\")", "vmscript network info"),
+    ("host.pool(\"", "\")", "vmscript pool info"),
     ("host.pool(\"", "\").refresh()", "vmscript pool refresh"),
     ("host.pool(\"", "\").volumes()", "vmscript volume list"),
 ];

@@ -40,6 +40,10 @@ fn complete(host: &Host, words: &[&str]) -> Vec<String> {
 #[test]
 fn commands_options_and_their_words_are_completed() {
     let host = host();
+    let machine =
+        |name: &str| format!("name: {name}\nvcpus: 1\nmemory: 1 GiB\nboot_disk: {{ empty: true, size: 1 GiB }}\n");
+    let two = [machine("db"), machine("web-1")].join("---\n");
+    std::fs::write(host.folder().join("two.yaml"), two).expect("written");
     for (words, expected) in [
         (&["vm", "cre"][..], &["create"][..]),
         (&["vm", "stop", "--time"], &["--timeout"]),
@@ -55,6 +59,8 @@ fn commands_options_and_their_words_are_completed() {
         (&["vm", "list", "--filter", "st"], &["state="]),
         (&["vm", "list", "-c", ""], &["hv1", "lab"]),
         (&["-c", "l"], &["lab"]),
+        (&["vm", "create", "two.yaml", "--machine", ""], &["db", "web-1"]),
+        (&["vm", "create", "nothing.yaml", "--machine", ""], &[]),
     ] {
         assert_eq!(complete(&host, words), expected, "{words:?}");
     }
@@ -122,4 +128,5 @@ fn bash_completes_what_it_takes_apart() {
     assert_eq!(press("vmscript vm list -l role = w", "w", "="), "web\n");
     assert_eq!(press("vmscript vm list -l role =", "", "role"), "web\n");
     assert_eq!(press("vmscript vm list --output = j", "j", "="), "json\n");
+    assert_eq!(press("vmscript vm wait --goal sh", "sh", "--goal"), "shut\\ off\n");
 }
