@@ -245,3 +245,62 @@ fn settings_come_in_layers_and_hosts_have_aliases() {
     assert_eq!(code, Some(2));
     assert!(told.contains("unknown setting `log_levl`") && told.contains("did you mean `log_level`?"), "{told}");
 }
+
+#[test]
+fn each_option_and_variable_is_a_setting() {
+    let host = Host::new();
+    let folder = host.folder().join("config");
+    std::fs::create_dir_all(folder.join("vmscript/own")).expect("made");
+    let recipe = "/// Says where.\n///\n/// # Options\n/// - `base_path` (path, default \"/var\"): where\nfn where_(options) { options.base_path }";
+    std::fs::write(folder.join("vmscript/own/say.rhai"), recipe).expect("written");
+    std::fs::write(folder.join("vmscript/first.rhai"), "print(\"first\")").expect("written");
+    let user =
+        "recipes = [\"own\"]\nbase_path = \"/srv\"\ninit = \"first.rhai\"\nno_progress = true\ntimings = \"json\"\n";
+    std::fs::write(folder.join("vmscript/config.toml"), user).expect("written");
+    let run = |args: &[&str], variables: &[(&str, &str)]| {
+        let mut command = host.command(args);
+        command.env("XDG_CONFIG_HOME", &folder).envs(variables.iter().copied()).stdin(Stdio::null());
+        let output = command.output().expect("started");
+        (text(&output.stdout), text(&output.stderr), output.status.code())
+    };
+    let (shown, told, _) = run(&["say", "where"], &[]);
+    assert!(shown == "/srv\n" && told.starts_with('['), "{shown}{told}");
+    assert_eq!(run(&["say", "where"], &[("VMSCRIPT_BASE_PATH", "/data")]).0, "/data\n");
+    assert_eq!(run(&["say", "where", "--base-path", "/mine"], &[("VMSCRIPT_BASE_PATH", "/data")]).0, "/mine\n");
+    assert_eq!(run(&["say", "where"], &[("VMSCRIPT_RECIPES", "none:nowhere")]).2, Some(1));
+    // What is run before the first prompt.
+    assert!(run(&[], &[]).0.starts_with("first\n"));
+    assert!(!run(&["--no-init"], &[]).0.contains("first"));
+    assert!(!run(&[], &[("VMSCRIPT_NO_INIT", "1")]).0.contains("first"));
+    std::fs::write(host.folder().join("vmscript.toml"), "no_init = true\n").expect("written");
+    assert!(!run(&[], &[]).0.contains("first"));
+    assert!(run(&["--init", "config/vmscript/first.rhai"], &[]).0.contains("first"), "an option is stronger");
+    // Each setting is listed, for programs too.
+    let rows: Vec<serde_json::Value> = serde_json::from_str(&run(&["config", "-o", "json"], &[]).0).expect("JSON");
+    let value = |name: &str| rows.iter().find(|row| row["name"] == name).map(|row| row["value"].clone());
+    assert_eq!(value("recipes"), Some(format!("{}/vmscript/own", folder.display()).into()));
+    assert_eq!((value("base_path"), value("no_progress")), (Some("/srv".into()), Some("true".into())));
+    let program = host.command(["--help"]).output().expect("started");
+    for option in text(&program.stdout).split("--").skip(1).filter_map(|rest| rest.split([' ', '\n', '[']).next()) {
+        let is_setting = value(&option.replace('-', "_")).is_some();
+        assert!(is_setting || ["", "help", "version"].contains(&option), "--{option} is no setting");
+    }
+    assert!(run(&["recipes", "-o", "csv"], &[]).0.starts_with("command,summary\r\n"));
+    for (wrong, expected) in [
+        (
+            "quiet = true\nrecipe = \"a\"\n",
+            "`vmscript.toml:2` has an unknown setting `recipe`\n  = hint: did you mean `recipes`?",
+        ),
+        (
+            "color = \"alway\"\n",
+            "`vmscript.toml:1`: `color` must be one of auto, always, never, not `alway`\n  = hint: did you mean `always`?",
+        ),
+        ("quiet = \"yes\"\n", "`vmscript.toml:1`: `quiet` must be true or false, not `yes`"),
+        ("recipes = 5\n", "`vmscript.toml:1`: `recipes` must be a list of folders, not integer"),
+        ("[hosts]\nlab = 5\n", "`vmscript.toml:2`: host `lab` must be a URI"),
+    ] {
+        std::fs::write(host.folder().join("vmscript.toml"), wrong).expect("written");
+        let (_, told, code) = run(&["config"], &[]);
+        assert!(code == Some(2) && told.contains(expected), "{told}");
+    }
+}
