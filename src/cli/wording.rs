@@ -11,6 +11,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("images()", "vmscript image list"),
     ("ipam(network)", "vmscript network ipam"),
     ("pool.refresh()", "vmscript pool refresh"),
+    ("vm.shutdown(#{ timeout: \"1m\", force: true })", "vmscript vm stop NAME"),
     ("vm.snapshots()", "vmscript vm get NAME"),
 ];
 
@@ -20,16 +21,23 @@ const NAMED: &[(&str, &str, &str)] = &[
     ("host.domain(\"", "\").start()", "vmscript vm start"),
     ("host.domain(\"", "\").destroy()", "vmscript vm stop --force"),
     ("host.domain(\"", "\")", "vmscript vm get"),
+    ("virsh console ", "", "vmscript vm console"),
     ("host.network(\"", "\")", "vmscript network info"),
     ("host.pool(\"", "\")", "vmscript pool info"),
     ("host.pool(\"", "\").refresh()", "vmscript pool refresh"),
     ("host.pool(\"", "\").volumes()", "vmscript volume list"),
 ];
 
+/// What the names of hints stand for, where a line of script is the only way.
+const OBJECTS: &[(&str, &str)] =
+    &[("host.", "connect()"), ("pool.", "connect().pool(\"NAME\")"), ("vm.", "connect().domain(\"NAME\")")];
+
 /// Says options and functions as commands know them: `` `force: true` `` is `--force`, and `` `options.name` `` is `--name`.
 pub(super) fn translate(shown: &mut [Diagnostic], recipe: &Recipe) {
     for one in shown {
         one.message = opening(&text(&one.message, recipe), recipe);
+        // To keep what failed is an option of functions that few commands pass on.
+        one.lines.retain(|(_, line)| !line.starts_with("`keep: true`") || known("keep", recipe).is_some());
         for (_, line) in &mut one.lines {
             *line = text(line, recipe);
         }
@@ -95,10 +103,9 @@ fn command(code: &str) -> Option<String> {
     if let Some(command) = NAMED.iter().find_map(named) {
         return Some(command);
     }
-    let rest = code
-        .strip_prefix("host.")
-        .filter(|rest| rest.contains('(') && !rest.contains(['\'', '…']) && !rest.contains("..."))?;
-    Some(format!("vmscript -e 'print(connect().{rest})'"))
+    let is_whole = code.contains('(') && !code.contains('\'') && !code.contains("...");
+    let (object, rest) = OBJECTS.iter().find_map(|(name, object)| Some((object, code.strip_prefix(name)?)))?;
+    is_whole.then(|| format!("vmscript -e '{object}.{rest}'"))
 }
 
 #[cfg(test)]
@@ -144,7 +151,10 @@ mod tests {
             ("`host.domain(\"web\").start()`", "`vmscript vm start web`"),
             ("`host.domain(\"web\").is_protected = false` lifts that", "`vmscript vm unprotect web` lifts that"),
             ("`host.networks()` lists what is there", "`vmscript network list` lists what is there"),
-            ("`host.network(\"lab\").start()`", "`vmscript -e 'print(connect().network(\"lab\").start())'`"),
+            ("`host.network(\"lab\").start()`", "`vmscript -e 'connect().network(\"lab\").start()'`"),
+            ("`vm.resume()`", "`vmscript -e 'connect().domain(\"NAME\").resume()'`"),
+            ("`virsh console web` shows how far it came", "`vmscript vm console web` shows how far it came"),
+            ("`host.pool(\"a\").volumes()`", "`vmscript volume list a`"),
             ("`host.define_network(...)`", "`host.define_network(...)`"),
             ("`web`", "`web`"),
         ] {

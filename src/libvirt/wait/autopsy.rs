@@ -44,7 +44,7 @@ pub(super) fn explain(mut error: Error, domain: &Domain, networks: Option<&[Netw
     error = fact(error, "polls", i64::from(how.polls));
     let next = format!("virsh console {}", domain.name());
     error = fact(error, "next", next.clone());
-    error.hint(format!("`keep: true` leaves the guest for inspection; `{next}` shows how far it came"))
+    error.hint("`keep: true` leaves the guest for inspection").hint(format!("`{next}` shows how far it came"))
 }
 
 /// Adds the end of QEMU's log, where this machine has it, to an error about a guest that stopped.
