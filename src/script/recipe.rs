@@ -172,6 +172,11 @@ fn recipe(module: &str, import: &str, name: &str, parameters: &[&str], comment: 
             section = title.trim();
         } else if let (Some(field), "Parameters" | "Options") = (field(line), section) {
             if section == "Options" { options.push(field) } else { fields.push(field) }
+        } else if line.starts_with("  ") && matches!(section, "Parameters" | "Options") {
+            // A text that goes on.
+            if let Some(field) = if section == "Options" { options.last_mut() } else { fields.last_mut() } {
+                field.text = format!("{} {}", field.text, line.trim());
+            }
         } else if section == "Columns" {
             let words = line.split('`').skip(1).step_by(2).filter(|word| !word.starts_with('-'));
             columns.extend(words.map(str::to_string));
@@ -224,7 +229,7 @@ mod tests {
     #[test]
     fn docs_become_parameters_and_options() {
         let text = "/// Makes a machine.\n/// Twice.\n///\n/// More.\n///\n/// # Parameters\n/// - `file` (path): the file\n///\n\
-                    /// # Options\n/// - `wait` (duration, default \"5m\"): how long\n/// - `force` (flag): at any cost\n\
+                    /// # Options\n/// - `wait` (duration, default \"5m\"): how long\n///   it may take\n/// - `force` (flag): at any cost\n\
                     fn create(file, options) { }\nfn create(file) { create(file, #{}) }\nprivate fn hidden() { }";
         let tree = rhai::Engine::new().compile(text).expect("it parses");
         let found = read("vm", "std/vm", &tree);
@@ -234,6 +239,7 @@ mod tests {
         assert_eq!(recipe.signature(), "vm::create(file, options)");
         assert_eq!(recipe.parameters[0].kind, "path");
         assert_eq!(recipe.options[0].default.as_deref(), Some("\"5m\""));
+        assert_eq!(recipe.options[0].text, "how long it may take");
         assert_eq!(recipe.options[1].kind, "flag");
         assert!(recipe.is_command());
     }
