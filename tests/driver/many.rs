@@ -48,7 +48,7 @@ fn a_label_takes_the_place_of_the_names() {
         let (shown, told, code) = run(&host, &words);
         if rows.is_empty() {
             // One of them has no card that could have an address.
-            assert_eq!(code, Some(1), "{args:?}: {told}");
+            assert_eq!(code, Some(4), "{args:?}: {told}");
             continue;
         }
         assert_eq!((shown.as_str(), code), (rows, Some(0)), "{args:?}: {told}");
@@ -160,7 +160,7 @@ fn one_that_fails_stops_no_other() {
     let (shown, told, code) = run(&host, &["vm", "ip", "-l", "role=web", "--timeout", "5s"]);
     assert_eq!(shown, "NAME  RESULT  ADDRESS\nidle  failed\nweb           192.168.122.3\n");
     let reason = "`idle`: domain `idle` has no network interface to wait for";
-    assert_eq!((told.as_str(), code), (format!("error: 1 of 2 items failed\n = note: {reason}\n").as_str(), Some(1)));
+    assert_eq!((told.as_str(), code), (format!("error: 1 of 2 items failed\n = note: {reason}\n").as_str(), Some(4)));
     let (shown, ..) = run(&host, &["vm", "ip", "-l", "role=web", "-o", "json"]);
     let rows: serde_json::Value = serde_json::from_str(&shown).expect("JSON alone");
     assert_eq!(rows[0]["error"], "domain `idle` has no network interface to wait for");

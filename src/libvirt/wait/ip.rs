@@ -213,7 +213,7 @@ impl Watch {
         };
         if macs.is_empty() {
             let message = format!("{} has no network interface to wait for", domain.object());
-            return Err(Error::new(Code::InvalidArgument, Area::Domain, message).about(domain.object().plain()));
+            return Err(Error::new(Code::InvalidState, Area::Domain, message).about(domain.object().plain()));
         }
         let networks = wiring.networks().into_iter().filter_map(|name| domain.host().find_network(name).transpose());
         Ok(Self {
