@@ -447,7 +447,7 @@ fn many_machines_are_asked_and_kept_by_label() {
     let rows: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!((&rows[0]["exit_code"], &rows[1]["exit_code"]), (&0.into(), &3.into()));
     assert!(text(&output.stderr).contains("1 of 2 commands failed: flock-b (3)"), "{}", text(&output.stderr));
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(4));
     // A state that is kept and gone back to, while they run.
     run(&["vm", "exec", "-l", "test=flock", "touch /before; sync"]);
     assert_eq!(
