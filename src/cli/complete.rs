@@ -79,9 +79,13 @@ pub(super) fn named(arg: Arg, field: &Field) -> Arg {
     }
 }
 
-/// The names of machines, and behind the first one the snapshots of those that are named.
+/// The names of machines, and behind the first one the snapshots of those that are named; where a label takes their place, all
+/// snapshots.
 pub(super) fn names_and_snapshots() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
+        if Line::get().option("-l", "--label").is_some() {
+            return candidates(names("snapshot"));
+        }
         let machines = names("domain");
         let named = Line::get().before().iter().any(|word| machines.contains(word));
         candidates(if named { [machines, names("snapshot")].concat() } else { machines })

@@ -34,7 +34,11 @@ fn records(items: &[Value], output: &Output) -> Text {
             least.sum::<usize>() + GAP * columns.len().saturating_sub(1) > room
         };
         while columns.len() > 1 && output.columns.is_empty() && is_narrow(&columns, true) {
-            left_out.extend(columns.pop());
+            // What says nothing goes first.
+            let is_empty =
+                |name: &String| items.iter().filter_map(|item| field(item, name)).all(|value| shown(value).is_empty());
+            let last = columns.iter().rposition(is_empty).filter(|at| *at > 0).unwrap_or(columns.len() - 1);
+            left_out.push(columns.remove(last));
         }
         has_lines = is_narrow(&columns, false);
     }
@@ -187,6 +191,8 @@ mod tests {
                      \x20                                longer\n                                 words\n\
                      \x20                                about it\n";
         assert_eq!(narrow, Text { text: split.into(), left_out: Vec::new() });
+        let with_nothing = vec![row(&[("name", "web"), ("labels", ""), ("state", "running")])];
+        assert_eq!(at(14, with_nothing).left_out, ["labels"]);
         let narrower = at(24, rows());
         assert_eq!(narrower.text, "NAME  MAC\nweb   52:54:00:00:00:01\n");
         assert_eq!(narrower.left_out, ["memory_mib", "told"]);

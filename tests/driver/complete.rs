@@ -13,6 +13,15 @@ fn host() -> Host {
     std::fs::write(&file, xml.replacen("<memory unit='MiB'>", &format!("{record}<memory unit='MiB'>"), 1))
         .expect("written");
     std::fs::create_dir_all(host.folder().join("config/vmscript")).expect("made");
+    let snapshot = "<test:domainsnapshot><name>before</name><creationTime>1700000000</creationTime><state>running</state>\
+        <domain type='test'><name>web</name><uuid>6695eb01-f6a4-8304-79aa-97f2502e193f</uuid><memory>1</memory><vcpu>1</vcpu>\
+        <os><type>hvm</type></os></domain><active>1</active></test:domainsnapshot>";
+    let with_snapshot = std::fs::read_to_string(&file).expect("it is there").replacen(
+        "<name>web</name>",
+        &format!("{snapshot}<name>web</name>"),
+        1,
+    );
+    std::fs::write(&file, with_snapshot).expect("written");
     let other = xml.replace("<name>idle</name>", "<name>sleeper</name>");
     std::fs::write(host.folder().join("other.xml"), other).expect("written");
     let config = format!("[hosts]\nlab = \"test://{}/other.xml\"\nhv1 = \"qemu:///system\"\n", host.folder().display());
@@ -78,6 +87,9 @@ fn names_are_those_of_the_host_of_the_line() {
         (&["--connect=lab", "vm", "start", "s"], &["sleeper"]),
         (&["vm", "start", "-c", "lab", "s"], &["sleeper"]),
         (&["vm", "list", "-l", ""], &["role", "role=web"]),
+        (&["vm", "revert", "web", "b"], &["before"]),
+        (&["vm", "revert", "-l", "role=web", "b"], &["before"]),
+        (&["vm", "revert", "b"], &[]),
         (&["vm", "list", "-l", "env,role="], &["env,role=web"]),
         (&["vm", "list", "-c", "lab", "-l", ""], &[]),
     ] {
