@@ -129,7 +129,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "URI", conflicts_with_all = ["list", "dry_run"])]
         forget: Option<String>,
         /// Do not ask
-        #[arg(long, requires = "forget")]
+        #[arg(long)]
         yes: bool,
     },
     /// List the recipes: commands that come with the program or with you

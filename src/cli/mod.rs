@@ -125,7 +125,7 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
         }
         (None, Some(Command::Config { output })) => listed(config.rows(given), output.as_deref(), config),
         (None, Some(Command::Recover { forget: Some(uri), yes, .. })) => recover::forget(&uri, yes),
-        (None, Some(Command::Recover { list, dry_run, .. })) => recover::run(!list && !dry_run),
+        (None, Some(Command::Recover { list, dry_run, yes, .. })) => recover::run(!list && !dry_run, yes),
         (None, Some(Command::RunTest(one))) => test::run_one(&settings(&[]), &one, color),
         (None, Some(Command::Test(test))) => {
             let settings = settings(&[]);

@@ -5,8 +5,18 @@ use crate::api;
 use crate::floor::{Code, Error, ask, hide};
 use std::collections::BTreeSet;
 
-/// Undoes what killed runs left behind, or lists it.
-pub(super) fn run(act: bool) -> u8 {
+/// Undoes what killed runs left behind, or lists it. On a terminal it asks first, with the list.
+pub(super) fn run(act: bool, yes: bool) -> u8 {
+    if act && !yes {
+        let wanted = match api::recover(false) {
+            Ok(found) => found.into_iter().filter(|one| one.exists == Some(true) && one.kept.is_none()),
+            Err(error) => return fail(&error),
+        };
+        let wanted: Vec<String> = wanted.map(|one| format!("{}: {}", one.uri, one.what)).collect();
+        if !wanted.is_empty() && ask(&format!("{}\ndo this?", wanted.join("\n"))) == Some(false) {
+            return fail(&Error::interrupted().hint("`--list` shows what there is, `--yes` asks nothing"));
+        }
+    }
     let found = match api::recover(act) {
         Ok(found) => found,
         Err(error) => return fail(&error),
@@ -18,7 +28,7 @@ pub(super) fn run(act: bool) -> u8 {
     let mut away = BTreeSet::new();
     for one in found {
         let how = match (&one.failure, one.exists, act) {
-            _ if one.owner.is_some() => format!("left alone: {} has it", one.owner.unwrap_or_default()),
+            _ if one.kept.is_some() => format!("left alone: {}", one.kept.unwrap_or_default()),
             (Some(error), ..) => {
                 code = error.exit_code();
                 if error.code == Code::NoConnection {

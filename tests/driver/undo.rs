@@ -149,6 +149,38 @@ fn what_is_deleted_is_struck_from_the_journal_of_a_killed_run() {
 }
 
 #[test]
+fn a_machine_that_somebody_protected_since_is_left_alone_with_what_it_has() {
+    let host = Host::new();
+    killed_making_db(&host);
+    let folder = host.folder().join("state/vmscript/journal");
+    let journal = std::fs::read_dir(folder).expect("listed").flatten().next().expect("the journal of the killed run");
+    let journal = std::fs::read_to_string(journal.path()).expect("read");
+    let (_, rest) = journal.split_once("\"name\":\"db\",\"uuid\":\"").expect("the domain is written down");
+    let uuid = &rest[..36];
+    let file = host.folder().join("host.xml");
+    let disk = "<disk type='volume' device='disk'><source pool='default' volume='db.raw'/><target dev='vda'/></disk>";
+    let record = "<m:machine xmlns:m='urn:vmscript:machine:1' protected='yes'><m:volume pool='default' name='db.raw'/></m:machine>";
+    let domain = format!(
+        "<domain type='test'><name>db</name><uuid>{uuid}</uuid><metadata>{record}</metadata><memory>1048576</memory><os><type>hvm</type></os><devices>{disk}</devices></domain>"
+    );
+    let there = std::fs::read_to_string(&file)
+        .expect("read")
+        .replace("<volume>", "<volume><name>db.raw</name><capacity>1048576</capacity></volume><volume>")
+        .replace("</node>", &format!("{domain}</node>"));
+    std::fs::write(&file, there).expect("written");
+    let uri = host.uri();
+    let told = format!(
+        "{uri}: remove domain `db`: left alone: it is protected\n\
+         {uri}: delete volume `db.raw` of pool `default`: left alone: domain `db` has it\n"
+    );
+    for words in [&["recover", "--list"][..], &["recover", "--yes"]] {
+        let output = host.command(words).output().expect("started");
+        assert_eq!((text(&output.stdout), output.status.code()), (told.clone(), Some(0)));
+    }
+    assert_eq!(journals(&host), 0);
+}
+
+#[test]
 fn what_another_machine_has_by_now_is_left_alone() {
     let host = Host::new();
     killed_making_db(&host);

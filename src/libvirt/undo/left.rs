@@ -13,7 +13,8 @@ impl Domain {
     pub fn is_left_over(&self) -> Result<bool> {
         let own = self.uuid()?;
         let is_own = |made: &Made| matches!(made, Made::Domain { uuid, .. } if *uuid == own);
-        Ok(on(self.host().uri()).iter().any(is_own))
+        // Nobody else has its UUID, and one host has many URIs.
+        Ok(journals().iter().any(|(.., left)| left.iter().any(|(.., made)| is_own(made))))
     }
 }
 

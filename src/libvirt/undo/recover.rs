@@ -24,8 +24,8 @@ pub struct Recovered {
     pub what: String,
     /// Whether it was there; nothing after a failure.
     pub exists: Option<bool>,
-    /// Whose it is by now; then it is left alone.
-    pub owner: Option<String>,
+    /// Why it is left alone: another machine has it by now, or somebody has protected the machine.
+    pub kept: Option<String>,
     /// Why it could not be undone.
     pub failure: Option<Error>,
 }
@@ -52,20 +52,24 @@ fn one(path: &Path, mut file: File, act: bool, hosts: &mut BTreeMap<String, Resu
     }
     let mut told = Vec::new();
     let mut failed = false;
-    let own: Vec<String> = left.iter().filter_map(|(.., made)| made.machine().map(str::to_string)).collect();
+    let machines: Vec<String> = left.iter().filter_map(|(.., made)| made.machine().map(str::to_string)).collect();
+    let mut owned: BTreeMap<String, Result<Vec<String>>> = BTreeMap::new();
     for (number, uri, made) in left.into_iter().rev() {
         let host = hosts.entry(uri.clone()).or_insert_with(|| Host::connect(Some(&uri)));
-        let (exists, owner, failure) =
-            match host.as_ref().map_err(Clone::clone).and_then(|host| entry(&made, host, &own, act)) {
-                Ok((exists, owner)) => (Some(exists), owner, None),
-                Err(error) => (None, None, Some(error)),
-            };
+        let done = host.as_ref().map_err(Clone::clone).and_then(|host| {
+            let own = owned.entry(uri.clone()).or_insert_with(|| unprotected(host, &machines));
+            entry(&made, host, own.as_ref().map_err(Clone::clone)?, act)
+        });
+        let (exists, kept, failure) = match done {
+            Ok((exists, kept)) => (Some(exists), kept, None),
+            Err(error) => (None, None, Some(error)),
+        };
         if act && failure.is_none() {
             journal::append(&mut file, &Entry::Done { number }).map_err(|cause| Error::io(path, "write", &cause))?;
         }
         failed |= failure.is_some();
         let journal = path.display().to_string();
-        told.push(Recovered { journal, uri, what: made.to_string(), exists, owner, failure });
+        told.push(Recovered { journal, uri, what: made.to_string(), exists, kept, failure });
     }
     if act && !failed {
         std::fs::remove_file(path).map_err(|cause| Error::io(path, "remove", &cause))?;
@@ -73,12 +77,29 @@ fn one(path: &Path, mut file: File, act: bool, hosts: &mut BTreeMap<String, Resu
     Ok(told)
 }
 
-/// Tells whether it is there and whose it is, and removes what nobody else has.
+/// Those of the machines that nobody has protected since: who protects one has taken it as good, with all that goes with it.
+fn unprotected(host: &Host, machines: &[String]) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for uuid in machines {
+        let domain = host.domain_of_uuid(uuid)?;
+        if !domain.map(|domain| domain.record()).transpose()?.is_some_and(|record| record.protected) {
+            found.push(uuid.clone());
+        }
+    }
+    Ok(found)
+}
+
+/// Tells whether it is there and why it stays, and removes what does not stay. `own` are the machines that the run made.
 fn entry(made: &Made, host: &Host, own: &[String], act: bool) -> Result<(bool, Option<String>)> {
-    let exists = made.exists(host)?;
-    let owner = if exists { others::owner(host, made, own)? } else { None };
+    if !made.exists(host)? {
+        return Ok((false, None));
+    }
+    if matches!(made, Made::Domain { uuid, .. } if !own.contains(uuid)) {
+        return Ok((true, Some("it is protected".to_string())));
+    }
+    let owner = others::owner(host, made, own)?;
     if act && owner.is_none() {
         made.remove(host)?;
     }
-    Ok((exists, owner))
+    Ok((true, owner.map(|owner| format!("{owner} has it"))))
 }
