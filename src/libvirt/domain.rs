@@ -7,6 +7,7 @@ use super::object::{Kind, Object};
 use super::retry::repeatedly;
 use super::{Host, State, ffi};
 use crate::floor::{Code, Error, Result};
+use crate::schema::xml;
 use virt::sys;
 
 /// A domain on a host: a virtual machine and its definition.
@@ -159,8 +160,30 @@ impl Domain {
         if let Some(planned) = self.planned_answer(source) {
             return planned;
         }
+        if self.crashes_driver()? {
+            return Ok(Vec::new());
+        }
         ffi::interface_addresses(&self.raw()?, source)
             .explain(&format!("ask for the {} addresses of", source.word()), &self.object)
+    }
+
+    /// libvirt's test driver, in this process, looks for the first address of each network and dies where there is none
+    /// (seen in 9.0).
+    fn crashes_driver(&self) -> Result<bool> {
+        if !self.host.uri().starts_with("test:") {
+            return Ok(false);
+        }
+        let root = xml::parse(&self.xml()?)?;
+        let cards = root.find_all("devices/interface").into_iter();
+        let networks = cards.filter_map(|card| card.child("source")?.attr("network").map(str::to_string));
+        for name in networks {
+            let network = self.host.find_network(&name)?;
+            let has_address = |xml: String| xml::parse(&xml).map(|root| root.child("ip").is_some());
+            if !network.map(|network| network.xml().and_then(has_address)).transpose()?.unwrap_or(false) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(super) fn raw(&self) -> Result<virt::domain::Domain> {

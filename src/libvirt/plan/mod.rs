@@ -152,6 +152,10 @@ impl Plan {
 
 impl Items {
     fn turn(&mut self, verb: &str, object: &Object) -> Option<(Verb, Turn)> {
-        first_due(&mut self.calls, |one| one.what.0.name == verb && fits(&one.when, object))
+        // A failure is planned for a case: a host that leaves the call out anyway is planned for all of them.
+        let skips = |one: &Counted<(Verb, Turn)>| matches!(one.what.1, Turn::Skip);
+        let meant = |one: &Counted<(Verb, Turn)>| one.what.0.name == verb && fits(&one.when, object);
+        let failure = first_due(&mut self.calls, |one| meant(one) && !skips(one));
+        failure.or(first_due(&mut self.calls, |one| meant(one) && skips(one)))
     }
 }
