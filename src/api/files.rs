@@ -174,6 +174,18 @@ mod functions {
         if found.is_empty() { Ok(()) } else { Err(Error::definition(what, found).into()) }
     }
 
+    /// What a YAML text says.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(parse_yaml("name: web\nvcpus: 2\n"), #{ name: "web", vcpus: 2 });
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn parse_yaml(text: &str) -> RhaiResultOf<Dynamic> {
+        Ok(data::yaml("text", text.to_string())?)
+    }
+
     /// Maps, lists and scalars as YAML. Secrets become `***`.
     ///
     /// # Example

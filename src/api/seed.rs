@@ -207,6 +207,21 @@ mod functions {
         Ok(vm.set_seed(of(&seed)?.iso()?, &wish)?)
     }
 
+    /// The user data of a machine's seed as text, or `()` if it has none that can be read back.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// vm.set_seed(guest(#{ hostname: "web" }));
+    /// assert(vm.seed_user_data.starts_with("#cloud-config"));
+    /// vm.eject_seed();
+    /// ```
+    #[rhai_fn(get = "seed_user_data", pure, return_raw)]
+    pub fn seed_user_data(vm: &mut Domain) -> RhaiResultOf<Dynamic> {
+        Ok(vm.seed_user_data()?.map_or(Dynamic::UNIT, Into::into))
+    }
+
     /// Eight digits that change with a value, and tell nothing of it: the beginning of its SHA-256 checksum. Secrets,
     /// fields named after passwords, private keys and tokens, and lines of texts that speak of them do not count.
     ///

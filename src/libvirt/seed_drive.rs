@@ -12,6 +12,15 @@ const LABELS: &[&str] = &["cidata", "combustion", "config-2", "ignition"];
 const DESCRIPTOR: u64 = 32768;
 const NAME: std::ops::Range<usize> = 40..72;
 
+/// The size of its blocks, in which files begin.
+const BLOCK: usize = 2048;
+
+/// No seed that is made of text is larger.
+const MOST: u64 = 4 << 20;
+
+/// How user data begins.
+const BEGINNINGS: &[&str] = &["#cloud-config", "#!", "#include", "## template:", "Content-Type:"];
+
 /// Where a machine's seed is.
 #[derive(Debug, Clone)]
 struct Drive {
@@ -83,6 +92,16 @@ impl Domain {
         }
         transaction.commit();
         former.map_or(Ok(()), |drive| self.forget(&drive.volume, false))
+    }
+
+    /// What its seed tells cloud-init as user data, if it has a seed with such a file and that is of a usual size.
+    pub fn seed_user_data(&self) -> Result<Option<String>> {
+        let Some(drive) = self.seed_drive()? else { return Ok(None) };
+        let size = drive.volume.info()?.capacity;
+        if size > MOST {
+            return Ok(None);
+        }
+        Ok(user_data(&drive.volume.read(0, size)?))
     }
 
     fn put_in(&self, path: &str, former: Option<&Drive>, bus: Option<Bus>) -> Result<()> {
@@ -163,4 +182,38 @@ fn is_seed(volume: &Volume) -> Result<bool> {
     let descriptor = volume.read(DESCRIPTOR, 2048)?;
     let name = descriptor.get(NAME).map(|name| String::from_utf8_lossy(name).trim().to_lowercase());
     Ok(descriptor.get(1..6) == Some(b"CD001") && name.is_some_and(|name| LABELS.contains(&name.as_str())))
+}
+
+/// The user data in an ISO 9660 file system: the file that begins as such data does, as long as its folder says.
+fn user_data(image: &[u8]) -> Option<String> {
+    let begins = |block: &[u8]| BEGINNINGS.iter().any(|begin| block.starts_with(begin.as_bytes()));
+    let number = image.chunks(BLOCK).position(begins)?;
+    // A folder has both numbers of a file twice, in both orders of bytes: where it begins, and its size.
+    let place = u32::try_from(number).ok()?;
+    let entry = [place.to_le_bytes(), place.to_be_bytes()].concat();
+    let at = image.windows(entry.len()).position(|bytes| bytes == entry)? + entry.len();
+    let size = u32::from_le_bytes(image.get(at..at + 4)?.try_into().ok()?);
+    let begin = number * BLOCK;
+    let text = image.get(begin..begin + usize::try_from(size).ok()?)?;
+    String::from_utf8(text.to_vec()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_data_is_as_long_as_its_folder_says() {
+        let text = format!("#cloud-config\nhostname: web\n#{}\n", "x".repeat(BLOCK * 2 - 30));
+        assert_eq!(text.len() % BLOCK, 0, "the next file follows at once");
+        let mut image = vec![0; BLOCK * 20];
+        image[BLOCK * 18 + 33..BLOCK * 18 + 41].copy_from_slice(&[19, 0, 0, 0, 0, 0, 0, 19]);
+        let size = u32::try_from(text.len()).expect("short").to_le_bytes();
+        image[BLOCK * 18 + 41..BLOCK * 18 + 45].copy_from_slice(&size);
+        image.truncate(BLOCK * 19);
+        image.extend(text.as_bytes());
+        image.extend(b"instance-id: x\n");
+        assert_eq!(user_data(&image), Some(text));
+        assert_eq!(user_data(&vec![0; BLOCK * 20]), None);
+    }
 }

@@ -144,6 +144,37 @@ fn a_new_address_comes_with_an_update() {
 }
 
 #[test]
+fn the_seed_of_an_adopted_machine_is_compared() {
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILwhYla07iDCDxNLiO+2CyT+Snap6S5jV7ghog9jfeM+";
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = |guest: &str| {
+        format!(
+            "name: fosterer\nvcpus: 1\nmemory: 64 MiB\nfirmware: bios\nmachine: pc\nseed_bus: sata\n\
+             boot_disk: {{ size: 16 MiB, empty: true }}\nguest: {{ {guest} }}\n"
+        )
+    };
+    let write = |name: &str, guest: &str| std::fs::write(folder.path().join(name), spec(guest)).expect("written");
+    write("before.yaml", &format!("hostname: fosterer, timezone: UTC, ssh_authorized_keys: [ '{KEY} a' ]"));
+    write("after.yaml", &format!("hostname: other, ssh_authorized_keys: [ '{KEY} a', '{KEY} b' ]"));
+    let run = |args: &[&str]| run(folder.path(), args);
+    let results = |args: &[&str]| column(folder.path(), args, "result");
+    run(&["vm", "create", "before.yaml", "--start=false"]);
+    // As another tool leaves it: nobody knows what its seed was made from.
+    prints("connect().domain(\"fosterer\").set_metadata(\"urn:vmscript:spec:1\", \"spec\", ());");
+    assert_eq!(results(&["vm", "create", "before.yaml"]), ["unchanged"]);
+    let told = run(&["vm", "create", "after.yaml", "-o", "json"]);
+    for part in ["guest.hostname", "\"before\": \"fosterer\"", "guest.ssh_authorized_keys"] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+    assert_eq!(results(&["vm", "create", "after.yaml", "--update"]), ["updated"]);
+    assert_eq!(results(&["vm", "create", "after.yaml"]), ["unchanged"]);
+    let seed = prints("print(connect().domain(\"fosterer\").seed_user_data);");
+    assert!(seed.contains("hostname: other") && seed.contains("+ b"), "{seed}");
+    run(&["vm", "destroy", "fosterer", "--yes"]);
+    assert_eq!(left("fosterer"), "");
+}
+
+#[test]
 fn what_a_killed_run_made_stays_where_others_live_in_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let script = "transaction(|| {
