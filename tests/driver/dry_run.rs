@@ -100,7 +100,7 @@ const CHANGING: &[(&str, &str)] = &[
     ("volume delete", "volume::delete(\"default\", \"web.qcow2\", #{ dry_run: true })"),
 ];
 
-const LAB: &str = "networks: [ { name: green } ]\npools: [ { type: dir, name: lab, target: { path: lab } } ]\nmachines:\n\
+const LAB: &str = "networks: [ { name: green } ]\npools: [ { type: dir, name: lab, target: { path: /srv/lab } } ]\nmachines:\n\
     - { name: new, vcpus: 1, memory: 1 GiB, seed: none, boot_disk: { empty: true, size: 1 GiB } }\n\
     - { name: web, vcpus: 3, memory: 1 GiB, seed: none, boot_disk: { empty: true, size: 1 GiB } }\n";
 const IDLE: &str = "name: idle\nvcpus: 1\nmemory: 1 GiB\nseed: none\nboot_disk: { empty: true, size: 1 GiB }\n";

@@ -121,6 +121,26 @@ const FILES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "name: a\nvcpus: 1\nmemory: 1 GiB\nboot_disk: { empty: true, size: 1 GiB }\npool: ../x\nfw_cfg: {}\ninterfaces: \"{{ nics }}\"\ndata_disks: \"{{ disks }}\"\n",
+        &[
+            "`interfaces` needs Ansible's variable `nics`\n --> wrong.yaml:7:13",
+            "`data_disks` needs Ansible's variable `disks`\n --> wrong.yaml:8:13",
+        ],
+    ),
+    (
+        "name: 5\nvcpus: 100000\nmemory: 1 GiB\nboot_disk: { empty: true, size: 1 GiB }\npool: ../x\nfw_cfg: {}\n",
+        &[
+            "`vcpus` must be at most 9999\n --> wrong.yaml:2:8",
+            "`../x` is no name of a pool\n --> wrong.yaml:5:7",
+            "`fw_cfg` needs `name`\n --> wrong.yaml:6:9",
+            "`fw_cfg` needs `file`\n --> wrong.yaml:6:9",
+        ],
+    ),
+    (
+        "name: 5\nvcpus: 1\nmemory: 1 GiB\nboot_disk: { empty: true, size: 1 GiB }\nmachine: a b\n",
+        &["not \"a b\"\n --> wrong.yaml:5:10"],
+    ),
+    (
         "apiVersion: foundry.cofront.xyz/v1alpha1\nkind: VirtualMachine\nmetadata: { name: a }\nspec:\n  vcpus: 1\n  memoryGiB: 1\n  bootDisk: { sizeGB: 1, empty: true }\n\
          \x20 networkInterfaces: [ { ip: 10.0.0.5/24, gateway: 10.0.0.1, bridge: br0 } ]\n  cloudInit:\n    fqdn: a.example.com\n    sshAuthorizedKeys:\n\
          \x20     - \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI<replace-with-your-public-key>\"\n    passwordHash: \"$6$...\"\n",
