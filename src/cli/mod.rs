@@ -165,7 +165,7 @@ fn listed(rows: Value, format: Option<&str>, config: &Config) -> u8 {
     match Output::of(format.or(config.output().as_deref())) {
         Ok(output) => {
             bars::show_steps();
-            run_recipe::show(rows, &output)
+            run_recipe::show(rows, &output, "`-o yaml` shows all")
         }
         Err(error) => fail(&error),
     }

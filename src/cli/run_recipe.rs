@@ -69,13 +69,13 @@ pub(super) fn run(
     }
     let mut session = session.again(&settings);
     let code = match session.call_recipe(&call.recipe, call.arguments) {
-        Ok(Given::All(result)) => show(result, &output),
+        Ok(Given::All(result)) => show(result, &output, OTHERS),
         Ok(Given::Exit(code)) => code,
         Ok(Given::Partly(result, mut failure)) => {
             wording::translate(&mut failure.0, &call.recipe);
             // A table says of which it failed; why is told below.
             let reason = output.format == Form::Table;
-            show(if reason { without_reasons(result) } else { result }, &output);
+            show(if reason { without_reasons(result) } else { result }, &output, OTHERS);
             end(Err(failure), &session, color)
         }
         Err(mut failure) => {
@@ -111,8 +111,11 @@ fn apply(general: General, settings: &mut Settings, set_log: &SetLog) {
     }
 }
 
-/// Prints a result; gives the exit code.
-pub(super) fn show(result: Value, output: &Output) -> u8 {
+/// How to see the columns that had no room.
+const OTHERS: &str = "`--columns` shows what you name, `-o yaml` all";
+
+/// Prints a result, and perhaps how to see the others of its columns; gives the exit code.
+pub(super) fn show(result: Value, output: &Output, others: &str) -> u8 {
     let is_table = output.format == Form::Table && matches!(result, Value::List(_));
     match output.text(result) {
         Ok(shown) => {
@@ -122,7 +125,7 @@ pub(super) fn show(result: Value, output: &Output) -> u8 {
             }
             if !shown.left_out.is_empty() {
                 let names = shown.left_out.join("`, `");
-                bars::note(&format!("note: no room for `{names}`: `--columns` shows what you name, `-o yaml` all"));
+                bars::note(&format!("note: no room for `{names}`: {others}"));
             }
             0
         }

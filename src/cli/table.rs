@@ -4,8 +4,11 @@ use super::output::{Output, Text, cell, columns, field, yaml};
 use crate::floor::{Map, Value, size};
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 
-/// Words longer than this, such as paths and URLs, are broken rather than left out. A UUID stays whole.
-const LONG: usize = 36;
+/// Words longer than this are broken rather than left out. The longest address of IPv6 stays whole.
+const LONG: usize = 43;
+
+/// The same for paths and URLs, which people read in several lines.
+const LONG_PATH: usize = 20;
 
 /// What stands between two columns.
 const GAP: usize = 2;
@@ -79,7 +82,9 @@ struct Widths {
 
 impl Widths {
     fn of(items: &[Value], name: &str, heading: &str) -> Self {
-        let word = |text: &str| text.split_whitespace().map(letters).max().unwrap_or(0).clamp(1, LONG);
+        let is_path = |word: &str| word.starts_with(['/', '~']) || word.contains("://");
+        let whole = |word: &str| letters(word).min(if is_path(word) { LONG_PATH } else { LONG });
+        let word = |text: &str| text.split_whitespace().map(whole).max().unwrap_or(1);
         let cells = items.iter().filter_map(|item| field(item, name)).map(shown);
         let (least, most) = cells.fold((word(heading), 0), |(least, most), text| {
             (least.max(word(&text)), text.lines().map(letters).max().unwrap_or(0).max(most))
@@ -200,6 +205,13 @@ mod tests {
         let columns = vec!["name".to_string(), "mac".to_string()];
         let asked = table(&rows().into(), &Output { width: Some(12), columns, ..Output::default() });
         assert!(asked.left_out.is_empty() && asked.text.contains("MAC"), "{}", asked.text);
+    }
+
+    #[test]
+    fn paths_are_broken_rather_than_left_out() {
+        let rows = vec![row(&[("name", "web"), ("path", "/var/lib/libvirt/images/web.qcow2")])];
+        let text = "NAME  PATH\nweb   /var/lib/libvirt/images/w\n      eb.qcow2\n";
+        assert_eq!(at(31, rows), Text { text: text.into(), left_out: Vec::new() });
     }
 
     #[test]
