@@ -239,6 +239,31 @@ fn the_width_of_the_terminal_is_respected_after_it_changes() {
 }
 
 #[test]
+fn a_command_asks_and_no_is_an_interruption() {
+    let arguments = ["network", "delete", "--force", "default"];
+    let terminal = Terminal::on(Host::new(), &[], "xterm-256color", &arguments);
+    terminal.shows("delete the network default? [y/N]");
+    terminal.enter("n");
+    terminal.shows("error: nothing was deleted");
+    terminal.shows("left with 130");
+}
+
+#[test]
+fn a_table_fits_the_terminal_and_tells_what_it_leaves_out() {
+    let terminal = Terminal::on(Host::new(), &[], "xterm-256color", &["vm", "list", "--wide"]);
+    let screen = terminal.shows("left with 0");
+    assert!(screen.contains("IS_PROTECTED") && !screen.contains("note:"), "{screen}");
+    terminal.tmux(&["resize-window", "-x", "50", "-y", "30"]);
+    let program = env!("CARGO_BIN_EXE_vmscript");
+    let program = format!("env HOME={} {program} -c {}", terminal.home(), terminal.host.uri());
+    let line = format!("{program} vm list --wide; echo left again; sleep 60");
+    terminal.tmux(&["respawn-pane", "-k", &line]);
+    let screen = terminal.shows("left again");
+    assert!(screen.contains("192.168.122.3/24") && screen.contains("note: no room for"), "{screen}");
+    assert!(screen.lines().all(|line| !line.starts_with("web") || line.chars().count() <= 50), "{screen}");
+}
+
+#[test]
 fn destroying_asks_and_a_watch_ends_with_a_key() {
     let terminal = Terminal::open();
     terminal.ready();
