@@ -1,8 +1,8 @@
 //! Volumes from images: fetched and uploaded, overlaid, or copied and grown.
 
 use super::value;
-use crate::floor::{Code, Error, Map as Plain, Options, Result, Value, format_size};
-use crate::image::{self, Catalogue, Checksum, Fetched, Format, Key, Request, Signature, check, fetch};
+use crate::floor::{Area, Code, Error, Map as Plain, Options, Result, Value, format_size};
+use crate::image::{self, Catalogue, Checksum, Description, Fetched, Format, Key, Request, Signature, check, fetch};
 use crate::libvirt::{Content, Pool, Volume};
 use crate::schema::{Definition, Kind};
 use rhai::{Dynamic, Map};
@@ -13,6 +13,7 @@ const IMAGE: &[&str] = &[
     "checksum_url",
     "compare",
     "convert",
+    "dry_run",
     "force",
     "format",
     "path",
@@ -29,7 +30,8 @@ const DISK: &[&str] = &["format", "image", "mode", "size", "thick"];
 
 /// An image in a pool.
 pub(super) struct Ensured {
-    pub(super) volume: Volume,
+    /// Nothing, if it is not there yet and was only looked at.
+    pub(super) volume: Option<Volume>,
     pub(super) changed: bool,
     /// Whether its source has something else, which cannot take its place while others need it.
     pub(super) outdated: bool,
@@ -43,33 +45,57 @@ pub(super) fn ensure(pool: &Pool, name: &str, given: &Map) -> Result<Ensured> {
     let wanted = options.one_of("format", FORMATS)?.and_then(Format::from_name);
     let convert = options.one_of("convert", &["qcow2", "raw"])?.and_then(Format::from_name);
     let compare = options.one_of("compare", &["all", "head", "no"])?.unwrap_or("head");
+    let dry_run = options.bool("dry_run")?.unwrap_or(false);
     let there = pool.find_volume(name)?;
-    if let Some(volume) = there.clone().filter(|_| compare == "no" && !request.force) {
-        return Ok(Ensured { volume, changed: false, outdated: false });
+    if there.is_some() && compare == "no" && !request.force {
+        return Ok(Ensured { volume: there, changed: false, outdated: false });
     }
-    let mut fetched = fetch(&request)?;
     let bootable = options.bool("bootable")?.unwrap_or(true);
-    // A name may promise the format that the image gets.
-    check(if convert.is_some() { "" } else { name }, &fetched.description, wanted, bootable)
-        .map_err(|error| renamed(error, name))?;
+    let checked = |found: &Description| {
+        // A name may promise the format that the image gets.
+        check(if convert.is_some() { "" } else { name }, found, wanted, bootable).map_err(|error| renamed(error, name))
+    };
+    if dry_run && !request.is_local() {
+        checked(&image::look(&request)?)?;
+        if let Some(volume) = there.as_ref().filter(|_| request.force) {
+            volume.check_unused()?;
+        }
+        return Ok(Ensured { changed: there.is_none() || request.force, volume: there, outdated: false });
+    }
+    let is_own = match &there {
+        Some(volume) if !request.force => came_from(volume, &request, convert)?,
+        _ => false,
+    };
+    let mut fetched = fetch(&request)?;
+    checked(&fetched.description)?;
     if let Some(format) = convert {
         fetched = image::convert(fetched, format, &request.cache)?;
         check(name, &fetched.description, None, false)?;
     }
-    if let Some(volume) = there {
+    if let Some(volume) = &there {
         if !request.force {
             if volume.holds(&fetched.path, compare == "all")? {
-                return Ok(Ensured { volume, changed: false, outdated: false });
+                return Ok(Ensured { volume: there, changed: false, outdated: false });
             }
             let users = volume.users()?;
             if !users.domains.is_empty() || !users.overlays.is_empty() {
                 tracing::warn!(image = name, "its source has something else, but it is in use and stays");
-                return Ok(Ensured { volume, changed: false, outdated: true });
+                return Ok(Ensured { volume: there, changed: false, outdated: true });
+            }
+            if !is_own {
+                let message =
+                    format!("volume `{name}` is there and has other content, which is not known to be from there");
+                return Err(Error::new(Code::AlreadyExists, Area::Storage, message)
+                    .about(format!("volume `{name}`"))
+                    .hint("take another name, or pass `force: true`, which replaces it"));
             }
         }
-        volume.delete_unused()?;
+        volume.check_unused()?;
     }
     pool.need(allocated(&fetched)?, &format!("image `{name}`"))?;
+    if dry_run {
+        return Ok(Ensured { volume: there, changed: true, outdated: false });
+    }
     let file = std::fs::metadata(&fetched.path).map_err(|error| Error::io(&fetched.path, "read", &error))?.len();
     let format = fetched.description.format;
     let capacity = match (format, fetched.description.virtual_size) {
@@ -77,8 +103,23 @@ pub(super) fn ensure(pool: &Pool, name: &str, given: &Map) -> Result<Ensured> {
         _ => file,
     };
     let xml = volume_definition(name, capacity, format.driver(), Room::Thin)?.xml();
-    let volume = pool.create_filled_volume(&xml, &Content::File(fetched.path))?;
-    Ok(Ensured { volume, changed: true, outdated: false })
+    let content = Content::File(fetched.path);
+    let volume = match &there {
+        Some(old) => pool.replace_volume(old, &xml, &content)?,
+        None => pool.create_filled_volume(&xml, &content)?,
+    };
+    Ok(Ensured { volume: Some(volume), changed: true, outdated: false })
+}
+
+/// Whether a volume holds what was fetched from there last: then it is an image of that source, and nothing else goes when
+/// it is replaced.
+fn came_from(volume: &Volume, request: &Request, convert: Option<Format>) -> Result<bool> {
+    for path in image::fetched_before(request, convert)? {
+        if volume.holds(&path, false)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// An image of a catalogue: `#{ search, architecture, catalogue }` choose.
@@ -126,7 +167,7 @@ pub(super) fn disk(name: &str, image: &Volume, options: &Options) -> Result<(Str
             image.name(),
             format_size(base)
         );
-        return Err(Error::new(Code::InvalidArgument, crate::floor::Area::Storage, message)
+        return Err(Error::new(Code::InvalidArgument, Area::Storage, message)
             .hint("leave `size` out, or make it at least as large as the image"));
     }
     let from = image.format()?.unwrap_or_else(|| "raw".to_string());

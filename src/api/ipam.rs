@@ -182,6 +182,22 @@ mod functions {
         Ok(net.reserve(&super::reservation(reservation)?)?)
     }
 
+    /// Whether an address is kept for a card as `reserve` would do it, with the same fields. An error tells what keeps `reserve`
+    /// from doing so: another holder, another address of the card, or that no subnet has the address.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let net = connect().network("default");
+    /// let printer = #{ addr: "192.168.122.9", hwaddr: "52:54:00:00:00:09" };
+    /// if !net.is_reserved(printer) { net.reserve(printer); }
+    /// assert(net.is_reserved(printer));
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn is_reserved(net: &mut Network, reservation: Map) -> RhaiResultOf<bool> {
+        Ok(net.is_reserved(&super::reservation(reservation)?)?)
+    }
+
     /// Takes the reservation of an address back; tells whether there was one.
     ///
     /// # Example

@@ -163,8 +163,32 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn upload_file(pool: &mut Pool, name: &str, file: &str) -> RhaiResultOf<Volume> {
+        upload_file_with(pool, name, file, Map::new())
+    }
+
+    /// Creates a volume of this name that holds the file.
+    ///
+    /// Options:
+    /// * `replace`: whether it takes the place of a volume of this name that is there and that nobody needs; default `false`.
+    ///   The new one is complete, as `NAME.new`, before the old one goes, and is sent twice, as libvirt renames no volume.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let pool = connect().pool("default");
+    /// pool.upload_file("again.raw", "debian-13.raw");
+    /// pool.upload_file("again.raw", "debian-13.raw", #{ replace: true }).delete();
+    /// ```
+    #[rhai_fn(name = "upload_file", pure, return_raw)]
+    pub fn upload_file_with(pool: &mut Pool, name: &str, file: &str, options: Map) -> RhaiResultOf<Volume> {
+        let options = Options::from_value("upload_file", value(&options.into(), "")?, &["replace"])?;
         let (content, size) = file_content(file)?;
-        Ok(pool.create_filled_volume(&sized_volume(name, size)?.xml(), &content)?)
+        let xml = sized_volume(name, size)?.xml();
+        let old = if options.bool("replace")?.unwrap_or(false) { pool.find_volume(name)? } else { None };
+        Ok(match old {
+            Some(old) => pool.replace_volume(&old, &xml, &content)?,
+            None => pool.create_filled_volume(&xml, &content)?,
+        })
     }
 
     /// What it is and its name.
@@ -310,6 +334,20 @@ mod functions {
         Ok(pool.delete()?)
     }
 
+    /// Deletes all its volumes, whoever needs them; `users` tells who does.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// pool.delete_volumes();
+    /// assert_eq(pool.volumes(), []);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn delete_volumes(pool: &mut Pool) -> RhaiResultOf<()> {
+        Ok(pool.volumes()?.iter().try_for_each(Volume::delete)?)
+    }
+
     /// All its volumes, sorted by name. One call, whatever their number.
     ///
     /// # Example
@@ -365,7 +403,8 @@ mod functions {
 
     /// Sees to it that there is an image of this name: fetches it, verifies and unpacks it, and uploads it. An image that
     /// is there is compared with its source, and replaced if that has another one; while domains or overlays need it, it
-    /// stays and `outdated` says so. Gives `#{ changed, outdated, volume }`.
+    /// stays and `outdated` says so. What is not known to be from there, as the cache has nothing like it, is only replaced
+    /// with `force`. The new one is complete, as `NAME.new`, before the old one goes. Gives `#{ changed, outdated, volume }`.
     ///
     /// * `url`: where it is, or a list of mirrors (`http`, `https`, `file`); or `path`, a file of this machine.
     /// * `checksum`: `"sha256:..."` of the file as it is published, before it is unpacked; SHA-2 of any length.
@@ -377,7 +416,9 @@ mod functions {
     /// * `bootable`: `false` for a raw disk without anything to start from.
     /// * `compare`: how one that is there is compared: `"head"` (default) by length and first megabyte, `"all"` to the
     ///   last byte, `"no"`: that it is there is enough.
-    /// * `force`: fetch and replace it; refused while somebody needs it.
+    /// * `force`: fetch and replace it, whatever it is; refused while somebody needs it.
+    /// * `dry_run`: look at all this and do nothing; `changed` is what it would be. Nothing is downloaded: a server is asked
+    ///   for the beginning of the image, and for its checksum.
     /// * `retries`: how often to try again without anything new coming, 5 if not given.
     /// * `stall`: how long a server may be silent, 30 seconds if not given.
     ///
@@ -394,7 +435,7 @@ mod functions {
         let fields = [
             ("changed", ensured.changed.into()),
             ("outdated", ensured.outdated.into()),
-            ("volume", Dynamic::from(ensured.volume)),
+            ("volume", ensured.volume.map_or(Dynamic::UNIT, Dynamic::from)),
         ];
         Ok(fields.into_iter().map(|(key, value)| (key.into(), value)).collect())
     }

@@ -3,12 +3,19 @@
 use super::definition::definition as checked;
 use super::{RhaiResultOf, list, value};
 use crate::floor::{Options, size};
+use crate::libvirt::Users;
 use crate::schema::Kind;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
 
 pub(super) fn module() -> Module {
     exported_module!(functions)
+}
+
+/// Who needs something, as scripts see it.
+fn told(users: Users) -> Map {
+    let overlays: Vec<_> = users.overlays.into_iter().map(|(volume, _)| volume).collect();
+    Map::from([("domains".into(), list(users.domains).into()), ("overlays".into(), list(overlays).into())])
 }
 
 #[export_module]
@@ -52,11 +59,46 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn users(volume: &mut Volume) -> RhaiResultOf<Map> {
-        let users = volume.users()?;
-        Ok(Map::from([
-            ("domains".into(), list(users.domains).into()),
-            ("overlays".into(), list(users.overlays.into_iter().map(|(volume, _)| volume).collect::<Vec<_>>()).into()),
-        ]))
+        Ok(super::told(volume.users()?))
+    }
+
+    /// Fails if somebody needs it, as `delete` does then.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// connect().pool("default").volume("web.qcow2").check_unused();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn check_unused(volume: &mut Volume) -> RhaiResultOf<()> {
+        Ok(volume.check_unused()?)
+    }
+
+    /// Whether it holds the same as a file of this machine, to the last byte.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let volume = connect().pool("default").upload_file("held.raw", "debian-13.raw");
+    /// assert(volume.holds("debian-13.raw"));
+    /// volume.delete();
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn holds(volume: &mut Volume, file: &str) -> RhaiResultOf<bool> {
+        Ok(volume.holds(std::path::Path::new(file), true)?)
+    }
+
+    /// Who needs what is in it: `#{ domains, overlays }`, the domains with a disk that stands on something in it, and the volumes of other pools that do so. It need not be started.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// for vm in pool.users().domains { print(vm.name); }
+    /// ```
+    #[rhai_fn(name = "users", pure, return_raw)]
+    pub fn users_of_pool(pool: &mut Pool) -> RhaiResultOf<Map> {
+        Ok(super::told(pool.users()?))
     }
 
     /// Looks at all disks and volumes of the host once, for `vm.remove(#{ uses: ... })` of many machines.

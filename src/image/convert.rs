@@ -5,7 +5,7 @@ use super::{Fetched, Format, describe_file};
 use crate::floor::progress::Progress;
 use crate::floor::{Area, Code, Error, Result, interrupt};
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub fn convert(image: Fetched, to: Format, cache: &Path) -> Result<Fetched> {
     }
     let unreadable = |error: std::io::Error| Error::io(&image.path, "read", &error);
     let whole = fs::canonicalize(&image.path).map_err(unreadable)?;
-    let slot = Slot::open(cache, &format!("{} as {}", whole.display(), to.name()))?;
+    let slot = slot(&whole, to, cache)?;
     let made = slot.image();
     let age = |path: &Path| fs::metadata(path).and_then(|facts| facts.modified());
     let since = age(&whole).map_err(unreadable)?;
@@ -32,6 +32,16 @@ pub fn convert(image: Fetched, to: Format, cache: &Path) -> Result<Fetched> {
     let unreadable = |error: std::io::Error| Error::io(&made, "read", &error);
     let description = describe_file(&mut File::open(&made).map_err(unreadable)?).map_err(unreadable)?;
     Ok(Fetched { path: made, description, cached: image.cached && current, ..image })
+}
+
+/// Where the image in this format lies that was made of this file last.
+pub(super) fn made_of(image: &Path, to: Format, cache: &Path) -> Result<Option<PathBuf>> {
+    let whole = fs::canonicalize(image).map_err(|error| Error::io(image, "read", &error))?;
+    Ok(Some(slot(&whole, to, cache)?.image()).filter(|made| made.exists()))
+}
+
+fn slot(image: &Path, to: Format, cache: &Path) -> Result<Slot> {
+    Slot::open(cache, &format!("{} as {}", image.display(), to.name()))
 }
 
 fn run(image: &Fetched, to: Format, made: &Path) -> Result<()> {

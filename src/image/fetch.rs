@@ -5,7 +5,7 @@ use super::download::{Downloaded, download};
 use super::http::{Answer, Client, Want};
 use super::part::Part;
 use super::signature::Signature;
-use super::{Checksum, Compression, Description, checksum::Hasher, describe_file, file_name, sparse};
+use super::{Checksum, Compression, Description, Format, checksum::Hasher, describe_file, file_name, sparse};
 use crate::floor::progress::Progress;
 use crate::floor::{Area, Code, Error, Result, clock, interrupt, timing};
 use std::fs::{self, File};
@@ -53,6 +53,11 @@ impl Request {
             stall: Duration::from_secs(30),
             cache: cache_folder(),
         }
+    }
+
+    /// Whether it is a file of this machine.
+    pub fn is_local(&self) -> bool {
+        self.sources.first().is_some_and(|first| local(first).is_some())
     }
 }
 
@@ -137,13 +142,41 @@ pub fn inspect(source: &str) -> Result<(Description, Option<Compression>)> {
         None => super::describe(reader),
     }
     .map_err(unreadable)?;
-    if packed.is_none()
-        && found.virtual_size.is_none()
-        && matches!(found.format, super::Format::Raw | super::Format::Iso)
-    {
+    if packed.is_none() && found.virtual_size.is_none() && matches!(found.format, Format::Raw | Format::Iso) {
         found.virtual_size = total;
     }
     Ok((found, packed))
+}
+
+/// What an image is that [`fetch`] would get from a server: the first source that answers is asked for its beginning, and the
+/// publisher's list for its checksum.
+pub fn look(request: &Request) -> Result<Description> {
+    let mut asked = Err(Error::argument("an image needs a `url` or a `path`"));
+    for source in &request.sources {
+        asked = inspect(source).map(|(found, _)| found);
+        if asked.is_ok() {
+            break;
+        }
+    }
+    if let Some(list) = request.checksum_url.as_ref().filter(|_| request.checksum.is_none()) {
+        listed(&Client::new(request.stall), request, list)?;
+    }
+    asked
+}
+
+/// Where the image lies that came from there last, as it came and in this format; nowhere if none came, or if it is a file of
+/// this machine.
+pub fn fetched_before(request: &Request, converted: Option<Format>) -> Result<Vec<PathBuf>> {
+    let Some(first) = request.sources.first().filter(|first| local(first).is_none()) else { return Ok(Vec::new()) };
+    let slot = Slot::open(&request.cache, first)?;
+    if slot.facts().is_none() {
+        return Ok(Vec::new());
+    }
+    let mut found = vec![slot.image()];
+    if let Some(format) = converted {
+        found.extend(super::convert::made_of(&slot.image(), format, &request.cache)?);
+    }
+    Ok(found)
 }
 
 /// The checksum that a publisher's list has for an image, as [`fetch`] would look for it.

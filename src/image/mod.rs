@@ -21,7 +21,7 @@ pub use catalogue::{Catalogue, Entry};
 pub use checksum::Checksum;
 pub use compression::Compression;
 pub use convert::convert;
-pub use fetch::{Fetched, Request, fetch, inspect, listed_checksum};
+pub use fetch::{Fetched, Request, fetch, fetched_before, inspect, listed_checksum, look};
 pub use format::{Description, Format, describe, describe_file};
 pub use rules::check;
 pub use served::{Served, serve, serve_alone};

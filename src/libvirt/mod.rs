@@ -43,6 +43,7 @@ mod pool;
 mod port;
 mod provision;
 mod rebuild;
+mod replace;
 mod retry;
 mod revert;
 mod saved;

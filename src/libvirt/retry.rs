@@ -49,7 +49,7 @@ impl RetryPolicy {
         tell: impl Fn(&E) -> (Code, String),
     ) -> Result<T, (E, Vec<String>)> {
         let started = clock::now();
-        let mut notes = Vec::new();
+        let (mut notes, mut last) = (Vec::new(), String::new());
         for attempt in 1.. {
             let error = match call() {
                 Ok(done) => return Ok(done),
@@ -57,10 +57,10 @@ impl RetryPolicy {
             };
             let (code, words) = tell(&error);
             if attempt > 1 || (attempt < self.attempts && self.on.contains(&code)) {
-                notes.push(format!(
-                    "attempt {attempt} after {:.1} s: {words}",
-                    clock::now().saturating_sub(started).as_secs_f64()
-                ));
+                let since = clock::now().saturating_sub(started).as_secs_f64();
+                let told = if words == last { "the same" } else { words.as_str() };
+                notes.push(format!("attempt {attempt} after {since:.1} s: {told}"));
+                last.clone_from(&words);
             }
             if attempt >= self.attempts || !self.on.contains(&code) {
                 return Err((error, notes));
@@ -155,6 +155,7 @@ mod tests {
         };
         let (error, notes) = policy.run(|| count(&mut calls, Code::Busy), tell).expect_err("busy");
         assert_eq!((error.code, calls, notes.len()), (Code::Busy, 3, 3));
+        assert!(notes[1].ends_with(": the same"), "{notes:?}");
         calls = 0;
         let (_, notes) = policy.run(|| count(&mut calls, Code::NotFound), tell).expect_err("final");
         assert_eq!((calls, notes.len()), (1, 0));

@@ -83,11 +83,14 @@ impl Volume {
         let flags = if shrink { sys::VIR_STORAGE_VOL_RESIZE_SHRINK } else { 0 };
         let skipped = while_busy(&self.host, || {
             let skipped = self.host.is_skipped("resize", &self.object)?;
-            if !skipped {
-                self.raw()?.resize(capacity, flags).explain("resize", &self.object)?;
+            let done =
+                if skipped { Ok(()) } else { self.raw()?.resize(capacity, flags).explain("resize", &self.object) };
+            match done {
+                // QEMU's lock stays for as long as the guest runs that has it.
+                Err(error) if error.cause.as_ref().is_some_and(|cause| cause.contains("\" lock")) => Ok(Err(error)),
+                done => done.map(|()| Ok(skipped)),
             }
-            Ok(skipped)
-        })?;
+        })??;
         if skipped {
             return Ok(());
         }

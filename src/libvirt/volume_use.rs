@@ -2,7 +2,7 @@
 
 use super::cause::Explain;
 use super::retry::while_busy;
-use super::{Domain, Filter, Host, Volume};
+use super::{Domain, Filter, Host, Pool, Volume};
 use crate::floor::{Area, Code, Error, Result};
 use crate::schema::xml::{self, Elem};
 use std::collections::{HashMap, HashSet};
@@ -40,9 +40,15 @@ impl Volume {
 
     /// Deletes it with its data, unless somebody needs it.
     pub fn delete_unused(&self) -> Result<()> {
+        self.check_unused()?;
+        self.delete()
+    }
+
+    /// Fails if somebody needs it.
+    pub fn check_unused(&self) -> Result<()> {
         let users = self.users()?.named();
         if users.is_empty() {
-            return self.delete();
+            return Ok(());
         }
         let message = format!("cannot delete {}: it is needed by {}", self.object(), users.join(" and "));
         Err(Error::new(Code::Busy, Area::Storage, message)
@@ -72,6 +78,25 @@ impl Volume {
             }
             self.raw()?.wipe_pattern(number, 0).map(drop).explain("wipe", self.object())
         })
+    }
+}
+
+impl Pool {
+    /// Who needs what is in it: the domains with a disk there or on something that stands there, and the volumes of other
+    /// pools that do so. A pool that is stopped can be asked as well.
+    pub fn users(&self) -> Result<Users> {
+        let folder = xml::parse(&self.xml()?)?.find_text("target/path");
+        let places: Vec<String> = folder.into_iter().chain([self.name().to_string()]).collect();
+        let is_inside = |file: &str| {
+            let (place, _) = file.rsplit_once('/').unwrap_or_default();
+            places.iter().any(|one| one.trim_end_matches('/') == place)
+        };
+        let all = self.host().volume_uses()?;
+        let volumes = all.volumes.iter().flat_map(|one| one.base.iter().chain([&one.path]));
+        let files = volumes.chain(all.domains.iter().flat_map(|(_, files)| files));
+        let mut users = all.of(&files.filter(|file| is_inside(file)).cloned().collect());
+        users.overlays.retain(|(_, path)| !is_inside(path));
+        Ok(users)
     }
 }
 
@@ -224,7 +249,9 @@ fn collect(element: &Elem, paths: &Paths, files: &mut Vec<String>) {
     if element.local() == "source" {
         files.extend(["file", "dev"].iter().filter_map(|name| element.attr(name)).map(str::to_string));
         if let (Some(pool), Some(volume)) = (element.attr("pool"), element.attr("volume")) {
-            files.extend(paths.get(&(pool.to_string(), volume.to_string())).cloned());
+            // A volume of a pool that is stopped has no path that anybody knows: its names stand for it.
+            let path = paths.get(&(pool.to_string(), volume.to_string())).cloned();
+            files.push(path.unwrap_or_else(|| format!("{pool}/{volume}")));
         }
     }
     for child in element.children() {

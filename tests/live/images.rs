@@ -77,6 +77,8 @@ let first = #{{ path: "{images}/tiny.qcow2", compare: "all" }};
 let other = #{{ path: "{images}/vmlinuz", bootable: false, compare: "all" }};
 print(pool.ensure_image("follow", first).changed);
 print(pool.ensure_image("follow", first).changed);
+try {{ pool.ensure_image("follow", other); }} catch (err) {{ print(err.code); }}
+other.force = true;
 print(pool.ensure_image("follow", other).changed);
 let disk = pool.create_disk("follow-overlay.qcow2", #{{ image: pool.volume("follow") }});
 let kept = pool.ensure_image("follow", first);
@@ -89,7 +91,10 @@ pool.volume("follow").delete();
 "#
     ));
     let busy = "cannot delete volume `follow`: it is needed by its overlay `follow-overlay.qcow2`";
-    assert_eq!(out.lines().collect::<Vec<_>>(), ["true", "false", "true", "false true", busy, "true"]);
+    assert_eq!(
+        out.lines().collect::<Vec<_>>(),
+        ["true", "false", "already-exists", "true", "false true", busy, "true"]
+    );
     assert_eq!(left("follow"), "");
 }
 

@@ -54,15 +54,33 @@ impl Network {
         Ok(self.subnets()?.into_iter().flat_map(|subnet| subnet.hosts).collect())
     }
 
+    /// Whether it keeps an address as it is wanted, whatever name stands with it if none is wanted. An error tells what is in
+    /// the way: no subnet has the address, or another reservation has the address, the card or the name.
+    pub fn is_reserved(&self, wanted: &Reservation) -> Result<bool> {
+        let subnets = self.subnets()?;
+        self.subnet_of(&subnets, wanted.ip)?;
+        let is_same = |one: &Option<String>| wanted.name.is_none() || *one == wanted.name;
+        for held in subnets.iter().flat_map(|subnet| &subnet.hosts) {
+            if held.is_for(wanted.ip, wanted.mac.map(|mac| mac.to_string()).as_deref()) && is_same(&held.name) {
+                return Ok(true);
+            }
+            let has_card = held.mac.is_some() && held.mac == wanted.mac;
+            if held.ip == wanted.ip || has_card || held.name.is_some() && held.name == wanted.name {
+                let holder: Vec<String> =
+                    held.mac.map(|mac| mac.to_string()).into_iter().chain(held.name.clone()).collect();
+                let message = format!("{} keeps {} for {}", self.object(), held.ip, holder.join(", "));
+                return Err(Error::new(Code::AlreadyExists, Area::Network, message)
+                    .about(self.object().plain())
+                    .hint(format!("`release` takes {} back", held.ip)));
+            }
+        }
+        Ok(false)
+    }
+
     /// Reserves an address, in the running network and in its definition. Other guests keep what they have.
     pub fn reserve(&self, reservation: &Reservation) -> Result<()> {
         let subnets = self.subnets()?;
-        let subnet = subnets.iter().find(|subnet| subnet.own.contains(&reservation.ip)).ok_or_else(|| {
-            let message = format!("{} has no subnet with {}", self.object(), reservation.ip);
-            let listed: Vec<_> = subnets.iter().map(|subnet| format!("`{}`", subnet.own.trunc())).collect();
-            let error = Error::new(Code::InvalidArgument, Area::Network, message).about(self.object().plain());
-            if listed.is_empty() { error } else { error.hint(format!("its subnets: {}", listed.join(", "))) }
-        })?;
+        let subnet = self.subnet_of(&subnets, reservation.ip)?;
         let made = Made::Reservation {
             network: self.named()?,
             ip: reservation.ip,
@@ -71,6 +89,15 @@ impl Network {
         let doing = format!("reserve {} on", reservation.ip);
         undo::record(self.host(), made, || {
             self.change(sys::VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, subnet.index, &reservation.xml(), &doing)
+        })
+    }
+
+    fn subnet_of<'s>(&self, subnets: &'s [Subnet], ip: IpAddr) -> Result<&'s Subnet> {
+        subnets.iter().find(|subnet| subnet.own.contains(&ip)).ok_or_else(|| {
+            let message = format!("{} has no subnet with {ip}", self.object());
+            let listed: Vec<_> = subnets.iter().map(|subnet| format!("`{}`", subnet.own.trunc())).collect();
+            let error = Error::new(Code::InvalidArgument, Area::Network, message).about(self.object().plain());
+            if listed.is_empty() { error } else { error.hint(format!("its subnets: {}", listed.join(", "))) }
         })
     }
 

@@ -1,0 +1,39 @@
+//! Volumes that take the place of others.
+
+use super::{Content, Pool, Volume};
+use crate::floor::Result;
+use crate::schema::xml::{self, Node};
+
+impl Pool {
+    /// Creates and fills a volume in place of the one of this name, which nobody may need. The new one is complete beside it,
+    /// as `NAME.new`, before the old one goes: a failure leaves one of them. As libvirt renames no volume, it is sent twice.
+    pub fn replace_volume(&self, old: &Volume, xml: &str, content: &Content) -> Result<Volume> {
+        old.check_unused()?;
+        let beside = format!("{}.new", old.name());
+        let complete = self.create_filled_volume(&called(xml, &beside)?, content)?;
+        if let Err(error) = old.delete_unused() {
+            return Err(match complete.delete() {
+                Ok(()) => error,
+                Err(failure) => error.note(format!("volume `{beside}` is left: {failure}")),
+            });
+        }
+        let new = self
+            .create_filled_volume(xml, content)
+            .map_err(|error| error.note(format!("the new one is complete as `{beside}`, and the old one is gone")))?;
+        complete.delete()?;
+        Ok(new)
+    }
+}
+
+/// A volume's definition under another name.
+fn called(text: &str, name: &str) -> Result<String> {
+    let mut document = xml::parse(text)?;
+    for node in &mut document.nodes {
+        if let Node::Elem(elem) = node
+            && elem.local() == "name"
+        {
+            elem.nodes = vec![Node::Text(name.to_string())];
+        }
+    }
+    Ok(xml::to_string(&document))
+}
