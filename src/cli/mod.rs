@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    if std::env::var_os("COMPLETE").is_some_and(|shell| !shell.is_empty()) {
+    if std::env::var_os("COMPLETE").is_some_and(|shell| !shell.is_empty() && shell != "0") {
         return complete::answer();
     }
     let config = match Config::read() {
