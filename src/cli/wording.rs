@@ -24,6 +24,8 @@ const NAMED: &[(&str, &str, &str)] = &[
     ("virsh console ", "", "vmscript vm console"),
     ("host.network(\"", "\")", "vmscript network info"),
     ("host.pool(\"", "\")", "vmscript pool info"),
+    ("host.network(\"", "\").start()", "vmscript network start"),
+    ("host.pool(\"", "\").start()", "vmscript pool start"),
     ("host.pool(\"", "\").refresh()", "vmscript pool refresh"),
     ("host.pool(\"", "\").volumes()", "vmscript volume list"),
 ];
@@ -151,7 +153,7 @@ mod tests {
             ("`host.domain(\"web\").start()`", "`vmscript vm start web`"),
             ("`host.domain(\"web\").is_protected = false` lifts that", "`vmscript vm unprotect web` lifts that"),
             ("`host.networks()` lists what is there", "`vmscript network list` lists what is there"),
-            ("`host.network(\"lab\").start()`", "`vmscript -e 'connect().network(\"lab\").start()'`"),
+            ("`host.network(\"lab\").start()`", "`vmscript network start lab`"),
             ("`vm.resume()`", "`vmscript -e 'connect().domain(\"NAME\").resume()'`"),
             ("`virsh console web` shows how far it came", "`vmscript vm console web` shows how far it came"),
             ("`host.pool(\"a\").volumes()`", "`vmscript volume list a`"),
