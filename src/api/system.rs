@@ -2,7 +2,7 @@
 
 use super::{Context, RhaiResultOf};
 use crate::floor::planned::Program;
-use crate::floor::{Area, Code, Error, Result, ask, clock, hide};
+use crate::floor::{Area, Code, Error, Result, ask, clock, hide, tell};
 use rhai::plugin::*;
 use rhai::{Array, Map, Module};
 use std::io::IsTerminal;
@@ -79,6 +79,19 @@ mod functions {
         Ok(code(started(program, command(program, &arguments).status())?))
     }
 
+    /// The full path of this program.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(run_program(own_program(), ["--version"]).exit_code, 0);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn own_program() -> RhaiResultOf<String> {
+        let path = std::env::current_exe().map_err(|cause| Error::io(Path::new("/proc/self/exe"), "read", &cause))?;
+        Ok(path.display().to_string())
+    }
+
     /// Prints a text on standard error, as `print` does on standard output.
     ///
     /// # Example
@@ -87,7 +100,7 @@ mod functions {
     /// print_error("not so good");
     /// ```
     pub fn print_error(text: &str) {
-        eprintln!("{}", hide(text));
+        tell(&hide(text));
     }
 
     /// Whether somebody sits at a terminal: standard input and standard output are one.

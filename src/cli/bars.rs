@@ -1,7 +1,7 @@
 //! Progress as bars on the terminal, and as a line for each step that is done.
 
-use crate::floor::hide;
 use crate::floor::progress::{Event, Sink};
+use crate::floor::{hide, tell};
 use indicatif::{BinaryBytes, MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,7 +29,7 @@ pub(super) fn show_steps() {
 /// Tells something beside the result, unless the steps are not told either.
 pub(super) fn note(text: &str) {
     if STEPS.load(Ordering::Relaxed) {
-        suspend(|| eprintln!("{text}"));
+        suspend(|| tell(text));
     }
 }
 
@@ -40,7 +40,7 @@ pub(super) fn sink(draws: bool) -> Sink {
         if let Event::Done { step, took, moved } = event {
             if STEPS.load(Ordering::Relaxed) {
                 let line = hide(&done(step, took, moved)).into_owned();
-                suspend(|| eprintln!("{line}"));
+                suspend(|| tell(&line));
             }
             return;
         }

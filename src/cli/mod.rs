@@ -16,7 +16,7 @@ mod timings;
 mod wording;
 
 use crate::api;
-use crate::floor::{Error, Value, hide, interrupt, progress, set_ask, timing};
+use crate::floor::{Error, Value, give, hide, interrupt, progress, set_ask, tell, timing};
 use crate::repl::{First, SetLog, Surroundings, start};
 use crate::script::{Ended, Session, Settings, render};
 use arguments::{Arguments, Color, Command, Driver};
@@ -36,6 +36,11 @@ pub fn main() -> ExitCode {
     }
     let config = match Config::read() {
         Ok(config) => config,
+        // A hook that fails stops the guest, and its routes do not hang on what a file of settings says.
+        Err(error) if std::env::args_os().any(|word| word == "hook") => {
+            fail(&error);
+            Config::default()
+        }
         Err(error) => return ExitCode::from(fail(&error)),
     };
     let parsed = config.apply(Arguments::command()).try_get_matches();
@@ -120,7 +125,7 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
             api::qemu_hook(&guest, &operation, &sub_operation, &domain).map_or_else(|error| fail(&error), |()| 0)
         }
         (None, Some(Command::Completions { shell })) => {
-            println!("{}", complete::line(&shell));
+            drop(give(&(complete::line(&shell) + "\n")));
             0
         }
         (None, Some(Command::Config { output })) => listed(config.rows(given), output.as_deref(), config),
@@ -190,40 +195,39 @@ fn end(result: Result<Ended, crate::script::Failure>, session: &Session, color: 
         Ok(Ended::Exit(code)) => code,
         Err((diagnostics, code)) => {
             let texts: Vec<_> = diagnostics.iter().map(|shown| render(shown, session.sources(), color)).collect();
-            bars::suspend(|| eprint!("{}", texts.join("\n")));
+            bars::suspend(|| drop(write!(std::io::stderr().lock(), "{}", texts.join("\n"))));
             code
         }
     }
 }
 
 fn fail(error: &Error) -> u8 {
-    eprintln!("{}", hide(&format!("error: {error}")));
+    tell(&hide(&format!("error: {error}")));
     for hint in &error.hints {
-        eprintln!("{}", hide(&format!("  = hint: {hint}")));
+        tell(&hide(&format!("  = hint: {hint}")));
     }
     error.exit_code()
 }
 
 /// Asks at the terminal; everything but a yes is a no.
 fn agreed(question: &str) -> bool {
-    eprint!("{question} [y/N] ");
+    drop(write!(std::io::stderr().lock(), "{question} [y/N] "));
     let mut line = String::new();
     let read = std::io::stdin().read_line(&mut line);
     read.is_ok() && matches!(line.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
 fn usage(message: &str) -> u8 {
-    eprintln!("error: {message}\n  = hint: `vmscript FILE` runs a script, `vmscript --help` tells the rest");
+    tell(&format!("error: {message}\n  = hint: `vmscript FILE` runs a script, `vmscript --help` tells the rest"));
     1
 }
 
 /// Prints a line of a script; when nobody reads any more, the run ends quietly as other programs do.
 fn print(text: &str) {
-    let written = bars::suspend(|| {
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{text}").and_then(|()| out.flush())
-    });
-    if written.is_err() {
+    if let Err(error) = bars::suspend(|| give(&format!("{text}\n"))) {
+        if error.kind() != std::io::ErrorKind::BrokenPipe {
+            fail(&Error::io(Path::new("standard output"), "write", &error));
+        }
         interrupt::trigger();
     }
 }

@@ -2,7 +2,7 @@
 
 use super::fail;
 use crate::api;
-use crate::floor::{Code, Error, ask, hide};
+use crate::floor::{Code, Error, ask, give, hide, tell};
 use std::collections::BTreeSet;
 
 /// Undoes what killed runs left behind, or lists it. On a terminal it asks first, with the list.
@@ -22,7 +22,7 @@ pub(super) fn run(act: bool, yes: bool) -> u8 {
         Err(error) => return fail(&error),
     };
     if found.is_empty() {
-        println!("no killed run left anything to undo");
+        say("no killed run left anything to undo");
     }
     let mut code = 0;
     let mut away = BTreeSet::new();
@@ -40,13 +40,10 @@ pub(super) fn run(act: bool, yes: bool) -> u8 {
             (None, Some(true), false) => "to do".to_string(),
             (None, ..) => "nothing is there".to_string(),
         };
-        println!("{}: {}: {how}", one.uri, one.what);
+        say(&format!("{}: {}: {how}", one.uri, one.what));
     }
     for uri in away {
-        eprintln!(
-            "{}",
-            hide(&format!("  = hint: `vmscript recover --forget {uri}` gives up on a host that is gone for good"))
-        );
+        tell(&hide(&format!("  = hint: `vmscript recover --forget {uri}` gives up on a host that is gone for good")));
     }
     code
 }
@@ -55,12 +52,17 @@ pub(super) fn run(act: bool, yes: bool) -> u8 {
 pub(super) fn forget(uri: &str, yes: bool) -> u8 {
     let left = api::left_over(uri);
     for what in &left {
-        println!("{uri}: {what}: left alone");
+        say(&format!("{uri}: {what}: left alone"));
     }
     if left.is_empty() {
-        println!("no killed run left anything on {uri}");
+        say(&format!("no killed run left anything on {uri}"));
     } else if !yes && ask(&format!("forget these {} and leave them there?", left.len())) != Some(true) {
         return fail(&Error::argument("nothing was forgotten").hint("`--yes` forgets without a question"));
     }
     api::forget(uri).map_or_else(|error| fail(&error), |()| 0)
+}
+
+/// Prints a line; what is undone does not hang on who reads it.
+fn say(line: &str) {
+    drop(give(&format!("{line}\n")));
 }

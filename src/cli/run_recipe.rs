@@ -6,7 +6,7 @@ use super::output::{Form, Output};
 use super::recipe::{self, General};
 use super::test::Looks;
 use super::{bars, end, wording};
-use crate::floor::{Error, Map, Value, did_you_mean, hide, progress, timing};
+use crate::floor::{Error, Map, Value, did_you_mean, give, hide, progress, tell, timing};
 use crate::repl::SetLog;
 use crate::script::{Given, Place, Recipe, Session, Settings};
 use clap::{CommandFactory, ValueEnum};
@@ -47,12 +47,12 @@ pub(super) fn run(
         Err(error) => {
             drop(error.print());
             if let Some(hint) = recipe::belongs_in_front(&error, words) {
-                eprintln!("  = hint: {hint}");
+                tell(&format!("  = hint: {hint}"));
             }
             let said = words.get(1).map(|word| word.replace('-', "_"));
             for (name, place) in session.undocumented(imports) {
                 if said.as_ref() == Some(&name) {
-                    eprintln!("  = hint: {}", for_want_of_docs(&name, &place));
+                    tell(&format!("  = hint: {}", for_want_of_docs(&name, &place)));
                 }
             }
             return Some(u8::from(error.use_stderr()));
@@ -65,7 +65,7 @@ pub(super) fn run(
     apply(call.general, &mut settings, set_log);
     if output.format != Form::Table {
         // Standard output is for the result alone.
-        settings.print = Some(Arc::new(|text| bars::suspend(|| eprintln!("{}", hide(text)))));
+        settings.print = Some(Arc::new(|text| bars::suspend(|| tell(&hide(text)))));
     }
     let mut session = session.again(&settings);
     let code = match session.call_recipe(&call.recipe, call.arguments) {
@@ -119,7 +119,9 @@ pub(super) fn show(result: Value, output: &Output, others: &str) -> u8 {
     let is_table = output.format == Form::Table && matches!(result, Value::List(_));
     match output.text(result) {
         Ok(shown) => {
-            bars::suspend(|| print!("{}", hide(&shown.text)));
+            if let Err(error) = bars::suspend(|| give(&hide(&shown.text))) {
+                return unwritten(&error);
+            }
             if is_table && shown.text.is_empty() {
                 bars::note("nothing found");
             }
@@ -130,6 +132,14 @@ pub(super) fn show(result: Value, output: &Output, others: &str) -> u8 {
             0
         }
         Err(error) => super::fail(&error),
+    }
+}
+
+/// A result that could not be printed: who stopped reading, such as `head`, has seen enough.
+fn unwritten(error: &std::io::Error) -> u8 {
+    match error.kind() {
+        std::io::ErrorKind::BrokenPipe => 0,
+        _ => super::fail(&Error::io(Path::new("standard output"), "write", error)),
     }
 }
 
@@ -169,7 +179,7 @@ pub(super) fn list(settings: &Settings, folders: &[PathBuf], color: bool) -> (Va
     let program = Arguments::command();
     for (module, imports) in session.recipe_modules(&all(folders)) {
         if program.find_subcommand(&module).is_some() {
-            eprintln!("note: `{}` holds no commands: `vmscript {module}` is something else", imports.join("`, `"));
+            tell(&format!("note: `{}` holds no commands: `vmscript {module}` is something else", imports.join("`, `")));
             continue;
         }
         match session.recipes(&module, &imports) {
@@ -180,7 +190,7 @@ pub(super) fn list(settings: &Settings, folders: &[PathBuf], color: bool) -> (Va
             Err(failure) => code = end(Err(failure), &session, color),
         }
         for (name, place) in session.undocumented(&imports) {
-            eprintln!("note: {}", for_want_of_docs(&name, &place));
+            tell(&format!("note: {}", for_want_of_docs(&name, &place)));
         }
     }
     (Value::List(rows), code)

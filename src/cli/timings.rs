@@ -1,7 +1,7 @@
 //! `--timings`: what took how long.
 
 use super::arguments::Format;
-use crate::floor::timing;
+use crate::floor::{tell, timing};
 
 /// Shows on standard error what was kept, the slowest step marked.
 pub(super) fn show(format: Format) {
@@ -14,7 +14,7 @@ pub(super) fn show(format: Format) {
         Format::Text => {
             for one in &done {
                 let mark = if Some(one.took) == slowest { "  <- slowest" } else { "" };
-                eprintln!("{:9.3} s  {}: {}{mark}", one.took.as_secs_f64(), one.object, one.step);
+                tell(&format!("{:9.3} s  {}: {}{mark}", one.took.as_secs_f64(), one.object, one.step));
             }
         }
         Format::Json => {
@@ -26,7 +26,7 @@ pub(super) fn show(format: Format) {
                     "slowest": Some(one.took) == slowest,
                 })
             };
-            eprintln!("{}", serde_json::Value::from(done.iter().map(record).collect::<Vec<_>>()));
+            tell(&serde_json::Value::from(done.iter().map(record).collect::<Vec<_>>()).to_string());
         }
     }
 }

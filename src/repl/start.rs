@@ -5,6 +5,7 @@ use super::settings::Surroundings;
 use super::{Reply, Then, piped, terminal};
 use crate::api;
 use crate::floor::interrupt::{self, Insistence};
+use crate::floor::tell;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,12 +35,12 @@ pub fn start(mut surroundings: Surroundings, first: &First) -> u8 {
             print(&reply.out);
         }
         if !reply.err.is_empty() {
-            eprintln!("{}", reply.err);
+            tell(&reply.err);
         }
     };
     interrupt::insist(Insistence {
         patience: Duration::from_millis(1500),
-        tell: || eprintln!("the host has not answered yet; Ctrl-C again cuts the connection to it"),
+        tell: || tell("the host has not answered yet; Ctrl-C again cuts the connection to it"),
         deed: api::cut_connections,
     });
     if terminal {

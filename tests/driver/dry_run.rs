@@ -49,6 +49,7 @@ const DESTROYING: &[(&str, &str)] = &[
     ("lab down", "lab down lab.yaml"),
     ("network delete", "network delete --force default"),
     ("pool delete", "pool delete --force --with-volumes default"),
+    ("vm delete-snapshot", "vm delete-snapshot web before"),
     ("vm destroy", "vm destroy web"),
     ("vm repave", "vm repave kept.yaml"),
     ("vm revert", "vm revert web before"),
@@ -102,6 +103,7 @@ const CHANGING: &[(&str, &str)] = &[
     ("pool delete", "pool::delete(\"default\", #{ force: true, with_volumes: true, dry_run: true })"),
     ("vm destroy", "vm::destroy([\"web\", \"idle\"], #{ dry_run: true })"),
     ("vm repave", "vm::repave(\"bare.yaml\", #{ dry_run: true })"),
+    ("vm delete-snapshot", "vm::delete_snapshot(\"web\", \"before\", #{ dry_run: true })"),
     ("vm revert", "vm::revert(\"web\", \"before\", #{ delete: true, dry_run: true })"),
     ("volume delete", "volume::delete(\"default\", \"web.qcow2\", #{ dry_run: true })"),
 ];
@@ -264,14 +266,18 @@ fn a_dry_run_refuses_what_the_real_run_refuses() {
 fn what_destroys_needs_a_yes_where_nobody_can_be_asked() {
     for (name, command) in DESTROYING {
         // The test driver forgets the snapshot that a command made, so this one is a script.
-        let output = if *name == "vm revert" {
-            host().run("import \"std/vm\" as vm; vm::snapshot(\"web\", \"before\"); vm::revert(\"web\", \"before\");")
+        let needs_state = ["vm delete-snapshot", "vm revert"].contains(name);
+        let output = if needs_state {
+            let call = name.replace("vm ", "vm::").replace('-', "_");
+            host().run(&format!(
+                "import \"std/vm\" as vm; vm::snapshot(\"web\", \"before\"); {call}(\"web\", \"before\");"
+            ))
         } else {
             host().command(command.split(' ')).output().expect("started")
         };
         let told = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{command}: {told}");
-        let answer = if *name == "vm revert" { "`yes: true` answers it" } else { "`--yes` answers it" };
+        let answer = if needs_state { "`yes: true` answers it" } else { "`--yes` answers it" };
         assert!(told.contains("nobody can be asked: ") && told.contains(answer), "{command}: {told}");
     }
 }

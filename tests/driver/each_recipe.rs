@@ -26,8 +26,9 @@ const HERE: &[(&str, &str)] = &[
     ),
     (
         "hypervisor hooks",
-        "hypervisor::hooks(#{ folder: \".\", program: \"/opt/vmscript\" });
-        assert(read_file(\"vmscript\").starts_with(\"#!/bin/sh\\nexec '/opt/vmscript' \"));",
+        "hypervisor::hooks(#{ folder: \".\", program: \"/bin/sh\" });
+        assert(read_file(\"vmscript\").contains(\"test -x '/bin/sh' || exit 0\\nexec '/bin/sh' \"));
+        try { hypervisor::hooks(#{ folder: \".\", program: \"/no/vmscript\" }); throw \"taken\"; } catch (err) { assert_eq(err.code, \"not-found\"); }",
     ),
     ("hypervisor info", "let found = hypervisor::info(); assert_eq([found.domains, found.running, found.pools], [2, 1, 1]);"),
     ("image info", "assert_eq(image::info(\"debian-13\").name, \"debian-13\");"),

@@ -216,3 +216,23 @@ fn options_of_the_program_may_stand_behind() {
     std::fs::write(host.folder().join("recipes/mine.rhai"), recipe).expect("written");
     assert_eq!(run(&host, &["mine", "tell", "--timings", "x", "--output", "3"]).0, "x\n3\n");
 }
+
+#[test]
+fn who_stops_reading_stops_no_work() {
+    let host = Host::new();
+    let file = host.folder().join("db.yaml");
+    let spec = "name: db\nvcpus: 1\nmemory: 1 GiB\nboot_disk: { size: 1 GiB, empty: true }\nseed: none\n";
+    std::fs::write(&file, spec).expect("written");
+    for (words, hears) in
+        [(&["vm", "create", "db.yaml"][..], true), (&["vm", "create", "db.yaml"], false), (&["recipes"], false)]
+    {
+        let mut command = host.command(words);
+        command.current_dir(host.folder()).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let mut child = command.spawn().expect("started");
+        // The ends that `head` closes.
+        drop(child.stderr.take());
+        let shown = child.stdout.take().filter(|_| hears).map(|out| std::io::read_to_string(out).expect("read"));
+        assert_eq!(child.wait().expect("ended").code(), Some(0), "{words:?}");
+        assert!(shown.is_none_or(|shown| shown.contains("created")), "{words:?}");
+    }
+}

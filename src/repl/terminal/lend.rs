@@ -2,7 +2,7 @@
 
 use super::keys::wait_for_input;
 use crate::floor::terminal::{Line, no_terminal};
-use crate::floor::{Error, Result, interrupt};
+use crate::floor::{Error, Result, interrupt, tell};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -39,12 +39,12 @@ pub(crate) fn lend(line: &dyn Line) -> Result<()> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return Err(no_terminal(&line.name()));
     }
-    eprintln!("connected to {}; Ctrl-] leaves it", line.name());
+    tell(&format!("connected to {}; Ctrl-] leaves it", line.name()));
     let raw = Raw::new()?;
     let talked = talk(line);
     drop(raw);
     let end = if line.is_open() { "left" } else { "closed:" };
-    eprintln!("\n{end} {}", line.name());
+    tell(&format!("\n{end} {}", line.name()));
     talked
 }
 
