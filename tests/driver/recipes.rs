@@ -315,6 +315,18 @@ fn an_update_makes_what_is_missing_and_keeps_what_a_card_is_called() {
 }
 
 #[test]
+fn thin_disks_that_may_outgrow_their_pool_are_a_warning() {
+    let host = Host::new();
+    let spec = "machines:\n- { name: a, vcpus: 1, memory: 2 GiB, boot_disk: { size: 90 GiB, empty: true }, seed: none }\n\
+                - { name: b, vcpus: 1, memory: 2 GiB, boot_disk: { size: 90 GiB, empty: true }, seed: none }\n";
+    std::fs::write(host.folder().join("large.yaml"), spec).expect("written");
+    let output = run_in(&host, &["vm", "create", "large.yaml", "--dry-run", "-o", "name"]);
+    let told = "warning: pool default has 100.0 GiB left, and the new disks may grow to 180.0 GiB\n\
+                warning: the host has 3072 MiB of memory, and the new machines may use 4096\n";
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("a\nb\n".to_string(), told.to_string()));
+}
+
+#[test]
 fn what_the_file_says_no_more_goes_and_what_somebody_added_stays() {
     let host = Host::new();
     let spec = "name: db\nvcpus: 1\nmemory: 1 GiB\nboot_disk: { size: 1 GiB, empty: true }\nseed: none\ninterfaces: [ { network: default } ]\n";
