@@ -16,7 +16,8 @@ fn traces(machines: &[&str]) -> String {
     let script = format!(
         "let host = connect();
         for name in {machines:?} {{ if host.find_domain(name) != () {{ print(name); }} }}
-        for pool in [\"recipes-images\", \"foundry-vms\", \"foundry-images\"] {{
+        print(host.find_pool(\"foundry-vms\"));
+        for pool in [\"recipes-images\", \"foundry-images\"] {{
             let pool = host.pool(pool);
             pool.refresh();
             print(`${{[pool.name, pool.uuid, pool.is_active, pool.autostart]}} ${{pool.volumes().map(|one| one.name)}}`);
@@ -27,7 +28,8 @@ fn traces(machines: &[&str]) -> String {
         }}"
     );
     let mut find = vec!["find", "/var/lib/libvirt", "/run/libvirt", "/etc/libvirt", "/var/cache/libvirt", "("];
-    let patterns: Vec<String> = machines.iter().map(|name| format!("*{name}*")).collect();
+    let named = machines.iter().chain(&["foundry-vms"]);
+    let patterns: Vec<String> = named.map(|name| format!("*{name}*")).collect();
     for pattern in &patterns {
         find.extend(["-name", pattern, "-o"]);
     }
@@ -45,14 +47,14 @@ fn run(folder: &Path, args: &[&str]) -> String {
 fn machines_of_other_tools_come_and_go_without_a_trace() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = |args: &[&str]| run(folder.path(), args);
-    // The bridges that the files name, and the pools as a host that was used before has them.
+    // The bridges that the files name, and the pools of their images. That of the machines comes and goes with them.
     prints(
         "let host = connect();
         for one in [[\"recipes-a\", \"br0\", \"10.20.30.1\"], [\"recipes-b\", \"br1\", \"192.168.1.1\"], [\"recipes-c\", \"br250\", \"10.250.250.1\"]] {
             host.create_network(#{ name: one[0], bridge: #{ name: one[1], stp: false, delay: 0 },
                 ips: [ #{ address: one[2], prefix: 24 } ] });
         }
-        for name in [\"recipes-images\", \"foundry-vms\", \"foundry-images\"] {
+        for name in [\"recipes-images\", \"foundry-images\"] {
             let pool = host.define_pool(#{ type: \"dir\", name: name, target: #{ path: `/var/lib/libvirt/${name}` } });
             pool.build();
             pool.start();
@@ -80,7 +82,12 @@ fn machines_of_other_tools_come_and_go_without_a_trace() {
     run(&["vm", "create", "inventory.yaml", "--parallel", "1"]);
 
     let during = traces(&machines);
-    assert!(during.contains("/etc/libvirt/qemu/shop.xml") && during.contains("shop_boot"), "{during}");
+    assert!(
+        during.contains("/etc/libvirt/storage/foundry-vms.xml")
+            && during.contains("/etc/libvirt/qemu/shop.xml")
+            && during.contains("shop_boot"),
+        "{during}"
+    );
 
     let listed = run(&["vm", "list", "-o", "name"]);
     assert!(machines.iter().all(|name| listed.lines().any(|line| line == *name)), "{listed}");
