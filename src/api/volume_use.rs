@@ -62,16 +62,16 @@ mod functions {
         Ok(super::told(volume.users()?))
     }
 
-    /// Fails if somebody needs it, as `delete` does then.
+    /// Fails if somebody needs it, as `delete` does unless it is forced.
     ///
     /// # Example
     ///
     /// ```rhai
-    /// connect().pool("default").volume("web.qcow2").check_unused();
+    /// connect().pool("default").volume("web.qcow2").check_deletable();
     /// ```
     #[rhai_fn(pure, return_raw)]
-    pub fn check_unused(volume: &mut Volume) -> RhaiResultOf<()> {
-        Ok(volume.check_unused()?)
+    pub fn check_deletable(volume: &mut Volume) -> RhaiResultOf<()> {
+        Ok(volume.check_deletable()?)
     }
 
     /// Whether it holds the same as a file of this machine, to the last byte.

@@ -40,8 +40,13 @@ impl Volume {
 
     /// Deletes it with its data, unless somebody needs it.
     pub fn delete_unused(&self) -> Result<()> {
-        self.check_unused()?;
+        self.check_deletable()?;
         self.delete()
+    }
+
+    /// Fails if somebody needs it, as deleting it does unless that is forced.
+    pub fn check_deletable(&self) -> Result<()> {
+        self.check_unused().map_err(|error| error.hint("`force: true` deletes it all the same"))
     }
 
     /// Fails if somebody needs it.
@@ -51,9 +56,7 @@ impl Volume {
             return Ok(());
         }
         let message = format!("cannot delete {}: it is needed by {}", self.object(), users.join(" and "));
-        Err(Error::new(Code::Busy, Area::Storage, message)
-            .about(self.object().plain())
-            .hint("remove those first, or pass `force: true`"))
+        Err(Error::new(Code::Busy, Area::Storage, message).about(self.object().plain()).hint("remove those first"))
     }
 
     /// Overwrites its data with zeros, or as an algorithm of libvirt's (`nnsa`, `dod`, `bsi`, `random`, `trim`, ...) says.
