@@ -4,6 +4,7 @@
 mod addresses;
 mod booting;
 mod broken;
+mod claimed;
 mod dual;
 mod examples;
 mod happenings;

@@ -227,6 +227,11 @@ fn networks_of_all_kinds_come_and_go() {
             run(&["network", "list", "--filter", "name=kinds-*", "-o", "csv", "--columns", "name,mode,autostart"]);
         shown.lines().skip(1).map(str::to_string).collect::<Vec<_>>()
     };
+    let bridge = program(folder.path()).args([&["network", "create", "kinds-bridge"], kinds[5].1].concat()).output();
+    let told = text(&bridge.expect("the program starts").stderr);
+    assert!(told.contains("there is no bridge `kinds0`"), "{told}");
+    let made = inside(&["ip", "link", "add", "name", "kinds0", "type", "bridge"]);
+    assert!(made.status.success(), "{made:?}");
     for (name, options) in kinds {
         run(&[&["network", "create", name], options].concat());
     }
@@ -243,6 +248,8 @@ fn networks_of_all_kinds_come_and_go() {
         run(&["network", "delete", name, "--yes"]);
     }
     assert!(listed().is_empty());
+    let gone = inside(&["ip", "link", "delete", "kinds0"]);
+    assert!(gone.status.success(), "{gone:?}");
 }
 
 #[test]

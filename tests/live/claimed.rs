@@ -1,0 +1,88 @@
+//! What a machine needs is not taken from it: its network, its pool, its disks.
+
+use super::lab::lab;
+use super::program::{left, prints, program, text};
+use std::path::Path;
+
+/// What a command says that fails, with its exit code.
+fn refused(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
+    let output = program(folder).args(args).output().expect("the program starts");
+    (output.status.code(), text(&output.stderr))
+}
+
+#[test]
+fn what_a_running_machine_needs_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = "name: claims\nvcpus: 1\nmemory: 64 MiB\npool: claimed\nseed: none\n\
+                boot_disk: { image: \"default:base.qcow2\", size: 1 GiB }\ninterfaces: [ { network: claimed } ]\n";
+    std::fs::write(folder.path().join("claims.yaml"), spec).expect("written");
+    std::fs::write(folder.path().join("other.raw"), [0; 4096]).expect("written");
+    let succeeds = |args: &[&str]| {
+        let output = program(folder.path()).args(args).output().expect("the program starts");
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    succeeds(&["network", "create", "claimed", "--address", "10.20.47.1/24"]);
+    succeeds(&["pool", "add", "claimed", "/var/lib/libvirt/claimed"]);
+    succeeds(&["vm", "create", "claims.yaml"]);
+    for (args, words) in [
+        (&["network", "stop", "claimed"][..], "the network `claimed` is in use by `claims`"),
+        (&["network", "delete", "claimed", "--yes"], "the network `claimed` is in use by `claims`"),
+        (&["pool", "stop", "claimed"], "the pool `claimed` is in use by `claims`"),
+        (&["pool", "delete", "claimed", "--yes"], "the pool `claimed` is in use by `claims`"),
+        (&["pool", "delete", "claimed", "--with-volumes", "--yes"], "the pool `claimed` is in use by `claims`"),
+        (
+            &["volume", "resize", "claimed", "claims_boot", "2GiB"],
+            "`vmscript vm resize claims --disk vda=2GiB` does it",
+        ),
+        (&["volume", "clone", "claimed", "claims_boot", "copy"], "`claims` runs and writes to `claims_boot`"),
+        (&["volume", "delete", "claimed", "claims_boot", "--yes"], "it is needed by domain `claims`"),
+        (&["volume", "upload", "claimed", "other.raw", "--name", "claims_boot", "--force"], "needed by `claims`"),
+        (&["image", "import", "default", "other.raw", "--name", "base.qcow2", "--dry-run"], "which its name denies"),
+    ] {
+        let (code, told) = refused(folder.path(), args);
+        assert!(code.is_some_and(|code| code == 4 || code == 5) && told.contains(words), "{args:?}: {code:?} {told}");
+    }
+    // Whoever asks libvirt itself is told at once: the lock stays for as long as the guest runs.
+    let notes = prints(
+        "let volume = connect().pool(\"claimed\").volume(\"claims_boot\");
+        try { volume.resize(\"2 GiB\"); } catch (err) { print(`${err.code} ${err.notes}`); }",
+    );
+    assert_eq!(notes, "busy []\n");
+    succeeds(&["vm", "destroy", "claims", "--yes"]);
+    succeeds(&["volume", "create", "claimed", "scratch", "1GiB", "--format", "raw"]);
+    succeeds(&["volume", "clone", "claimed", "scratch", "scratch2"]);
+    succeeds(&["volume", "resize", "claimed", "scratch2", "2GiB"]);
+    succeeds(&["pool", "stop", "claimed"]);
+    succeeds(&["pool", "start", "claimed"]);
+    let deleted = succeeds(&["pool", "delete", "claimed", "--with-volumes", "--yes", "-o", "csv"]);
+    assert_eq!(deleted, "name,result,volumes\r\nclaimed,deleted,2\r\n");
+    succeeds(&["network", "stop", "claimed"]);
+    succeeds(&["network", "delete", "claimed", "--yes"]);
+}
+
+#[test]
+fn an_image_of_somebody_else_is_not_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tiny = lab().images.join("tiny.qcow2").display().to_string();
+    let image = |more: &[&str]| {
+        let args =
+            [&["image", "import", "default", &tiny, "--name", "claimed-image.qcow2", "-o", "csv"], more].concat();
+        let args = [&args[..], &["--columns", "result"]].concat();
+        let output = program(folder.path()).args(args).output().expect("the program starts");
+        (output.status.code(), text(&output.stdout))
+    };
+    prints(
+        "connect().pool(\"default\").create_volume(#{ name: \"claimed-image.qcow2\", capacity: \"1 MiB\", target: #{ format: \"qcow2\" } });",
+    );
+    let said = |code: i32, result: &str| {
+        (Some(code), if code == 0 { format!("result\r\n{result}\r\n") } else { String::new() })
+    };
+    assert_eq!(image(&["--dry-run"]), said(5, ""));
+    assert_eq!(image(&[]), said(5, ""));
+    assert_eq!(image(&["--force", "--dry-run"]), said(0, "would be replaced"));
+    assert_eq!(image(&["--force"]), said(0, "replaced"));
+    assert_eq!(image(&[]), said(0, "unchanged"));
+    prints("connect().pool(\"default\").volume(\"claimed-image.qcow2\").delete();");
+    assert_eq!(left("claimed-image"), "");
+}
