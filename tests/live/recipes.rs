@@ -214,24 +214,33 @@ fn a_machine_is_kept_copied_resized_and_renamed() {
 fn networks_of_all_kinds_come_and_go() {
     let folder = tempfile::tempdir().expect("a folder");
     let run = |args: &[&str]| run(folder.path(), args);
-    let kinds: [(&str, &[&str]); 6] = [
+    let kinds: [(&str, &[&str]); 7] = [
         ("kinds-nat", &["--address", "10.20.41.1/24", "--dhcp", "10.20.41.10-10.20.41.20"]),
         ("kinds-route", &["--mode", "route", "--address", "10.20.42.1/24", "--domain", "kinds.example.com"]),
         ("kinds-open", &["--mode", "open", "--address", "10.20.43.1/24"]),
         ("kinds-isolated", &["--mode", "isolated", "--address", "fd00:20:44::1/64"]),
         ("kinds-closed", &["--mode", "isolated", "--autostart=false"]),
         ("kinds-bridge", &["--mode", "bridge", "--bridge", "kinds0"]),
+        ("kinds-switch", &["--mode", "bridge", "--bridge", "kinds1", "--open-vswitch"]),
     ];
     let listed = || {
         let shown =
             run(&["network", "list", "--filter", "name=kinds-*", "-o", "csv", "--columns", "name,mode,autostart"]);
         shown.lines().skip(1).map(str::to_string).collect::<Vec<_>>()
     };
-    let bridge = program(folder.path()).args([&["network", "create", "kinds-bridge"], kinds[5].1].concat()).output();
-    let told = text(&bridge.expect("the program starts").stderr);
-    assert!(told.contains("there is no bridge `kinds0`"), "{told}");
-    let made = inside(&["ip", "link", "add", "name", "kinds0", "type", "bridge"]);
-    assert!(made.status.success(), "{made:?}");
+    let refused = |options: &[&str], words: &str| {
+        let args = [&["network", "create", "kinds-none", "--mode", "bridge"], options].concat();
+        let told = text(&program(folder.path()).args(args).output().expect("the program starts").stderr);
+        assert!(told.contains(words), "{told}");
+    };
+    refused(&["--bridge", "kinds0"], "there is no bridge `kinds0`");
+    refused(&["--bridge", "kinds1", "--open-vswitch"], "there is no bridge `kinds1`");
+    // To the kernel a bridge of Open vSwitch is a device like any other.
+    for (name, kind) in [("kinds0", "bridge"), ("kinds1", "veth")] {
+        let made = inside(&["ip", "link", "add", "name", name, "type", kind]);
+        assert!(made.status.success(), "{made:?}");
+    }
+    refused(&["--bridge", "kinds1"], "`kinds1` is no bridge");
     for (name, options) in kinds {
         run(&[&["network", "create", name], options].concat());
     }
@@ -242,14 +251,17 @@ fn networks_of_all_kinds_come_and_go() {
         "kinds-nat,nat,yes",
         "kinds-open,open,yes",
         "kinds-route,route,yes",
+        "kinds-switch,bridge of Open vSwitch,yes",
     ];
     assert_eq!(listed(), expected);
     for (name, _) in kinds {
         run(&["network", "delete", name, "--yes"]);
     }
     assert!(listed().is_empty());
-    let gone = inside(&["ip", "link", "delete", "kinds0"]);
-    assert!(gone.status.success(), "{gone:?}");
+    for name in ["kinds0", "kinds1"] {
+        let gone = inside(&["ip", "link", "delete", name]);
+        assert!(gone.status.success(), "{gone:?}");
+    }
 }
 
 #[test]
