@@ -110,8 +110,15 @@ impl Deed {
             // Somebody may have done it to the running domain before.
             Self::Attach(device) if domain.has_live(device)? => Ok(()),
             Self::Attach(device) => domain.attach_device(device, Apply::Live),
-            Self::Detach(device) if !domain.has_live(device)? => Ok(()),
-            Self::Detach(device) => domain.detach_device(device, Apply::Live),
+            Self::Detach(device) if !domain.may_have_live(device)? => Ok(()),
+            Self::Detach(device) => domain.detach_device(device, Apply::Live).map_err(|mut error| {
+                // Which one without a name is meant, libvirt does not always see: it goes at the next start.
+                let is_nameless = xml::parse(device).is_ok_and(|device| super::device::names(&device).is_empty());
+                if error.code == Code::NotFound && is_nameless {
+                    error.code = Code::Unsupported;
+                }
+                error
+            }),
             Self::Device(_, after) => domain.update_device(after, Apply::Live),
             Self::Iotune(disk, _, after) => {
                 let limits: Vec<(&str, u64)> =
@@ -155,6 +162,16 @@ impl Domain {
     fn has_live(&self, device: &str) -> Result<bool> {
         let (wanted, live) = (xml::parse(device)?, xml::parse(&self.xml()?)?);
         Ok(super::device::devices(&live).iter().any(|one| super::device::same(one, &wanted)))
+    }
+
+    /// The same, of a device without a name too, such as a screen: one of that kind may be it.
+    fn may_have_live(&self, device: &str) -> Result<bool> {
+        let wanted = xml::parse(device)?;
+        if !super::device::names(&wanted).is_empty() {
+            return self.has_live(device);
+        }
+        let live = xml::parse(&self.xml()?)?;
+        Ok(super::device::devices(&live).iter().any(|one| one.local() == wanted.local()))
     }
 
     /// Waits until the guest has as much memory as its balloon was told.

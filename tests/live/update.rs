@@ -89,3 +89,22 @@ for name in ["updated.qcow2", "updated-extra.raw"] { pool.volume(name).delete();
     );
     assert!(shown.contains("cannot attach disk `vdy` to domain `updated`"), "{shown}");
 }
+
+#[test]
+fn a_screen_goes_with_the_next_start() {
+    prints(
+        r#"
+let host = connect();
+let vm = host.define_domain(#{
+    type: "qemu", name: "screened", memory: "64 MiB", vcpu: 1, os: #{ type: "hvm" },
+    devices: #{ graphics: [ #{ type: "vnc", autoport: true } ] },
+});
+vm.start();
+let done = vm.update(|d| { d.devices.graphics.remove(0); });
+assert_eq([done.live, done.needs_restart.map(|change| change.path)], [[], ["devices.graphics[0]"]]);
+assert(vm.xml.contains("<graphics") && !vm.definition.xml.contains("<graphics"));
+vm.destroy();
+vm.undefine();
+"#,
+    );
+}
