@@ -315,6 +315,29 @@ fn an_update_makes_what_is_missing_and_keeps_what_a_card_is_called() {
 }
 
 #[test]
+fn a_card_that_had_no_address_gets_one() {
+    let host = Host::new();
+    let spec = "name: db\nvcpus: 1\nmemory: 1 GiB\nboot_disk: { size: 1 GiB, empty: true }\nseed: none\ninterfaces: [ { network: default } ]\n";
+    std::fs::write(host.folder().join("bare.yaml"), spec).expect("written");
+    let given = spec.replace("network: default", "network: default, address: 192.168.122.78/24");
+    std::fs::write(host.folder().join("given.yaml"), given).expect("written");
+    let shown = script(
+        &host,
+        "vm::create(\"bare.yaml\", #{ start: false });
+        print(vm::create(\"given.yaml\")[0].differences);
+        vm::create(\"given.yaml\", #{ update: true });
+        print(connect().domain(\"db\").definition.to_map().devices.interfaces.map(|one| one.mac.address));
+        print(vm::create(\"given.yaml\")[0].result);",
+    );
+    let expected = [
+        "[#{\"after\": \"192.168.122.78/24\", \"before\": (), \"path\": \"interfaces[0].address\"}]",
+        "[\"be:ef:c0:a8:7a:4e\"]",
+        "unchanged",
+    ];
+    assert_eq!(shown.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn thin_disks_that_may_outgrow_their_pool_are_a_warning() {
     let host = Host::new();
     let spec = "machines:\n- { name: a, vcpus: 1, memory: 2 GiB, boot_disk: { size: 90 GiB, empty: true }, seed: none }\n\
