@@ -14,6 +14,8 @@ pub(super) struct Output {
     pub(super) filter: Vec<(String, String)>,
     /// By which column they are sorted, and whether backwards.
     pub(super) sort: Option<(String, bool)>,
+    /// Whether a result that is a text is printed as it is, whatever the format.
+    pub(super) texts_stay: bool,
     /// How wide a table may be.
     pub(super) width: Option<u16>,
     /// The columns in the order of their importance, as far as it is known.
@@ -76,6 +78,8 @@ impl Output {
     pub(super) fn text(&self, value: Value) -> Result<Text> {
         let value = self.chosen(value)?;
         let text = match self.format {
+            // A document, such as the XML of a machine, is for another program: settings of tables do not change it.
+            _ if self.texts_stay && matches!(value, Value::String(_)) => return Ok(table(&value, self)),
             Form::Table => return Ok(table(&value, self)),
             Form::Yaml => yaml(&value),
             // A value of ours has a form in JSON, whatever it is.

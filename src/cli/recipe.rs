@@ -99,12 +99,14 @@ fn output(recipe: &Recipe, given: &ArgMatches, config: &Config) -> Result<Output
         Some(name) => (name.to_string(), true),
         None => (name, false),
     });
-    let format = words("output").pop().or_else(|| config.output());
+    let asked = words("output").pop();
+    let texts_stay = asked.is_none();
+    let format = asked.or_else(|| config.output());
     let standard = Output::of(format.as_deref()).map_err(|error| {
         wrong(error.hints.iter().fold(format!("{error}\n"), |text, hint| format!("{text}  = hint: {hint}\n")))
     })?;
     let filter = words("filter").into_iter().map(pair).collect::<Result<_, _>>()?;
-    Ok(Output { columns: words("columns"), filter, sort, order: recipe.columns.clone(), ..standard })
+    Ok(Output { columns: words("columns"), filter, sort, order: recipe.columns.clone(), texts_stay, ..standard })
 }
 
 fn general(recipe: &Recipe, given: &ArgMatches) -> General {

@@ -236,3 +236,17 @@ fn who_stops_reading_stops_no_work() {
         assert!(shown.is_none_or(|shown| shown.contains("created")), "{words:?}");
     }
 }
+
+#[test]
+fn a_result_that_is_a_document_stays_one_whatever_the_settings_say_of_tables() {
+    let host = Host::new();
+    let spec = "name: db\nvcpus: 1\nmemory: 1 GiB\nboot_disk: { size: 1 GiB, empty: true }\nseed: none\n";
+    std::fs::write(host.folder().join("db.yaml"), spec).expect("written");
+    let shown = |words: &[&str]| {
+        let output = host.command(words).current_dir(host.folder()).env("VMSCRIPT_OUTPUT", "json").output();
+        String::from_utf8(output.expect("started").stdout).expect("text")
+    };
+    assert!(shown(&["vm", "render", "db.yaml"]).starts_with("<domain "));
+    assert!(shown(&["vm", "render", "db.yaml", "-o", "json"]).starts_with("\"<domain "));
+    assert!(shown(&["vm", "list"]).starts_with('['));
+}
