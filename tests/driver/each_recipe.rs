@@ -9,13 +9,17 @@ const HERE: &[(&str, &str)] = &[
     (
         "hypervisor bgp",
         "let text = hypervisor::bgp(\"10.0.0.11\", 65011, \"10.0.0.1\", 65000);
-        assert(text.contains(\"neighbor 10.0.0.1 as 65000;\"));",
+        assert(text.contains(\"neighbor 10.0.0.1 as 65000;\"));
+        try { hypervisor::bgp(\"10.0.0.11\", 0, \"10.0.0.1\", 65000); throw \"taken\"; } catch (err) { assert_eq(err.code, \"invalid-argument\"); }",
     ),
     (
         "hypervisor check",
         "let rows = hypervisor::check();
         assert(rows.all(|one| one.ok == (one.fix == \"\")));
-        assert_eq(rows.filter(|one| one.name == \"forwarding\")[0].ok, read_file(\"/proc/sys/net/ipv4/ip_forward\") == \"1\\n\");",
+        assert_eq(rows.filter(|one| one.name == \"forwarding\")[0].ok, read_file(\"/proc/sys/net/ipv4/ip_forward\") == \"1\\n\");
+        let fit = true;
+        try { hypervisor::check(#{ strict: true }); } catch (err) { fit = false; assert(err.message.starts_with(\"the machine is not fit: \")); }
+        assert_eq(fit, !rows.some(|one| one.needed && !one.ok));",
     ),
     (
         "hypervisor dhcp",
@@ -29,6 +33,16 @@ const HERE: &[(&str, &str)] = &[
         "hypervisor::hooks(#{ folder: \".\", program: \"/bin/sh\" });
         assert(read_file(\"vmscript\").contains(\"test -x '/bin/sh' || exit 0\\nexec '/bin/sh' \"));
         try { hypervisor::hooks(#{ folder: \".\", program: \"/no/vmscript\" }); throw \"taken\"; } catch (err) { assert_eq(err.code, \"not-found\"); }",
+    ),
+    (
+        "hypervisor setup",
+        "let how = #{ packages: false, forwarding: false, default_pool: true };
+        let pool = connect().pool(\"default\");
+        assert_eq(hypervisor::setup(how)[-1].result, \"is so\");
+        pool.destroy();
+        assert_eq(hypervisor::setup(how + #{ dry_run: true })[-1].result, \"would change\");
+        assert_eq(hypervisor::setup(how)[-1].result, \"changed\");
+        assert(pool.is_active);",
     ),
     ("hypervisor info", "let found = hypervisor::info(); assert_eq([found.domains, found.running, found.pools], [2, 1, 1]);"),
     ("image info", "assert_eq(image::info(\"debian-13\").name, \"debian-13\");"),
