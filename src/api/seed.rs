@@ -13,6 +13,10 @@ use std::path::PathBuf;
 /// Words in the names of what is nobody else's business.
 const SECRETS: &[&str] = &["passphrase", "passw", "private", "secret", "token"];
 
+/// Fields of free text, such as the contents of files and commands, in which there may be a secret under any name. A checksum of
+/// a weak one would tell it to whoever tries them all.
+const FREE: &[&str] = &["bootcmd", "content", "contents", "env", "environment", "runcmd"];
+
 pub(super) fn module() -> Module {
     exported_module!(functions)
 }
@@ -31,12 +35,13 @@ pub(super) fn of(from: &Dynamic) -> Result<Seed> {
     }
 }
 
-/// What is left of a value when everything that may be secret is gone: fields by their names, lines of a text by the words
-/// in them.
+/// What is left of a value when everything that may be secret is gone: fields by their names, lines by the words in them, and
+/// free texts.
 fn bare(value: Value) -> Value {
     let is_open = |text: &str| !SECRETS.iter().any(|word| text.to_lowercase().contains(word));
     match value {
         Value::Map(map) => {
+            let is_open = |key: &str| is_open(key) && !FREE.contains(&key);
             Value::Map(map.into_iter().filter(|(key, _)| is_open(key)).map(|(key, one)| (key, bare(one))).collect())
         }
         Value::List(list) => Value::List(list.into_iter().map(bare).collect()),
@@ -46,7 +51,7 @@ fn bare(value: Value) -> Value {
                 Err(_) => Value::Unit,
             }
         }
-        Value::String(text) => Value::String(text.lines().filter(|line| is_open(line)).collect::<Vec<_>>().join("\n")),
+        Value::String(text) if text.contains('\n') || !is_open(&text) => Value::Unit,
         other => other,
     }
 }
@@ -223,7 +228,8 @@ mod functions {
     }
 
     /// Eight digits that change with a value, and tell nothing of it: the beginning of its SHA-256 checksum. Secrets,
-    /// fields named after passwords, private keys and tokens, and lines of texts that speak of them do not count.
+    /// fields named after passwords, private keys and tokens, lines that speak of them, and free texts (contents of files,
+    /// commands, whatever has several lines) do not count.
     ///
     /// # Example
     ///
