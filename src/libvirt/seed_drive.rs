@@ -80,14 +80,20 @@ impl Domain {
         child(&mut volume, "name").nodes.push(Node::Text(name.clone()));
         child(&mut volume, "capacity").nodes.push(Node::Text(image.len().to_string()));
         set(child(child(&mut volume, "target"), "format"), "type", "raw");
+        let before = self.record()?;
         let transaction = Transaction::begin();
         let put = pool.create_filled_volume(&xml::to_string(&volume), &Content::Bytes(image)).and_then(|volume| {
-            self.put_in(&volume.path()?, former.as_ref(), wish.bus)?;
-            let mut record = self.record()?;
+            // A run that is killed in between leaves the name of a volume that is not there, and no volume of nobody's.
+            let mut record = before.clone();
             record.volumes.push(Owned { pool: pool.name().to_string(), name: name.clone() });
-            self.set_record(&record)
+            self.set_record(&record)?;
+            self.put_in(&volume.path()?, former.as_ref(), wish.bus)
         });
         if let Err(error) = put {
+            let error = match self.set_record(&before) {
+                Ok(()) => error,
+                Err(other) => error.note(format!("its record names `{name}` still: {other}")),
+            };
             return Err(transaction.roll_back(error));
         }
         transaction.commit();
@@ -110,6 +116,9 @@ impl Domain {
                 // A guest that still has its seed mounted has locked the drive.
                 return self.change_media(&drive.target, Some(path), Apply::Both, true);
             }
+            if self.is_persistent()? && (bus.is_none() || bus == drive.bus) {
+                return self.exchange(path, drive);
+            }
             self.detach_device(&drive.target, Apply::Both)?;
         }
         let root = xml::parse(&self.own_xml()?)?;
@@ -126,17 +135,42 @@ impl Domain {
         self.attach_device(&xml::to_string(&disk), apply)
     }
 
-    /// Deletes the volume of a former seed, unless it is to be kept; the record does not name it any more.
+    /// Puts a new medium in place of a disk that can be plugged. The definition has the one or the other at any time.
+    fn exchange(&self, path: &str, drive: &Drive) -> Result<()> {
+        let runs = self.is_active()?;
+        let live = if runs { self.device(&drive.target).ok() } else { None };
+        if live.is_some() {
+            // What a guest does not give back is found before the definition changes.
+            self.detach_device(&drive.target, Apply::Live)?;
+        }
+        self.change_media(&drive.target, Some(path), Apply::Config, false)?;
+        if live.is_none() {
+            return Ok(());
+        }
+        let root = xml::parse(&self.own_xml()?)?;
+        let mut disk =
+            seed_disk(&root, drive.bus.unwrap_or_else(|| Bus::of(&root)), "file", elem("source", &[("file", path)]));
+        set(child(&mut disk, "target"), "dev", &drive.target);
+        self.attach_device(&xml::to_string(&disk), Apply::Live).map_err(|error| {
+            let former = drive.volume.path();
+            match former.and_then(|path| self.change_media(&drive.target, Some(&path), Apply::Config, false)) {
+                Ok(()) => error.note("the former seed is there again at the next start"),
+                Err(other) => error.note(format!("the definition has the new seed still: {other}")),
+            }
+        })
+    }
+
+    /// Deletes the volume of a former seed, unless it is to be kept, and then its name in the record.
     fn forget(&self, volume: &Volume, keep: bool) -> Result<()> {
+        // Another machine may have the same seed.
+        if !keep {
+            volume.delete_unused()?;
+        }
         let mut record = self.record()?;
         let pool = volume.pool()?;
         let count = record.volumes.len();
         record.volumes.retain(|owned| owned.pool != pool.name() || owned.name != volume.name());
-        if record.volumes.len() != count {
-            self.set_record(&record)?;
-        }
-        // Another machine may have the same seed.
-        if keep { Ok(()) } else { volume.delete_unused() }
+        if record.volumes.len() == count { Ok(()) } else { self.set_record(&record) }
     }
 
     /// The disk that holds a seed, told by the name of its volume.
