@@ -18,4 +18,5 @@ mod support;
 mod terminal;
 mod undo;
 mod usertest;
+mod values;
 mod wrong;

@@ -201,7 +201,7 @@ fn a_machine_is_created_compared_updated_and_destroyed() {
         "created",
         "unchanged",
         "[true, true, #{\"role\": \"db\"}, 3]",
-        "#{\"differences\": [#{\"after\": 3, \"before\": 2, \"path\": \"vcpus\"}, #{\"after\": #{\"role\": \"db\", \"tier\": 2}, \"before\": #{\"role\": \"db\"}, \"path\": \"labels\"}], \"name\": \"db\", \"result\": \"differs\"}",
+        "#{\"differences\": [#{\"after\": 3, \"before\": 2, \"path\": \"vcpus\"}, #{\"after\": #{\"role\": \"db\", \"tier\": \"2\"}, \"before\": #{\"role\": \"db\"}, \"path\": \"labels\"}], \"name\": \"db\", \"result\": \"differs\"}",
         "updated",
         "unchanged",
         "[\"db\"]",
@@ -245,16 +245,16 @@ fn a_machine_of_a_playbook_is_compared_by_what_its_file_says() {
         let vm = host.define_domain(from_xml(read_file(\"shop.xml\")));
         vm.autostart = true;
         let before = vm.definition;
-        print(vm::create(\"inventory.yaml\")[0]);";
+        print(vm::create(\"inventory.yaml\", #{ start: false })[0]);";
     let shown = script(&host, make);
     assert_eq!(shown, "#{\"differences\": [], \"name\": \"shop\", \"result\": \"unchanged\"}\n");
     // What truly differs is told and brought in line, and all else stays: names, places, firmware, other people's metadata.
     let grown = format!(
         "{make}
-        vm::create(\"inventory.yaml\", #{{ set: [\"memory_gib=2\"], update: true }});
+        vm::create(\"inventory.yaml\", #{{ set: [\"memory_gib=2\"], update: true, start: false }});
         print(before.diff(vm.definition).map(|one| one.path).filter(|path| path != \"metadata\"));
         assert(vm.metadata(\"urn:x\").contains(\"kept\"));
-        print(vm::create(\"inventory.yaml\", #{{ set: [\"memory_gib=2\"] }})[0].result);
+        print(vm::create(\"inventory.yaml\", #{{ set: [\"memory_gib=2\"], start: false }})[0].result);
         assert_eq(host.find_pool(\"default\").volumes().filter(|one| one.name.contains(\"console\")).len(), 0);"
     );
     let shown = script(&host, &grown);
@@ -263,7 +263,7 @@ fn a_machine_of_a_playbook_is_compared_by_what_its_file_says() {
     file("    install_iso_path: /srv/iso/x.iso\n");
     let moved = format!(
         "{make}
-        vm::create(\"inventory.yaml\", #{{ update: true }});
+        vm::create(\"inventory.yaml\", #{{ update: true, start: false }});
         for disk in vm.definition.to_map().devices.disks {{ print(`${{disk.target.dev}} ${{disk.source.file}} ${{disk.device}}`); }}"
     );
     let shown = script(&host, &moved);
@@ -289,18 +289,18 @@ fn an_update_makes_what_is_missing_and_keeps_what_a_card_is_called() {
         "vm::create(\"db.yaml\", #{ start: false });
         let vm = connect().domain(\"db\");
         let card = vm.definition.to_map().devices.interfaces[0];
-        print(vm::create(\"more.yaml\", #{ update: true })[0].result);
-        print(vm::create(\"more.yaml\")[0].result);
+        print(vm::create(\"more.yaml\", #{ update: true, start: false })[0].result);
+        print(vm::create(\"more.yaml\", #{ start: false })[0].result);
         print(vm.owned_volumes.map(|one| one.name));
         assert(connect().pool(\"default\").find_volume(\"db_data-vdb\") != ());
         assert_eq(vm.definition.to_map().devices.interfaces[0], card);
-        print(vm::create(\"moved.yaml\")[0].differences.map(|one| [one.path, one.before, one.after]));
-        print(vm::create(\"moved.yaml\", #{ update: true })[0].needs_restart);
+        print(vm::create(\"moved.yaml\", #{ start: false })[0].differences.map(|one| [one.path, one.before, one.after]));
+        print(vm::create(\"moved.yaml\", #{ update: true, start: false })[0].needs_restart);
         // The names of a card follow its address, if nobody gave it others.
         let moved = vm.definition.to_map().devices.interfaces[0];
         assert_eq([moved.mac.address, moved.target.dev], [\"be:ef:c0:a8:7a:4e\", \"vmc0a87a4e\"]);
         assert_eq(moved + #{ mac: card.mac, target: card.target }, card);
-        print(vm::create(\"moved.yaml\")[0].result);",
+        print(vm::create(\"moved.yaml\", #{ start: false })[0].result);",
     );
     let expected = [
         "updated",
@@ -361,7 +361,7 @@ fn what_the_file_says_no_more_goes_and_what_somebody_added_stays() {
     let shown = script(
         &host,
         "vm::create(\"full.yaml\", #{ start: false });
-        assert_eq(vm::create(\"full.yaml\")[0].result, \"unchanged\");
+        assert_eq(vm::create(\"full.yaml\", #{ start: false })[0].result, \"unchanged\");
         let vm = connect().domain(\"db\");
         // By hand: a disk, a card, a screen and another entry for the firmware.
         let by_hand = vm.definition.to_map();
@@ -370,13 +370,13 @@ fn what_the_file_says_no_more_goes_and_what_somebody_added_stays() {
         by_hand.devices.graphics.push(#{ type: \"spice\" });
         by_hand.sysinfos[0].entries.push(#{ name: \"opt/mine\", file: \"/srv/mine\" });
         vm.update(by_hand);
-        assert_eq(vm::create(\"full.yaml\")[0].result, \"unchanged\");
-        print(vm::create(\"bare.yaml\")[0].differences.filter(|one| one.after == ()).map(|one| one.path));
-        vm::create(\"bare.yaml\", #{ update: true });
+        assert_eq(vm::create(\"full.yaml\", #{ start: false })[0].result, \"unchanged\");
+        print(vm::create(\"bare.yaml\", #{ start: false })[0].differences.filter(|one| one.after == ()).map(|one| one.path));
+        vm::create(\"bare.yaml\", #{ update: true, start: false });
         let has = vm.definition.to_map();
         print([has.title, has.devices.tpms, has.devices.watchdogs, has.sysinfos[0].entries.map(|one| one.name)]);
         print([has.devices.disks.map(|one| one.target.dev), has.devices.interfaces.len(), has.devices.graphics.map(|one| one.type)]);
-        assert_eq(vm::create(\"bare.yaml\")[0].result, \"unchanged\");
+        assert_eq(vm::create(\"bare.yaml\", #{ start: false })[0].result, \"unchanged\");
         print(has.devices.interfaces[-1].mac.address);",
     );
     let expected = [

@@ -161,13 +161,13 @@ fn the_seed_of_an_adopted_machine_is_compared() {
     run(&["vm", "create", "before.yaml", "--start=false"]);
     // As another tool leaves it: nobody knows what its seed was made from.
     prints("connect().domain(\"fosterer\").set_metadata(\"urn:vmscript:spec:1\", \"spec\", ());");
-    assert_eq!(results(&["vm", "create", "before.yaml"]), ["unchanged"]);
-    let told = run(&["vm", "create", "after.yaml", "-o", "json"]);
+    assert_eq!(results(&["vm", "create", "before.yaml", "--start=false"]), ["unchanged"]);
+    let told = run(&["vm", "create", "after.yaml", "-o", "json", "--start=false"]);
     for part in ["guest.hostname", "\"before\": \"fosterer\"", "guest.ssh_authorized_keys"] {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
-    assert_eq!(results(&["vm", "create", "after.yaml", "--update"]), ["updated"]);
-    assert_eq!(results(&["vm", "create", "after.yaml"]), ["unchanged"]);
+    assert_eq!(results(&["vm", "create", "after.yaml", "--update", "--start=false"]), ["updated"]);
+    assert_eq!(results(&["vm", "create", "after.yaml", "--start=false"]), ["unchanged"]);
     let seed = prints("print(connect().domain(\"fosterer\").seed_user_data);");
     assert!(seed.contains("hostname: other") && seed.contains("+ b"), "{seed}");
     run(&["vm", "destroy", "fosterer", "--yes"]);
