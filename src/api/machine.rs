@@ -115,6 +115,7 @@ mod functions {
     /// * `timeout`: ask the guest to shut down, and stop it at the end of this time; without, it is stopped at once.
     /// * `keep_volumes`: leave the volumes that were made for it.
     /// * `force`: even if it is protected.
+    /// * `dry_run`: remove nothing; what would be refused fails as well, and what would be deleted is given.
     /// * `uses`: what `host.volume_uses()` said before; without, each removal looks at all disks of the host.
     ///
     /// # Example
@@ -128,13 +129,14 @@ mod functions {
     pub fn remove_with(vm: &mut Domain, mut options: Map) -> RhaiResultOf<Map> {
         let wrong = || Error::argument("`uses` must be what `host.volume_uses()` gives");
         let uses = options.remove("uses").map(|uses| uses.try_cast::<Uses>().ok_or_else(wrong)).transpose()?;
-        let known = ["force", "keep_volumes", "timeout"];
+        let known = ["dry_run", "force", "keep_volumes", "timeout"];
         let options = Options::from_value("remove", value(&options.into(), "")?, &known)?;
         let flag = |key: &str| options.bool(key).map(Option::unwrap_or_default);
         let how = Remove {
             timeout: options.duration("timeout")?,
             keep_volumes: flag("keep_volumes")?,
             force: flag("force")?,
+            dry_run: flag("dry_run")?,
             uses,
         };
         Ok(removed(vm.remove(&how)?))

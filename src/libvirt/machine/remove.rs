@@ -17,6 +17,8 @@ pub struct Remove {
     pub keep_volumes: bool,
     /// Whether to remove it though it is protected.
     pub force: bool,
+    /// Whether to change nothing: only to find what would fail, and to tell what would go.
+    pub dry_run: bool,
     /// Who uses which volume, where many machines are removed: looking at each disk of the host once is enough.
     pub uses: Option<Uses>,
 }
@@ -53,6 +55,9 @@ impl Domain {
             }
         }
         self.nobody_else_needs(&volumes, how.uses.as_ref(), "remove")?;
+        if how.dry_run {
+            return Ok(removed);
+        }
         let belongings = self.belongings()?;
         self.stop(how.timeout).and_then(|()| interrupt::check()).map_err(|error| self.stands(error))?;
         // What is begun is ended: half a machine is of no use to anybody.
