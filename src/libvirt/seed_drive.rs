@@ -81,7 +81,8 @@ impl Domain {
         child(&mut volume, "capacity").nodes.push(Node::Text(image.len().to_string()));
         set(child(child(&mut volume, "target"), "format"), "type", "raw");
         let before = self.record()?;
-        let transaction = Transaction::begin();
+        // The former one does not come back, so what is done stays done, whatever becomes of a transaction around it.
+        let transaction = Transaction::begin_apart();
         let put = pool.create_filled_volume(&xml::to_string(&volume), &Content::Bytes(image)).and_then(|volume| {
             // A run that is killed in between leaves the name of a volume that is not there, and no volume of nobody's.
             let mut record = before.clone();
