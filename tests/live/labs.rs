@@ -11,14 +11,14 @@ fn output(folder: &Path, args: &[&str]) -> Output {
     program(folder).args(args).output().expect("the program starts")
 }
 
-fn run(folder: &Path, args: &[&str]) -> String {
+pub(crate) fn run(folder: &Path, args: &[&str]) -> String {
     let output = output(folder, args);
     assert!(output.status.success(), "{args:?}: {}{}", text(&output.stdout), text(&output.stderr));
     text(&output.stdout)
 }
 
 /// A column of what a command gives.
-fn column(folder: &Path, args: &[&str], name: &str) -> Vec<String> {
+pub(crate) fn column(folder: &Path, args: &[&str], name: &str) -> Vec<String> {
     let shown = run(folder, &[args, &["-o", "csv", "--columns", name]].concat());
     shown.lines().skip(1).map(str::to_string).collect()
 }

@@ -1,6 +1,9 @@
 //! Seeds on the lab's host: by each way to a guest that reads them, taken out, and put in anew.
 
-use super::program::{left, prints};
+use super::labs::{column, run};
+use super::program::{left, prints, program};
+use std::process::Stdio;
+use std::time::Instant;
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGQw7kJXTrQxJxOZQXc0zT9P1Ff0rJrUX0hWkC3vNnR4 me";
 
@@ -191,4 +194,55 @@ fn the_machine_tells_where_its_seed_is() {
     let lines: Vec<_> = out.lines().collect();
     assert_eq!(lines, ["ds=nocloud-net;s=http://192.168.150.1/seeds/web/", r#"["seed-url.qcow2"]"#]);
     assert_eq!(left("seed-url"), "");
+}
+
+/// The number of the machine's disks, whether its seed is there and recorded, and the host name that the seed gives.
+const SEED: &str = "let vm = connect().domain(\"sower\");
+let disks = vm.definition.to_map().devices.disks;
+let path = disks.find(|disk| \"readonly\" in disk).source.file;
+let name = path.split(\"/\")[-1];
+assert(vm.owned_volumes.some(|one| one.name == name), `${name} is not recorded`);
+let seeds = connect().pool(\"default\").volumes().filter(|one| one.name.starts_with(\"sower-seed\"));
+assert(seeds.all(|seed| vm.owned_volumes.some(|one| one.name == seed.name)), \"a volume is nobody's\");
+print(`${disks.len()} ${vm.seed_user_data.contains(\"hostname: odd\")}`);";
+
+#[test]
+fn a_killed_change_of_a_seed_leaves_a_seed_and_a_record_that_does_not_lie() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = "name: sower\nvcpus: 1\nmemory: 64 MiB\nfirmware: bios\nmachine: pc\nguest: { hostname: even }\n\
+                boot_disk: { size: 16 MiB, empty: true }\n";
+    std::fs::write(folder.path().join("sower.yaml"), spec).expect("written");
+    let create = ["vm", "create", "sower.yaml", "--start=false"];
+    let odd = [&create[..], &["--set", "guest.hostname=odd"]].concat();
+    let (to_odd, to_even) = ([&odd[..], &["--update"]].concat(), [&create[..], &["--update"]].concat());
+    run(folder.path(), &create);
+    let begin = Instant::now();
+    run(folder.path(), &to_odd);
+    let whole = begin.elapsed();
+    run(folder.path(), &to_even);
+    for part in 1..11 {
+        let mut child = program(folder.path()).args(&to_odd).stdout(Stdio::null()).spawn().expect("the program starts");
+        std::thread::sleep(whole * part / 10);
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        run(folder.path(), &["recover"]);
+        let seed = prints(SEED);
+        // What is told to be unchanged is.
+        if seed == "2 false\n" {
+            assert_ne!(column(folder.path(), &odd, "result"), ["unchanged"]);
+        } else {
+            assert_eq!(seed, "2 true\n");
+            assert_ne!(column(folder.path(), &create, "result"), ["unchanged"]);
+        }
+        run(folder.path(), &to_even);
+        assert_eq!(column(folder.path(), &create, "result"), ["unchanged"]);
+        assert_eq!(prints(SEED), "2 false\n");
+    }
+    // What fails around it does not take the new seed away, as the former one is gone.
+    let fails = "let vm = connect().domain(\"sower\");
+        try { transaction(|| { vm.set_seed(guest(#{ hostname: \"odd\" })); throw \"later\"; }); } catch {}";
+    prints(fails);
+    assert_eq!(prints(SEED), "2 true\n");
+    run(folder.path(), &["vm", "destroy", "sower", "--yes"]);
+    assert_eq!(left("sower"), "");
 }
