@@ -324,10 +324,10 @@ fn a_card_that_had_no_address_gets_one() {
     let shown = script(
         &host,
         "vm::create(\"bare.yaml\", #{ start: false });
-        print(vm::create(\"given.yaml\")[0].differences);
-        vm::create(\"given.yaml\", #{ update: true });
+        print(vm::create(\"given.yaml\", #{ start: false })[0].differences);
+        vm::create(\"given.yaml\", #{ update: true, start: false });
         print(connect().domain(\"db\").definition.to_map().devices.interfaces.map(|one| one.mac.address));
-        print(vm::create(\"given.yaml\")[0].result);",
+        print(vm::create(\"given.yaml\", #{ start: false })[0].result);",
     );
     let expected = [
         "[#{\"after\": \"192.168.122.78/24\", \"before\": (), \"path\": \"interfaces[0].address\"}]",
