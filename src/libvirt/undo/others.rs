@@ -1,7 +1,7 @@
 //! Whose a thing is by now: the names of volumes and the addresses of a killed run may be those of another machine since.
 
 use super::made::volume_of;
-use super::{Made, Named};
+use super::{Made, Named, journal};
 use crate::floor::{Code, Result};
 use crate::libvirt::{Domain, Host, MachineRecord, Owned};
 use crate::schema::xml::{self, Elem};
@@ -38,6 +38,15 @@ pub(super) fn user(host: &Host, made: &Made, own: &[String]) -> Result<Option<St
         }),
         _ => Ok(None),
     }
+}
+
+/// Whether another run of this machine is about to make volumes in a pool: it has no machine yet that would tell. What the asking
+/// run itself made there is undone by then, or cannot be undone without the pool.
+pub(super) fn comes_to(made: &Made) -> bool {
+    let (Made::Pool { uuid, .. } | Made::Built { uuid, .. }) = made else { return false };
+    let journals = journal::folder().map(|folder| journal::all(&folder).unwrap_or_default()).unwrap_or_default();
+    let in_it = |made: &Made| matches!(made, Made::Volume { pool, .. } | Made::Spare { pool, .. } if pool.uuid == *uuid);
+    journals.iter().any(|path| journal::read(path).is_ok_and(|left| left.iter().any(|(.., made)| in_it(made))))
 }
 
 fn of_volume(host: &Host, pool: &Named, name: &str, own: &[String]) -> Result<Option<String>> {
