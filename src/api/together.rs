@@ -3,7 +3,7 @@
 use super::parallel::{self, Limits};
 use super::records::record;
 use super::value;
-use crate::floor::{Code, Error, Map as Plain, Options, Result, Value, did_you_mean, duration};
+use crate::floor::{Code, Error, Map as Plain, Options, Result, Value, did_you_mean, duration, interrupt};
 use crate::libvirt::{RetryPolicy, Transaction};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr, Map, Module};
@@ -178,6 +178,31 @@ mod functions {
     #[rhai_fn(return_raw)]
     pub fn transaction(call: NativeCallContext, body: FnPtr) -> RhaiResultOf<Dynamic> {
         in_transaction(|| body.call_within_context::<Dynamic>(&call, ()))
+    }
+
+    /// Runs a closure, and then another one, whether the first has failed or not; gives what the first gave, or fails as it
+    /// did. The second is left out where somebody asked to stop.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// try {
+    ///     in_any_case(|| { pool.destroy(); throw "no"; }, || pool.start());
+    /// } catch (err) {
+    ///     assert_eq(err, "no");
+    /// }
+    /// assert(pool.is_active);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn in_any_case(call: NativeCallContext, body: FnPtr, after: FnPtr) -> RhaiResultOf<Dynamic> {
+        let done = body.call_within_context::<Dynamic>(&call, ());
+        // `catch` would see the wish to stop as well, and lose what the error tells.
+        if interrupt::wanted() {
+            return done;
+        }
+        let followed = after.call_within_context::<Dynamic>(&call, ());
+        done.and_then(|done| followed.map(|_| done))
     }
 
     /// Runs a closure; if it fails, everything that it made is removed again.

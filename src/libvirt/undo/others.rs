@@ -45,7 +45,8 @@ pub(super) fn user(host: &Host, made: &Made, own: &[String]) -> Result<Option<St
 pub(super) fn comes_to(made: &Made) -> bool {
     let (Made::Pool { uuid, .. } | Made::Built { uuid, .. }) = made else { return false };
     let journals = journal::folder().map(|folder| journal::all(&folder).unwrap_or_default()).unwrap_or_default();
-    let in_it = |made: &Made| matches!(made, Made::Volume { pool, .. } | Made::Spare { pool, .. } if pool.uuid == *uuid);
+    let in_it =
+        |made: &Made| matches!(made, Made::Volume { pool, .. } | Made::Spare { pool, .. } if pool.uuid == *uuid);
     journals.iter().any(|path| journal::read(path).is_ok_and(|left| left.iter().any(|(.., made)| in_it(made))))
 }
 
