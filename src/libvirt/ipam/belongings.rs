@@ -31,7 +31,7 @@ impl Domain {
     /// What networks keep for it. To be asked before it is removed, since its definition tells.
     pub(in crate::libvirt) fn belongings(&self) -> Result<Belongings> {
         let root = xml::parse(&self.xml()?)?;
-        let cards = root.find_all("devices/interface").into_iter().map(Card::read);
+        let cards = Card::all(&root).into_iter();
         let cards = cards.filter_map(|card| Some((card.network_name()?.to_string(), card.mac?))).collect();
         let mut found = Belongings { host: self.host().clone(), reserved: Vec::new(), names: Vec::new(), cards };
         for kept in Record::read(&root).unwrap_or_default().addresses {

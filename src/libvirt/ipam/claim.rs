@@ -97,7 +97,7 @@ impl Host {
         seed: Option<&SeedDisk>,
         shared: &[Self],
     ) -> Result<Attempt> {
-        let cards: Vec<Card> = root.find_all("devices/interface").into_iter().map(Card::read).collect();
+        let cards = Card::all(root);
         let wired: Vec<&Card> = wishes.iter().filter_map(|wish| cards.get(wish.nic)).collect();
         let machines = self.machines()?;
         let grounds = Grounds::survey(self, &wired, &machines, shared)?;
@@ -238,7 +238,7 @@ pub(super) fn hold(name: &str, assigned: &[Assigned], gateways: Vec<Option<Netwo
 /// The MAC addresses of all cards of a machine, of which libvirt may have chosen some.
 fn cards_of(domain: &Domain) -> Result<Vec<Mac>> {
     let root = xml::parse(&domain.xml()?)?;
-    Ok(root.find_all("devices/interface").into_iter().filter_map(|nic| Card::read(nic).mac).collect())
+    Ok(Card::all(&root).into_iter().filter_map(|card| card.mac).collect())
 }
 
 fn won(domain: Domain, cards: Vec<Mac>, assigned: Vec<Assigned>, transaction: Transaction) -> Claim {

@@ -21,7 +21,7 @@ impl Host {
         for (root, _) in planned {
             found.push(plugs.missing(root)?);
         }
-        let cards: Vec<Vec<Card>> = planned.iter().map(|(root, _)| cards(root)).collect();
+        let cards: Vec<Vec<Card>> = planned.iter().map(|(root, _)| Card::all(root)).collect();
         let named = |cards: &Vec<Card>| cards.iter().any(|card| card.mac.is_some());
         if planned.iter().all(|(_, wishes)| wishes.is_empty()) && !cards.iter().any(named) {
             return Ok(found);
@@ -42,10 +42,6 @@ impl Host {
         }
         Ok(found)
     }
-}
-
-fn cards(root: &Elem) -> Vec<Card> {
-    root.find_all("devices/interface").into_iter().map(Card::read).collect()
 }
 
 /// What keeps the cards that declare no address.

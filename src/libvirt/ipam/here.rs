@@ -104,7 +104,7 @@ impl Host {
 impl Domain {
     /// The addresses that this machine's kernel has seen the running domain's cards with.
     pub(super) fn neighbours(&self, root: &Elem) -> Vec<(Mac, Address)> {
-        let cards = root.find_all("devices/interface").into_iter().map(Card::read);
+        let cards = Card::all(root).into_iter();
         let devices = cards.filter_map(|card| Some((card.mac?, card.device()?.to_string())));
         let found = devices.flat_map(|(mac, device)| {
             let fresh = self.host().fresh_neighbours(&device).into_iter().filter(move |(_, of)| *of == mac);

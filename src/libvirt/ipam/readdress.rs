@@ -19,7 +19,7 @@ impl Domain {
     /// it is seen at its next start. A failure leaves it as it was.
     pub fn readdress(&self, root: &Elem, wishes: &[Wish]) -> Result<()> {
         let old = xml::parse(&self.inactive_xml()?)?;
-        let former: Vec<Card> = cards(&old);
+        let former = Card::all(&old);
         let moved: Vec<Mac> = wishes.iter().filter_map(|wish| former.get(wish.nic)?.mac).collect();
         let mut record = Record::read(&old).unwrap_or_default();
         let (gone, kept) = record.addresses.into_iter().partition(|one| moved.contains(&one.mac));
@@ -39,7 +39,7 @@ impl Domain {
 
     fn settle_in(&self, root: &Elem, wishes: &[Wish], mut record: Record) -> Result<()> {
         let host = self.host();
-        let cards = cards(root);
+        let cards = Card::all(root);
         let mut machines = host.machines()?;
         machines.retain(|machine| machine.domain.name() != self.name());
         let wired: Vec<&Card> = wishes.iter().filter_map(|wish| cards.get(wish.nic)).collect();
@@ -96,10 +96,6 @@ impl Domain {
         }
         Ok(())
     }
-}
-
-fn cards(root: &Elem) -> Vec<Card> {
-    root.find_all("devices/interface").into_iter().map(Card::read).collect()
 }
 
 /// A document with the new names of cards and with what is kept of the addresses, in place of what was kept.

@@ -36,6 +36,11 @@ pub(super) struct Machine {
 }
 
 impl Card {
+    /// The cards of a domain's document, in its order.
+    pub(super) fn all(root: &Elem) -> Vec<Self> {
+        root.find_all("devices/interface").into_iter().map(Self::read).collect()
+    }
+
     pub(super) fn read(interface: &Elem) -> Self {
         let of =
             |child: &str, attr: &str| interface.child(child).and_then(|child| child.attr(attr)).map(str::to_string);
@@ -109,7 +114,7 @@ impl Host {
                 Err(error) if error.code == Code::NotFound => continue,
                 xml => xml::parse(&xml?)?,
             };
-            let cards = xml.find_all("devices/interface").into_iter().map(Card::read).collect();
+            let cards = Card::all(&xml);
             machines.push(Machine { domain, cards, kept: Kept::read(&xml) });
         }
         Ok(machines)
