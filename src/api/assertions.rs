@@ -7,8 +7,8 @@ use rhai::plugin::*;
 use rhai::{Dynamic, EvalAltResult, FnPtr, Module};
 use std::collections::BTreeSet;
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 /// How the message of a failed assertion begins.

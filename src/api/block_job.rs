@@ -8,8 +8,8 @@ use crate::libvirt::BlockJobOptions;
 use rhai::plugin::*;
 use rhai::{Dynamic, Map, Module};
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 fn options_of(what: &str, given: Map) -> Result<BlockJobOptions> {

@@ -7,8 +7,8 @@ use crate::floor::{Error, Options, Result, Value, duration, terminal};
 use rhai::plugin::*;
 use rhai::{Dynamic, Map, Module};
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 fn text_of(value: &Value) -> Result<String> {

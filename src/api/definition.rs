@@ -8,8 +8,8 @@ use crate::schema::{self, Kind};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Module};
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 /// What a verb takes for a definition: a definition of that kind, a map, or XML text.

@@ -8,8 +8,8 @@ use crate::schema::{Definition, Kind, xml};
 use rhai::plugin::*;
 use rhai::{Dynamic, Map, Module};
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 pub(super) fn apply(what: &str, given: Map) -> Result<Apply> {

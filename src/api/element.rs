@@ -6,8 +6,8 @@ use crate::schema::{self, Item};
 use rhai::plugin::*;
 use rhai::{Dynamic, Module};
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 /// What a field reads as, for scripts.

@@ -8,8 +8,8 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, FnPtr, Module, NativeCallContext};
 use std::any::TypeId;
 
-pub(super) fn module() -> Module {
-    let mut module = exported_module!(functions);
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
     module.set_iter_result(TypeId::of::<schema::Elements>(), |list| {
         let list = list.cast::<schema::Elements>();
         // All at once: a loop may change the list that it runs over.
@@ -18,7 +18,6 @@ pub(super) fn module() -> Module {
             Err(error) => Box::new(std::iter::once(Err(error.into()))),
         }
     });
-    module
 }
 
 #[export_module]

@@ -5,8 +5,8 @@ use crate::floor::{self, Area, Options, Result, Value, did_you_mean};
 use rhai::plugin::*;
 use rhai::{Dynamic, EvalAltResult, Map, Module};
 
-pub(super) fn module() -> Module {
-    exported_module!(error)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "error", error);
 }
 
 impl From<floor::Error> for Box<EvalAltResult> {

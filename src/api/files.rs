@@ -6,8 +6,8 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
 use std::path::Path;
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 fn read(path: &str) -> Result<String> {

@@ -4,8 +4,8 @@ use super::{RhaiResultOf, data};
 use rhai::plugin::*;
 use rhai::{Map, Module};
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 #[export_module]

@@ -9,8 +9,8 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
 use std::time::Duration;
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 /// The program to run, and whether its failure is an error.

@@ -25,8 +25,8 @@ const LAST: Duration = Duration::from_secs(5);
 /// The most results that are kept for the script.
 const KEPT: usize = 10_000;
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 type MakeEngine = dyn Fn(&Context) -> Engine + Send + Sync;

@@ -5,8 +5,8 @@ use crate::floor::{Error, Result, Secret};
 use rhai::plugin::*;
 use rhai::{Dynamic, Module};
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 /// What a function takes for a text that may be a secret.

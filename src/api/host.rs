@@ -7,8 +7,8 @@ use crate::schema::Kind;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, FnPtr, Map, Module};
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 /// What a list is asked for; only domains have snapshots and saves.

@@ -10,8 +10,8 @@ use std::net::{IpAddr, Ipv4Addr};
 /// A list of more addresses than this is a mistake, and would not fit into memory soon after.
 const MOST_HOSTS: u128 = 1 << 16;
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 pub(super) fn address(given: &Dynamic) -> Result<Address> {

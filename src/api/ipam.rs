@@ -10,8 +10,8 @@ use crate::schema::Kind;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 fn range(text: &str) -> Result<Range> {

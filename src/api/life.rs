@@ -6,8 +6,8 @@ use crate::libvirt::{Mode, Start};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 fn mode(options: &Options) -> Result<Mode> {

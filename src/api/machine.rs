@@ -11,8 +11,8 @@ use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
 use std::collections::BTreeMap;
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 /// Labels or annotations: a map of text. Numbers and flags become text.

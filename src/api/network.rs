@@ -4,8 +4,8 @@ use super::{RhaiResultOf, dynamic};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Module};
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 #[export_module]

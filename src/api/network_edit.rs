@@ -8,8 +8,8 @@ use crate::schema::{Kind, xml};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 /// A part of a network as XML: checked inside a network that holds nothing else.

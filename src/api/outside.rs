@@ -10,8 +10,8 @@ use rhai::plugin::*;
 use rhai::{Dynamic, Map, Module};
 use std::time::Duration;
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 const PROGRAM: &[&str] = &["after", "exit_code", "stderr", "stdout", "time", "times"];

@@ -6,8 +6,8 @@ use crate::libvirt::Save;
 use rhai::plugin::*;
 use rhai::{Map, Module};
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 fn save_options(what: &str, given: Map) -> Result<Save> {

@@ -17,8 +17,8 @@ const SECRETS: &[&str] = &["passphrase", "passw", "private", "secret", "token"];
 /// a weak one would tell it to whoever tries them all.
 const FREE: &[&str] = &["bootcmd", "content", "contents", "env", "environment", "runcmd"];
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 /// A seed, a guest's for cloud-init, or that of a folder.

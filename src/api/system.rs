@@ -9,8 +9,8 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 fn command(program: &str, arguments: &Array) -> Command {

@@ -8,8 +8,8 @@ use crate::libvirt::{Answer, Domain, End, Source, Turn};
 use rhai::plugin::*;
 use rhai::{Dynamic, Map, Module};
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 /// A number of times; of calls or of looks.

@@ -10,8 +10,8 @@ use rhai::{Array, Dynamic, EvalAltResult, FnPtr, Map, Module};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 /// Whether a failed call ends the run well: `exit(0)`.

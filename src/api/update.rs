@@ -10,8 +10,8 @@ use crate::schema::{Change, Definition, Kind};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, FnPtr, Map, Module};
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 fn updated(vm: &Domain, wanted: &Definition, storage: &[Storage]) -> Result<Map> {

@@ -10,8 +10,8 @@ use rhai::{Array, Dynamic, EvalAltResult, FnPtr, Map, Module};
 use std::cell::RefCell;
 use std::sync::Arc;
 
-pub(super) fn module() -> Module {
-    exported_module!(functions)
+pub(super) fn fill(module: &mut Module) {
+    combine_with_exported_module!(module, "functions", functions);
 }
 
 type Make = dyn Fn() -> Result<libvirt::Condition<'static>> + Send + Sync;

@@ -70,8 +70,8 @@ pub struct Example {
 impl Reference {
     /// Reads the metadata of the API. Costs a few milliseconds: nothing that a good run needs.
     pub fn new() -> Self {
-        let mut pages: Vec<Page> = api::modules().into_iter().map(|(title, module)| page(title, module)).collect();
-        pages.push(page("Help", help::module()));
+        let mut pages: Vec<Page> = api::parts().into_iter().map(|(title, fill)| page(title, fill)).collect();
+        pages.push(page("Help", help::fill));
         pages.sort_by(|a, b| a.title.cmp(&b.title));
         Self { pages }
     }
@@ -202,7 +202,9 @@ struct NativeParameter {
     kind: String,
 }
 
-fn page(title: &str, module: Module) -> Page {
+fn page(title: &str, fill: api::Fill) -> Page {
+    let mut module = Module::new();
+    fill(&mut module);
     let mut engine = Engine::new_raw();
     engine.register_global_module(module.into());
     let json = engine.gen_fn_metadata_to_json(false).expect("metadata is plain data");

@@ -222,18 +222,20 @@ pub(super) fn bystander() -> &'static Engine {
 
 /// An engine with Rhai's standard library, the API and `help`, with limits that do not depend on the build.
 pub(super) fn engine() -> Engine {
-    // The engines of a process share what never changes.
-    static MODULES: LazyLock<Vec<Shared<Module>>> = LazyLock::new(|| {
-        let modules = api::modules().into_iter().map(|(_, module)| module.into());
-        std::iter::once(StandardPackage::new().as_shared_module())
-            .chain(modules)
-            .chain([help::module().into()])
-            .collect()
+    // The engines of a process share what never changes. For each call of a function the engine asks one module after the
+    // other: so the API is one.
+    static STANDARD: LazyLock<Shared<Module>> = LazyLock::new(|| StandardPackage::new().as_shared_module());
+    static API: LazyLock<Shared<Module>> = LazyLock::new(|| {
+        let mut module = Module::new();
+        for (_, fill) in api::parts() {
+            fill(&mut module);
+        }
+        help::fill(&mut module);
+        module.into()
     });
     let mut engine = Engine::new_raw();
-    for module in MODULES.iter() {
-        engine.register_global_module(module.clone());
-    }
+    engine.register_global_module(STANDARD.clone());
+    engine.register_global_module(API.clone());
     engine.set_strict_variables(true);
     // Most of a recipe's lines run once: folding their constants takes longer than running them.
     engine.set_optimization_level(OptimizationLevel::None);
