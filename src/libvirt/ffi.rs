@@ -13,6 +13,7 @@ mod loops;
 mod net;
 mod stats;
 mod tune;
+mod watches;
 
 pub(super) use agent::{fs_freeze, fs_thaw, fs_trim, guest_info};
 pub(super) use block::{block_commit, block_copy, block_job_abort, block_job_info, block_rebase, set_block_io_tune};
@@ -21,10 +22,11 @@ pub(super) use events::{
     on_node_device, on_pool, on_secret,
 };
 pub(super) use jobs::{RawCheckpoint, abort_job, backup_begin, job_stats, save};
-pub(super) use loops::{Downloading, flush_events, start_event_loop};
+pub(super) use loops::{Downloading, flush_events};
 pub(super) use net::{RawBinding, RawPort};
 pub(super) use stats::{domain_stats, node_cpu, node_memory};
 pub(super) use tune::{CType, Family as TuneFamily, set_tuning, tuning};
+pub(super) use watches::start_event_loop;
 
 use super::address::{Address, Family, Interface, Source};
 use super::network::Lease;

@@ -53,7 +53,7 @@ impl Host {
             // Else libvirt prints every error to standard error by itself.
             virt::error::clear_error_callback();
             if let Err(error) = ffi::start_event_loop() {
-                tracing::warn!(error = error.message(), "no events");
+                tracing::warn!(%error, "no events");
             }
         });
         if uri.is_some_and(|uri| uri.contains('\0')) {

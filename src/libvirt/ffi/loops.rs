@@ -1,12 +1,10 @@
-//! The thread that runs libvirt's event loop.
+//! How far libvirt's event loop goes, and whether it has come there.
 
-use super::check;
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::Duration;
-use virt::error::Error;
 use virt::sys;
 
 /// How many downloads are under way.
@@ -47,23 +45,11 @@ pub(super) fn taking() {
     ROUNDS.store(AHEAD, Ordering::Relaxed);
 }
 
-/// Starts libvirt's event loop on a thread of its own. It must run before the first connection is opened.
-pub(in super::super) fn start_event_loop() -> Result<(), Error> {
-    // SAFETY: called once, before any connection is opened.
-    check(unsafe { sys::virEventRegisterDefaultImpl() })?;
-    let started = thread::Builder::new().name("events".to_string()).spawn(|| {
-        // SAFETY: the default implementation is registered, and only this thread runs it.
-        while unsafe { sys::virEventRunDefaultImpl() } >= 0 {
-            if DOWNLOADS.load(Ordering::Relaxed) > 0 && ROUNDS.fetch_sub(1, Ordering::Relaxed) <= 0 {
-                thread::sleep(REST);
-            }
-        }
-        tracing::warn!("libvirt's event loop has ended");
-    });
-    if let Err(error) = started {
-        tracing::warn!(%error, "libvirt's event loop cannot run");
+/// Between two rounds of the loop.
+pub(super) fn rest() {
+    if DOWNLOADS.load(Ordering::Relaxed) > 0 && ROUNDS.fetch_sub(1, Ordering::Relaxed) <= 0 {
+        thread::sleep(REST);
     }
-    Ok(())
 }
 
 /// Waits until libvirt's event loop has told all that there is to tell by now; not for long, if it does not run.
