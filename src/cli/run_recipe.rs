@@ -32,7 +32,8 @@ pub(super) fn run(
     let Some((_, imports)) = modules.iter().find(|(name, _)| name == module) else {
         return (!Path::new(module).exists()).then(|| super::fail(&unknown(module, &modules)));
     };
-    let recipes = match session.recipes(module, imports) {
+    let named = words.get(1).and_then(|word| session.recipe(module, imports, word));
+    let recipes = match named.map_or_else(|| session.recipes(module, imports), |recipe| Ok(vec![recipe])) {
         Ok(recipes) => recipes,
         Err(failure) => return Some(end(Err(failure), &session, looks.color)),
     };

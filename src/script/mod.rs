@@ -3,6 +3,7 @@
 mod check;
 mod confirm;
 mod diagnostic;
+mod excerpt;
 mod explain;
 mod help;
 mod isolate;

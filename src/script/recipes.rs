@@ -55,6 +55,16 @@ impl Session {
         Ok(recipes)
     }
 
+    /// The recipe of a module of the stdlib that is a command of this name, if there is one. Not all of the module is parsed.
+    pub fn recipe(&self, module: &str, imports: &[String], command: &str) -> Option<Recipe> {
+        let import = imports.first()?;
+        let name = command.replace('-', "_");
+        // A name that Rhai keeps for itself has a `_` behind it.
+        let names = [name.clone(), name + "_"];
+        let tree = names.iter().find_map(|name| self.sources.parse_part(&self.engine, import, name))?.ok()?;
+        read(module, import, &tree).into_iter().find(|recipe| recipe.is_command() && recipe.command_name() == command)
+    }
+
     /// The public functions of a user's modules that are no commands for want of docs: the name of each, and its place.
     pub fn undocumented(&self, imports: &[String]) -> Vec<(String, Place)> {
         let of = |import: &String| {

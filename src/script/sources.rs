@@ -1,5 +1,6 @@
 //! The texts of all scripts of a run, by name, and the resolver that finds imported ones.
 
+use super::excerpt::excerpt;
 use super::isolate::{isolated, isolated_by_lines};
 use super::session::{Failure, read};
 use super::stdlib;
@@ -23,6 +24,8 @@ pub struct Sources {
     folders: Arc<[PathBuf]>,
     /// What the texts of modules were parsed to, docs included: a recipe is read for its docs first, and then imported.
     trees: Arc<RwLock<BTreeMap<String, AST>>>,
+    /// The module of the stdlib whose recipe is called, as much of it as that recipe needs.
+    part: Arc<RwLock<Option<(String, AST)>>>,
     /// Whether modules of the stdlib are imported without their docs: nobody asks a command for those.
     bare: bool,
 }
@@ -72,10 +75,34 @@ impl Sources {
         Ok((name, tree))
     }
 
+    /// Parses of a module of the stdlib what one of its recipes needs, for a run that calls no other one of it; nothing if
+    /// there is no such recipe. Who imports the module from another one gets all of it.
+    pub(super) fn parse_part(
+        &self,
+        engine: &Engine,
+        path: &str,
+        function: &str,
+    ) -> Option<Result<AST, Box<EvalAltResult>>> {
+        let text = stdlib::text(path)?;
+        let part = excerpt(text, function)?;
+        let tree = self.compile(engine, path, text, part, Position::NONE);
+        if let Ok(tree) = &tree {
+            *self.part.write().unwrap_or_else(PoisonError::into_inner) = Some((path.to_string(), tree.clone()));
+        }
+        Some(tree)
+    }
+
+    /// What was parsed of a module whose recipe is called.
+    fn part(&self, name: &str) -> Option<AST> {
+        let part = self.part.read().unwrap_or_else(PoisonError::into_inner);
+        part.as_ref().filter(|(known, _)| known == name).map(|(_, tree)| tree.clone())
+    }
+
     /// Calls a function of a module that was parsed, and meanwhile parses what else the function imports, the last first,
     /// on another thread: a recipe comes to its later imports after a while only.
     pub(super) fn ahead<T>(&self, engine: &Engine, name: &str, function: &str, call: impl FnOnce() -> T) -> T {
-        let tree = self.trees.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let whole = || self.trees.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let tree = self.part(name).or_else(whole);
         let imports = tree.map(|tree| imports(&tree, function)).unwrap_or_default();
         let (Some((_, later)), true) = (imports.split_first(), imports.len() > 1) else { return call() };
         std::thread::scope(|scope| {
@@ -191,6 +218,12 @@ impl ModuleResolver for Sources {
         position: Position,
     ) -> Result<Shared<Module>, Box<EvalAltResult>> {
         let (name, text) = self.find(source, path, position)?;
+        // The call of a recipe stands in no script.
+        if source.is_none()
+            && let Some(tree) = self.part(&name)
+        {
+            return Ok(Module::eval_ast_as_new(Scope::new(), &tree, engine)?.into());
+        }
         if let Some(known) = self.modules.read().unwrap_or_else(PoisonError::into_inner).get(&name) {
             return Ok(known.clone());
         }
