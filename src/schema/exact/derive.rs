@@ -7,7 +7,8 @@ use super::states::{EMPTY, NOT_ALLOWED, Shape, State, States, TEXT};
 use crate::schema::rng::{Data, Grammar, NameClass, NameId, Pattern, PatternId};
 use crate::schema::table::Table;
 use crate::schema::xsd;
-use std::collections::{BTreeSet, HashMap};
+use rustc_hash::FxHashMap as HashMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A name of the grammar; none stands for all others.
@@ -36,7 +37,7 @@ pub(super) struct Automaton {
 
 impl Automaton {
     pub(super) fn new(grammar: &'static Grammar, table: &'static Table) -> Self {
-        let mut names: HashMap<_, Vec<NameId>> = HashMap::new();
+        let mut names: HashMap<_, Vec<NameId>> = HashMap::default();
         for (id, name) in grammar.names.iter().enumerate() {
             names.entry(name.local.as_str()).or_default().push(id);
         }
@@ -45,11 +46,11 @@ impl Automaton {
             table,
             states: States::new(),
             names,
-            opened: HashMap::new(),
-            closed: HashMap::new(),
-            applied: HashMap::new(),
-            contents: HashMap::new(),
-            attributes: HashMap::new(),
+            opened: HashMap::default(),
+            closed: HashMap::default(),
+            applied: HashMap::default(),
+            contents: HashMap::default(),
+            attributes: HashMap::default(),
         }
     }
 

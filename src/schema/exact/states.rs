@@ -1,7 +1,8 @@
 //! The states of the lazy automaton: patterns made of patterns, each once, so equal ones have equal numbers.
 
 use crate::schema::rng::{Grammar, Pattern, PatternId};
-use std::collections::{BTreeSet, HashMap};
+use rustc_hash::FxHashMap as HashMap;
+use std::collections::BTreeSet;
 
 /// Where a shape stands in [`States`].
 pub(super) type State = u32;
@@ -40,8 +41,12 @@ pub(super) struct States {
 
 impl States {
     pub(super) fn new() -> Self {
-        let mut states =
-            Self { shapes: Vec::new(), nullable: Vec::new(), numbers: HashMap::new(), converted: HashMap::new() };
+        let mut states = Self {
+            shapes: Vec::new(),
+            nullable: Vec::new(),
+            numbers: HashMap::default(),
+            converted: HashMap::default(),
+        };
         for shape in [Shape::Empty, Shape::NotAllowed, Shape::Text] {
             states.number(shape);
         }
