@@ -71,6 +71,7 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, Module, NativeCallContext};
 pub use source::{Source, script_of};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 pub(crate) use together::in_transaction;
 
 /// The result of a fallible script function; the name is one that Rhai's metadata shows as its `T`.
@@ -89,7 +90,11 @@ pub struct Context {
     confined: bool,
     /// The functions that are called when something happens.
     handlers: Handlers,
+    /// The default host, while it is being connected to.
+    coming: Arc<Mutex<Option<Coming>>>,
 }
+
+type Coming = JoinHandle<Result<Host, Error>>;
 
 type Opened = (Option<String>, bool, Host);
 
@@ -128,6 +133,14 @@ impl Context {
         self.connect(uri, false).map(Dynamic::from)
     }
 
+    /// Begins to connect to the default host, for a run that is going to ask for it: its scripts are read meanwhile.
+    pub fn connect_ahead(&self) {
+        let own = self.clone();
+        let thread = thread::Builder::new().name("connect".to_string()).spawn(move || own.open(None, false));
+        // Without a thread, who asks connects.
+        *self.coming.lock().unwrap_or_else(PoisonError::into_inner) = thread.ok();
+    }
+
     /// The URI that `connect()` uses; nothing where libvirt chooses.
     fn default_uri(&self) -> Option<&str> {
         self.uri.as_deref().map(|uri| self.meant(uri))
@@ -141,6 +154,14 @@ impl Context {
     /// The connection to a host, `None` being the default one. A session has one for each URI: recipes that call each
     /// other do not connect anew. A connection that died is replaced.
     fn connect(&self, uri: Option<&str>, read_only: bool) -> Result<Host, Error> {
+        let coming = self.coming.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match coming.map(JoinHandle::join) {
+            Some(Ok(result)) if uri.is_none() && !read_only => result,
+            _ => self.open(uri, read_only),
+        }
+    }
+
+    fn open(&self, uri: Option<&str>, read_only: bool) -> Result<Host, Error> {
         // Another connection to a host of the test driver would be another host.
         let read_only = read_only && !self.confined;
         let uri = uri.or(self.uri.as_deref()).map(|uri| self.meant(uri));

@@ -8,12 +8,14 @@ use crate::schema::rng::{self, Grammar};
 use crate::schema::table::{Table, compile};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 use std::{env, fs, process};
 
 /// Differs whenever the compiler, the overlay or the table's form does, so no table of another build is ever used.
 const FORMAT: u64 = fingerprint(&[
     include_bytes!("baseline/merge.rs"),
+    include_bytes!("baseline/shape.txt"),
     include_bytes!("baseline/text.rs"),
     include_bytes!("overlay.rs"),
     include_bytes!("rng/mod.rs"),
@@ -46,14 +48,18 @@ type Compiled = (Table, Grammar);
 
 /// The table and the grammar of a schema file, from the cache if its entry is current.
 pub(crate) fn schema(directory: &Path, schema: &str) -> Result<Compiled> {
-    match file_for(directory, schema) {
-        Some(file) => cached(directory, schema, &file),
-        None => compiled(directory, schema),
-    }
+    /// Of the directory that was looked at last: a run reads several schemas of one.
+    static LOOKED_AT: Mutex<Option<(PathBuf, u64)>> = Mutex::new(None);
+    let Some(file) = file_for(directory, schema) else { return compiled(directory, schema) };
+    let stamp = {
+        let mut last = LOOKED_AT.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = last.take().filter(|(path, _)| path == directory);
+        last.insert(known.unwrap_or_else(|| (directory.to_path_buf(), stamp(directory)))).1
+    };
+    cached(directory, schema, &file, stamp)
 }
 
-fn cached(directory: &Path, schema: &str, file: &Path) -> Result<Compiled> {
-    let stamp = stamp(directory);
+fn cached(directory: &Path, schema: &str, file: &Path, stamp: u64) -> Result<Compiled> {
     if let Some(kept) = load(file, stamp) {
         return Ok(kept);
     }
@@ -73,7 +79,8 @@ fn compiled(directory: &Path, schema: &str) -> Result<Compiled> {
     Ok((merged(baseline::table(), &fresh, Rule::Installed), grammar))
 }
 
-/// What tells one table from another: path, sizes and times of the schema files, the shape, and the compiler's fingerprint.
+/// What tells one table from another: path, sizes and times of the schema files, and the fingerprint of the compiler and the
+/// shape.
 fn stamp(directory: &Path) -> u64 {
     let mut files: Vec<_> = fs::read_dir(directory)
         .into_iter()
@@ -87,7 +94,7 @@ fn stamp(directory: &Path) -> u64 {
         })
         .collect();
     files.sort();
-    hash(&(FORMAT, baseline::TEXT, directory, files))
+    hash(&(FORMAT, directory, files))
 }
 
 fn file_for(directory: &Path, schema: &str) -> Option<PathBuf> {
@@ -143,7 +150,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let schema = directory.path().join("thing.rng");
         let file = directory.path().join("cache/thing");
-        let made = || cached(directory.path(), "thing", &file).map(|made| keys(&made));
+        let made = || cached(directory.path(), "thing", &file, stamp(directory.path())).map(|made| keys(&made));
         fs::write(&schema, SCHEMA).expect("the schema can be written");
         assert_eq!(made(), Ok(vec!["size".to_string()]));
 
@@ -175,6 +182,6 @@ mod tests {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         fs::write(directory.path().join("thing.rng"), SCHEMA).expect("the schema can be written");
         let file = directory.path().join("thing.rng/cache.json");
-        assert!(cached(directory.path(), "thing", &file).is_ok());
+        assert!(cached(directory.path(), "thing", &file, 1).is_ok());
     }
 }

@@ -7,6 +7,7 @@ use super::stdlib;
 use rhai::{AST, ASTNode, Engine, EvalAltResult, Expr, Module, ModuleResolver, Position, Scope, Shared, Stmt};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -98,11 +99,21 @@ impl Sources {
         part.as_ref().filter(|(known, _)| known == name).map(|(_, tree)| tree.clone())
     }
 
+    /// Whether a function of a module that was parsed asks for the default host, unless it fails before.
+    pub(super) fn connects(&self, name: &str, function: &str) -> bool {
+        self.parsed(name).is_some_and(|tree| connects(&tree, function))
+    }
+
+    /// What was parsed of a module.
+    fn parsed(&self, name: &str) -> Option<AST> {
+        let whole = || self.trees.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        self.part(name).or_else(whole)
+    }
+
     /// Calls a function of a module that was parsed, and meanwhile parses what else the function imports, the last first,
     /// on another thread: a recipe comes to its later imports after a while only.
     pub(super) fn ahead<T>(&self, engine: &Engine, name: &str, function: &str, call: impl FnOnce() -> T) -> T {
-        let whole = || self.trees.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
-        let tree = self.part(name).or_else(whole);
+        let tree = self.parsed(name);
         let imports = tree.map(|tree| imports(&tree, function)).unwrap_or_default();
         let (Some((_, later)), true) = (imports.split_first(), imports.len() > 1) else { return call() };
         std::thread::scope(|scope| {
@@ -175,16 +186,38 @@ impl Sources {
     }
 }
 
+/// From which line to which those functions go that have this name.
+fn lines(tree: &AST, function: &str) -> Vec<RangeInclusive<Option<usize>>> {
+    let functions = tree.shared_lib().iter_script_fn_info().filter(|(_, _, name, ..)| *name == function);
+    functions.map(|(.., one)| one.body.start_position().line()..=one.body.end_position().line()).collect()
+}
+
+/// Whether a function has a call of `connect()` that no condition stands before.
+fn connects(tree: &AST, function: &str) -> bool {
+    let bodies = lines(tree, function);
+    let mut found = false;
+    tree.walk(&mut |path: &[ASTNode]| {
+        if let Some((ASTNode::Expr(Expr::FnCall(call, position)), before)) = path.split_last()
+            && (call.name == "connect" && call.args.is_empty())
+            && bodies.iter().any(|body| body.contains(&position.line()))
+        {
+            found |= before.iter().all(|node| {
+                matches!(node, ASTNode::Stmt(Stmt::Var(..) | Stmt::Expr(..) | Stmt::FnCall(..) | Stmt::Return(..)))
+                    || matches!(node, ASTNode::Expr(Expr::FnCall(..) | Expr::MethodCall(..) | Expr::Dot(..)))
+            });
+        }
+        true
+    });
+    found
+}
+
 /// What a function imports, in the order of its text.
 fn imports(tree: &AST, function: &str) -> Vec<String> {
-    let functions = tree.shared_lib().iter_script_fn_info().filter(|(_, _, name, ..)| *name == function);
-    let bodies: Vec<_> = functions
-        .map(|(.., function)| (function.body.start_position().line(), function.body.end_position().line()))
-        .collect();
+    let bodies = lines(tree, function);
     let mut found = Vec::new();
     tree.walk(&mut |path: &[ASTNode]| {
         if let Some(ASTNode::Stmt(Stmt::Import(import, position))) = path.last()
-            && bodies.iter().any(|(start, end)| (*start..=*end).contains(&position.line()))
+            && bodies.iter().any(|body| body.contains(&position.line()))
             && let Expr::StringConstant(path, _) = &import.0
             && !found.contains(&path.to_string())
         {
@@ -245,6 +278,17 @@ impl ModuleResolver for Sources {
 mod tests {
     use super::*;
     use std::fmt::Write as _;
+
+    #[test]
+    fn it_is_known_which_recipes_connect_in_any_case() {
+        let engine = super::super::session::engine();
+        let tree = engine.compile(stdlib::text("std/vm").expect("it is there")).expect("it parses");
+        for (function, does) in
+            [("create", true), ("destroy", true), ("list", true), ("render", false), ("stop", false)]
+        {
+            assert_eq!(connects(&tree, function), does, "{function}");
+        }
+    }
 
     #[test]
     fn modules_of_the_stdlib_mean_the_same_without_their_comments() {
