@@ -84,7 +84,7 @@ const ROOMS: &[Room] = &[
         ],
     },
     Room { name: "addressing", rooms: &["floor"], crates: &["ipnet"] },
-    Room { name: "schema", rooms: &["floor"], crates: &["postcard", "quick_xml", "regex"] },
+    Room { name: "schema", rooms: &["floor"], crates: &["postcard", "quick_xml", "regex", "regex_lite"] },
     Room { name: "floor", rooms: &[], crates: &["strsim"] },
 ];
 

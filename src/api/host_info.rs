@@ -184,9 +184,10 @@ mod functions {
     ///
     /// The group `addresses` adds what libvirt's networks gave to each domain, `[#{ hwaddr, type, addr, prefix, hostname, network }]`, with one more call for each network, whatever the number of domains.
     /// The group `labels` adds `labels` and `is_protected`, with one more call for each domain.
+    /// The group `info` adds memory in bytes and vCPUs as libvirt knows them, `#{ memory, max_memory, vcpus }`, with one more call for each domain that runs. For `balloon` and `vcpu` libvirt asks each QEMU, which takes some milliseconds each.
     ///
     /// Options:
-    /// * `groups`: what is asked for, a list of `state`, `cpu`, `balloon`, `vcpu`, `net`, `block`, `perf`, `iothread`, `memory`, `dirtyrate`, `addresses` and `labels`; default is all but the last two.
+    /// * `groups`: what is asked for, a list of `state`, `cpu`, `balloon`, `vcpu`, `net`, `block`, `perf`, `iothread`, `memory`, `dirtyrate`, `addresses`, `info` and `labels`; default is all but the last three.
     /// * `active`: `true` for running domains only, `false` for the others.
     /// * `name`: a name; `*` stands for any text and `?` for any letter.
     /// * `label`: labels as `host.domains` takes them, with one more call for each domain.
@@ -199,8 +200,8 @@ mod functions {
     /// }
     /// let web = connect().domain("web");
     /// web.labels = #{ role: "web" };
-    /// for vm in connect().domain_stats(#{ groups: ["state", "balloon", "vcpu", "addresses", "labels"] }) {
-    ///     print(`${vm.name} ${vm.state} ${vm.balloon.maximum} ${vm.vcpu.current} ${vm.addresses.map(|one| one.addr)}`);
+    /// for vm in connect().domain_stats(#{ groups: ["state", "info", "addresses", "labels"] }) {
+    ///     print(`${vm.name} ${vm.state} ${vm.info.max_memory} ${vm.info.vcpus} ${vm.addresses.map(|one| one.addr)}`);
     ///     assert_eq(vm.labels, if vm.name == "web" { #{ role: "web" } } else { #{} });
     /// }
     /// ```

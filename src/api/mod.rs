@@ -70,8 +70,8 @@ pub use parallel::hold_back;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, Module, NativeCallContext};
 pub use source::{Source, script_of};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread;
 pub(crate) use together::in_transaction;
 
 /// The result of a fallible script function; the name is one that Rhai's metadata shows as its `T`.
@@ -94,7 +94,7 @@ pub struct Context {
     coming: Arc<Mutex<Option<Coming>>>,
 }
 
-type Coming = JoinHandle<Result<Host, Error>>;
+type Coming = mpsc::Receiver<Result<Host, Error>>;
 
 type Opened = (Option<String>, bool, Host);
 
@@ -133,12 +133,20 @@ impl Context {
         self.connect(uri, false).map(Dynamic::from)
     }
 
-    /// Begins to connect to the default host, for a run that is going to ask for it: its scripts are read meanwhile.
-    pub fn connect_ahead(&self) {
+    /// Begins to connect to the default host, for a run that is going to ask for it: its scripts are read meanwhile. Then
+    /// reads the schema of domains, for one that is going to look into them.
+    pub fn connect_ahead(&self, domains: bool) {
         let own = self.clone();
-        let thread = thread::Builder::new().name("connect".to_string()).spawn(move || own.open(None, false));
+        let (sender, receiver) = mpsc::channel();
+        let thread = thread::Builder::new().name("connect".to_string()).spawn(move || {
+            // The release of the host decides which schema it is.
+            drop(sender.send(own.open(None, false)));
+            if domains {
+                crate::schema::prepare(crate::schema::Kind::Domain);
+            }
+        });
         // Without a thread, who asks connects.
-        *self.coming.lock().unwrap_or_else(PoisonError::into_inner) = thread.ok();
+        *self.coming.lock().unwrap_or_else(PoisonError::into_inner) = thread.is_ok().then_some(receiver);
     }
 
     /// The URI that `connect()` uses; nothing where libvirt chooses.
@@ -155,7 +163,7 @@ impl Context {
     /// other do not connect anew. A connection that died is replaced.
     fn connect(&self, uri: Option<&str>, read_only: bool) -> Result<Host, Error> {
         let coming = self.coming.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match coming.map(JoinHandle::join) {
+        match coming.map(|coming| coming.recv()) {
             Some(Ok(result)) if uri.is_none() && !read_only => result,
             _ => self.open(uri, read_only),
         }

@@ -5,6 +5,7 @@ use super::filter::Filter;
 use super::{Domain, Host, Selector, State, ffi};
 use crate::floor::{Code, Error, Map, Result, Value, did_you_mean};
 use std::collections::HashMap;
+use std::panic::resume_unwind;
 use virt::sys;
 
 /// The groups of statistics by their names in libvirt's flat names.
@@ -25,6 +26,12 @@ const GROUPS: &[(&str, u32)] = &[
 const ADDRESSES: &str = "addresses";
 /// Not libvirt's either: what this program keeps in the metadata of each domain.
 const LABELS: &str = "labels";
+/// Nor is this: memory and vCPUs as libvirt knows them itself. For `balloon` and `vcpu` it asks the QEMU of each domain that
+/// runs, one after the other, which takes some milliseconds each.
+const INFO: &str = "info";
+
+/// So many domains are asked at once: libvirtd answers five calls of a client at a time.
+const AT_ONCE: usize = 4;
 
 /// The entries of `balloon` that libvirt counts in KiB.
 const KIB: &[&str] =
@@ -32,7 +39,7 @@ const KIB: &[&str] =
 
 impl Host {
     /// Statistics of all domains that a filter lets through, by name and label, in one call; no groups means all of libvirt's.
-    /// The group `addresses` takes one more call for each network, labels one for each domain.
+    /// The group `addresses` takes one more call for each network, labels one for each domain, `info` one for each that runs.
     pub fn domain_stats(&self, groups: &[&str], filter: &Filter) -> Result<Vec<Map>> {
         // A domain that is busy with a job is not waited for: it says less.
         let mut flags = sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
@@ -41,31 +48,23 @@ impl Host {
             Some(false) => flags |= sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE,
             None => {}
         }
-        let [addresses, labels, nets, balloon, vcpu] =
-            [ADDRESSES, LABELS, "net", "balloon", "vcpu"].map(|one| groups.contains(&one));
+        let [addresses, labels, info, nets, balloon, vcpu] =
+            [ADDRESSES, LABELS, INFO, "net", "balloon", "vcpu"].map(|one| groups.contains(&one));
         // The addresses are found by the interfaces; without any group libvirt would tell all.
         let groups = groups.iter().map(|group| match *group {
             ADDRESSES => "net",
-            LABELS => "state",
+            LABELS | INFO => "state",
             group => group,
         });
-        let groups = numbers(&groups.collect::<Vec<_>>())?;
-        let host = self.raw()?;
-        let ask = |flags| ffi::domain_stats(&host, &[], groups, flags);
-        let found = ask(flags).or_else(|error| {
-            // The test driver does not know `nowait`.
-            if super::cause::flag_refused(&error) {
-                ask(flags & !sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
-            } else {
-                Err(error)
-            }
-        });
-        let mut found = found.explain("ask for the statistics of", self.object())?;
+        let mut found = self.flat_stats(numbers(&groups.collect::<Vec<_>>())?, flags)?;
         found.retain(|(name, _)| filter.matches(name));
         found.sort_by(|a, b| a.0.cmp(&b.0));
         let mut found: Vec<Map> = found.into_iter().map(|(name, flat)| tree(Some(&name), flat)).collect();
         for stats in &mut found {
             self.add_sizes(stats, balloon, vcpu)?;
+        }
+        if info {
+            self.add_info(&mut found, filter)?;
         }
         if labels || !filter.labels.is_empty() {
             found = self.with_labels(found, filter, labels)?;
@@ -79,6 +78,55 @@ impl Host {
             }
         }
         Ok(found)
+    }
+
+    fn flat_stats(&self, groups: u32, flags: u32) -> Result<Vec<(String, Map)>> {
+        let host = self.raw()?;
+        let ask = |flags| ffi::domain_stats(&host, &[], groups, flags);
+        let found = ask(flags).or_else(|error| {
+            // The test driver does not know `nowait`.
+            if super::cause::flag_refused(&error) {
+                ask(flags & !sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
+            } else {
+                Err(error)
+            }
+        });
+        found.explain("ask for the statistics of", self.object())
+    }
+
+    /// Adds memory and vCPUs: of those that are off with one call, of the others with one each.
+    fn add_info(&self, found: &mut [Map], filter: &Filter) -> Result<()> {
+        let mut known: HashMap<String, Map> = HashMap::new();
+        if filter.active != Some(true) {
+            let groups = sys::VIR_DOMAIN_STATS_BALLOON | sys::VIR_DOMAIN_STATS_VCPU;
+            for (name, flat) in self.flat_stats(groups, sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE)? {
+                if let [Some(Value::Int(maximum)), Some(Value::Int(current)), Some(Value::Int(vcpus))] =
+                    ["balloon.maximum", "balloon.current", "vcpu.current"].map(|key| flat.get(key))
+                {
+                    known.insert(name, info_of(maximum.saturating_mul(1024), current.saturating_mul(1024), *vcpus));
+                }
+            }
+        }
+        let is_open =
+            |stats: &&mut Map| stats.get("name").and_then(Value::as_str).is_some_and(|name| !known.contains_key(name));
+        let mut open: Vec<&mut Map> = found.iter_mut().filter(is_open).collect();
+        if !open.is_empty() {
+            let domains = self.domains_where(&Filter { labels: Selector::default(), ..filter.clone() })?;
+            let domains: HashMap<&str, &Domain> = domains.iter().map(|domain| (domain.name(), domain)).collect();
+            let share = open.len().div_ceil(AT_ONCE).max(AT_ONCE);
+            std::thread::scope(|scope| {
+                let ask = |share| scope.spawn(|| ask_each(share, &domains));
+                let threads: Vec<_> = open.chunks_mut(share).map(ask).collect();
+                threads.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            })?;
+        }
+        for stats in found {
+            let name = stats.get("name").and_then(Value::as_str).unwrap_or_default();
+            if let Some(info) = known.remove(name) {
+                stats.insert(INFO.to_string(), Value::Map(info));
+            }
+        }
+        Ok(())
     }
 
     /// Adds the sizes that a driver tells of each domain only, such as libvirt's test driver.
@@ -137,8 +185,31 @@ impl Domain {
     }
 }
 
+/// Asks for memory and vCPUs of each. What is gone by now has nothing.
+fn ask_each(stats: &mut [&mut Map], domains: &HashMap<&str, &Domain>) -> Result<()> {
+    for stats in stats {
+        let domain = stats.get("name").and_then(Value::as_str).and_then(|name| domains.get(name));
+        let info = match domain.map(|domain| domain.info()).transpose() {
+            Err(error) if error.code == Code::NotFound => continue,
+            info => info?,
+        };
+        if let Some(info) = info {
+            let whole = |size| i64::try_from(size).unwrap_or(i64::MAX);
+            let info = info_of(whole(info.max_memory), whole(info.memory), info.vcpus.into());
+            stats.insert(INFO.to_string(), Value::Map(info));
+        }
+    }
+    Ok(())
+}
+
+fn info_of(max_memory: i64, memory: i64, vcpus: i64) -> Map {
+    [("max_memory", max_memory), ("memory", memory), ("vcpus", vcpus)]
+        .map(|(key, value)| (key.to_string(), Value::Int(value)))
+        .into()
+}
+
 fn numbers(groups: &[&str]) -> Result<u32> {
-    let names = || GROUPS.iter().map(|(name, _)| *name).chain([ADDRESSES, LABELS]);
+    let names = || GROUPS.iter().map(|(name, _)| *name).chain([ADDRESSES, INFO, LABELS]);
     groups.iter().try_fold(0, |all, group| {
         if let Some((_, number)) = GROUPS.iter().find(|(name, _)| name == group) {
             return Ok(all | number);

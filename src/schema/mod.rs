@@ -33,3 +33,4 @@ pub use lens::{Element, Elements, Item};
 pub use pattern::Pattern;
 pub use reference::{Entry, Section, reference, releases};
 pub use release::meet;
+pub use tables::prepare;

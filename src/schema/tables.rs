@@ -33,6 +33,14 @@ pub(super) fn of(kind: Kind) -> Result<(&'static Schema, TypeId)> {
     Ok((schema, root(schema.table, kind)?))
 }
 
+/// Reads the schema of a kind, on a thread that has nothing else to do, for who is going to need it.
+pub fn prepare(kind: Kind) {
+    if let Err(error) = of(kind) {
+        // Who needs it is told.
+        tracing::debug!(%error, "no schema");
+    }
+}
+
 /// The type of a kind's root.
 pub(super) fn root(table: &Table, kind: Kind) -> Result<TypeId> {
     let child = |ty: TypeId, name: &str| table.types[ty].child(&Name::plain(name)).map(|slot| slot.ty);

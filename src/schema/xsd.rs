@@ -1,6 +1,6 @@
 //! The XML Schema datatypes and regular expressions that libvirt's schemas use.
 
-use regex::Regex;
+use regex_lite::Regex;
 use std::borrow::Cow;
 
 /// A text as a token: without blanks around it, and one between words.
@@ -48,7 +48,7 @@ pub(crate) fn accepts(base: &str, text: &str, min: Option<i128>, max: Option<i12
     }
 }
 
-/// The same expression for the `regex` crate, or none if it has no such expression.
+/// The same expression for the `regex-lite` crate, or none if it has no such expression.
 ///
 /// In XSD an expression is anchored, `^` and `$` are ordinary characters, and so are `[`, `&` and `~` in a class.
 pub(crate) fn regex(source: &str) -> Option<Regex> {

@@ -89,7 +89,7 @@ impl Session {
             .compile_with_scope(&scope, code)
             .map_err(|error| (vec![super::explain::parse_error(&recipe.import, &error, &self.sources)], 1))?;
         if self.sources.connects(&recipe.import, &recipe.name) {
-            self.context().connect_ahead();
+            self.context().connect_ahead(self.sources.reads_domains(&recipe.import, &recipe.name));
         }
         let called = || api::in_transaction(|| self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &tree));
         match self.sources.ahead(&self.engine, &recipe.import, &recipe.name, called) {

@@ -104,6 +104,12 @@ impl Sources {
         self.parsed(name).is_some_and(|tree| connects(&tree, function))
     }
 
+    /// Whether a function of a module that was parsed is going to look into definitions of domains.
+    pub(super) fn reads_domains(&self, name: &str, function: &str) -> bool {
+        let needs = |path: String| ["std/deeds", "std/machine"].contains(&path.as_str());
+        self.parsed(name).is_some_and(|tree| imports(&tree, function).into_iter().any(needs))
+    }
+
     /// What was parsed of a module.
     fn parsed(&self, name: &str) -> Option<AST> {
         let whole = || self.trees.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();

@@ -2,7 +2,7 @@
 
 use super::Table;
 use crate::schema::xsd;
-use regex::Regex;
+use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
 
