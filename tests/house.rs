@@ -14,7 +14,7 @@ struct Room {
 
 /// Outermost first; every arrow points down.
 const ROOMS: &[Room] = &[
-    Room { name: "main", rooms: &["cli"], crates: &[] },
+    Room { name: "main", rooms: &["cli"], crates: &["mimalloc"] },
     Room {
         name: "cli",
         rooms: &["repl", "script", "api", "schema", "floor"],
@@ -59,6 +59,7 @@ const ROOMS: &[Room] = &[
             "netlink_sys",
             "nix",
             "png",
+            "rustix",
             "serde_json",
             "virt",
         ],
@@ -84,7 +85,7 @@ const ROOMS: &[Room] = &[
         ],
     },
     Room { name: "addressing", rooms: &["floor"], crates: &["ipnet"] },
-    Room { name: "schema", rooms: &["floor"], crates: &["postcard", "quick_xml", "regex", "regex_lite"] },
+    Room { name: "schema", rooms: &["floor"], crates: &["postcard", "quick_xml", "regex", "regex_lite", "rustc_hash"] },
     Room { name: "floor", rooms: &[], crates: &["strsim"] },
 ];
 
