@@ -134,8 +134,14 @@ impl Context {
     }
 
     /// Begins to connect to the default host, for a run that is going to ask for it: its scripts are read meanwhile. Then
-    /// reads the schema of domains, for one that is going to look into them.
+    /// reads the schema of domains, for one that is going to look into them. Elsewhere than here it does nothing: a run that
+    /// fails before it asks would leave an `ssh` behind, which goes on trying.
     pub fn connect_ahead(&self, domains: bool) {
+        let uri =
+            self.default_uri().map_or_else(|| std::env::var("LIBVIRT_DEFAULT_URI").ok(), |uri| Some(uri.to_string()));
+        if uri.is_some_and(|uri| !uri.contains(":///") || uri.contains("+ext:")) {
+            return;
+        }
         let own = self.clone();
         let (sender, receiver) = mpsc::channel();
         let thread = thread::Builder::new().name("connect".to_string()).spawn(move || {
