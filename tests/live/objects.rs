@@ -2,7 +2,7 @@
 
 use super::lab::{Guest, lab, wait};
 use std::time::{Duration, Instant};
-use vmscript::floor::Code;
+use vmscript::floor::{Code, Map};
 use vmscript::libvirt::{Apply, BlockJobOptions, DeleteSnapshot, Domain, Exec, Filter, Revert, Snap, Source};
 
 /// What a shell command in the guest prints.
@@ -50,6 +50,23 @@ fn many_domains_are_asked_at_once() {
     assert_eq!(stats.len(), 5);
     assert!(stats.iter().all(|one| one["state"].as_str() == Some("shut off")));
     assert!(stats.iter().all(|one| one["balloon"].as_map().is_some_and(|map| map["maximum"] == (64_i64 << 20).into())));
+    // Those that run are asked one by one, the others at once: all tell the same.
+    for running in &made[..3] {
+        running.start().expect("started");
+    }
+    let all = Filter { name: Some("bulk-*".into()), ..Filter::default() };
+    let stats = host.domain_stats(&["info"], &all).expect("asked");
+    let told = |one: &Map| (one["state"].as_str().unwrap_or_default().to_string(), one["info"].clone());
+    let told: Vec<_> = stats.iter().map(told).collect();
+    let info = told[4].1.as_map().expect("a map").clone();
+    assert_eq!((&info["max_memory"], &info["vcpus"]), (&(64_i64 << 20).into(), &2_i64.into()));
+    for (number, (state, told)) in told.iter().enumerate() {
+        assert_eq!(state, if number < 3 { "running" } else { "shut off" });
+        assert_eq!(told.as_map(), Some(&info), "{number}");
+    }
+    for running in &made[..3] {
+        running.destroy(false).expect("stopped");
+    }
     for domain in made {
         domain.undefine().expect("undefined");
     }
