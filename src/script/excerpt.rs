@@ -19,9 +19,21 @@ pub(super) fn excerpt(text: &str, function: &str) -> Option<String> {
             }
         }
     }
+    let bodies = functions.iter().filter(|one| kept.contains(one.name)).flat_map(|one| &lines[one.start..one.end]);
+    let is_used = |alias: &str| bodies.clone().any(|line| line.contains(alias));
+    // What nobody of those uses need not be imported.
+    let outside = |line: &&'_ str| match line.strip_prefix("import ").and_then(|line| line.split(" as ").nth(1)) {
+        Some(alias) => is_used(&alias.replace(';', "::")),
+        None => true,
+    };
     let (mut shown, mut at) = (String::with_capacity(text.len() / 2), 0);
     for one in &functions {
-        shown.extend(lines[at..one.docs].iter().flat_map(|line| [*line, "\n"]));
+        for line in &lines[at..one.docs] {
+            if outside(line) {
+                shown.push_str(line);
+            }
+            shown.push('\n');
+        }
         let (docs, body) = (one.name == function, kept.contains(one.name));
         for (number, line) in lines[one.docs..one.end].iter().enumerate() {
             if if one.docs + number < one.start { docs } else { body } {
@@ -128,5 +140,7 @@ mod tests {
         assert_eq!(excerpt(text, "a"), None);
         assert_eq!(excerpt(text, "c"), None);
         assert_eq!(excerpt(text, "b").as_deref(), Some(text));
+        let text = "import \"std/a\" as a;\nimport \"std/b\" as b;\nfn c() { a::d() }\n";
+        assert_eq!(excerpt(text, "c"), Some(text.replace("import \"std/b\" as b;", "")));
     }
 }
