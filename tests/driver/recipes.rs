@@ -126,7 +126,7 @@ fn what_only_ansible_knows_is_named_with_its_place() {
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{told}");
     for part in [
-        "`password_hash` is kept in Ansible's vault",
+        "`cloudinit_root_password_hash` is kept in Ansible's vault",
         "homestead.yaml:9:",
         "`vcpus` needs Ansible's variable `",
         "homestead.yaml:39:12",
