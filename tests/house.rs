@@ -45,7 +45,7 @@ const ROOMS: &[Room] = &[
     Room {
         name: "api",
         rooms: &["libvirt", "seed", "image", "addressing", "schema", "floor"],
-        crates: &["rhai", "serde_json", "serde_saphyr", "unicode_width"],
+        crates: &["rhai", "rustix", "serde_json", "serde_saphyr", "unicode_width"],
     },
     Room {
         name: "libvirt",

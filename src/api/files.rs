@@ -31,6 +31,14 @@ fn finding(given: &Dynamic) -> Result<Finding> {
     })
 }
 
+/// What is free in the file system of a path, or of the nearest folder above it.
+fn free(path: &str) -> Result<i64> {
+    let whole = std::path::absolute(path).map_err(|cause| Error::io(Path::new(path), "look at", &cause))?;
+    let nearest = whole.ancestors().find(|folder| folder.exists()).unwrap_or(&whole);
+    let facts = rustix::fs::statvfs(nearest).map_err(|cause| Error::io(nearest, "look at", &cause.into()))?;
+    Ok(i64::try_from(facts.f_bavail.saturating_mul(facts.f_frsize)).unwrap_or(i64::MAX))
+}
+
 #[export_module]
 mod functions {
     use super::super::RhaiResultOf;
@@ -44,6 +52,18 @@ mod functions {
     /// ```
     pub fn file_exists(path: &str) -> bool {
         Path::new(path).exists()
+    }
+
+    /// How many bytes are free in the file system in which a file or folder is, or would be made.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert(disk_free("/var/lib/libvirt/not/there/yet") > 0);
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn disk_free(path: &str) -> RhaiResultOf<i64> {
+        Ok(free(path)?)
     }
 
     /// The text of a file.

@@ -2,6 +2,7 @@
 //! `VMSCRIPT_LAB_URI` and `VMSCRIPT_LAB_IMAGES` (the folder of the tiny guest) and run this; without them it fails.
 
 mod addresses;
+mod ahead;
 mod booting;
 mod broken;
 mod claimed;
