@@ -208,6 +208,22 @@ mod functions {
         Ok(vm.set_record(&record)?)
     }
 
+    /// The volumes that its record or one of its disks names and that the host does not know any more, as after a removal that
+    /// was broken off: a list of `#{ pool, name }`. Those of a pool that is stopped are not among them: nobody can say.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// assert_eq(vm.missing_volumes, []);
+    /// vm.owned_volumes = [#{ pool: "default", name: "deleted.qcow2" }];
+    /// assert_eq(vm.missing_volumes, [#{ pool: "default", name: "deleted.qcow2" }]);
+    /// ```
+    #[rhai_fn(get = "missing_volumes", pure, return_raw)]
+    pub fn missing_volumes(vm: &mut Domain) -> RhaiResultOf<Array> {
+        Ok(volumes(vm.missing_volumes()?))
+    }
+
     /// Its labels, by which `host.domains(#{ label: "role=web" })` selects.
     ///
     /// # Example

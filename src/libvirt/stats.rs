@@ -2,8 +2,10 @@
 
 use super::cause::Explain;
 use super::filter::Filter;
-use super::{Domain, Host, Selector, State, ffi};
+use super::machine::{Held, missing};
+use super::{Domain, Host, MachineRecord, Selector, State, ffi};
 use crate::floor::{Code, Error, Map, Result, Value, did_you_mean};
+use crate::schema::xml;
 use std::collections::HashMap;
 use std::panic::resume_unwind;
 use virt::sys;
@@ -39,7 +41,8 @@ const KIB: &[&str] =
 
 impl Host {
     /// Statistics of all domains that a filter lets through, by name and label, in one call; no groups means all of libvirt's.
-    /// The group `addresses` takes one more call for each network, labels one for each domain, `info` one for each that runs.
+    /// The group `addresses` takes one more call for each network, labels one for each domain and one for each pool that they
+    /// have volumes in, `info` one for each domain that runs.
     pub fn domain_stats(&self, groups: &[&str], filter: &Filter) -> Result<Vec<Map>> {
         // A domain that is busy with a job is not waited for: it says less.
         let mut flags = sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
@@ -154,14 +157,22 @@ impl Host {
         let domains = self.domains_where(&Filter { labels: Selector::default(), ..filter.clone() })?;
         let domains: HashMap<&str, &Domain> = domains.iter().map(|domain| (domain.name(), domain)).collect();
         let mut chosen = Vec::new();
+        let mut held = Held::new();
         for mut stats in stats {
             let domain = stats.get("name").and_then(Value::as_str).and_then(|name| domains.get(name));
-            let record = match domain.map(|domain| domain.record()).transpose() {
+            let read = |domain: &&Domain| -> Result<_> {
+                if !told {
+                    return Ok((domain.record()?, Vec::new()));
+                }
+                let document = xml::parse(&domain.inactive_xml()?)?;
+                Ok((MachineRecord::read(&document), missing(self, &document, &mut held)?))
+            };
+            let known = match domain.map(read).transpose() {
                 // It is gone by now.
                 Err(error) if error.code == Code::NotFound => None,
-                record => record?,
+                known => known?,
             };
-            let record = record.unwrap_or_default();
+            let (record, missing) = known.unwrap_or_default();
             if !filter.labels.fits(&record.labels) {
                 continue;
             }
@@ -169,6 +180,8 @@ impl Host {
                 let labels = record.labels.into_iter().map(|(key, label)| (key, label.into())).collect();
                 stats.insert(LABELS.to_string(), Value::Map(labels));
                 stats.insert("is_protected".to_string(), record.protected.into());
+                let missing = missing.into_iter().map(|one| format!("{}/{}", one.pool, one.name).into()).collect();
+                stats.insert("missing".to_string(), Value::List(missing));
             }
             chosen.push(stats);
         }

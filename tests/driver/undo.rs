@@ -340,3 +340,83 @@ fn timings_are_shown_as_text_or_json_with_the_slowest_marked() {
     let steps: serde_json::Value = serde_json::from_str(shown.trim()).expect("JSON");
     assert_eq!(steps[0]["step"], "define");
 }
+
+#[test]
+fn a_removal_that_was_broken_off_is_told_and_ended() {
+    let host = Host::new();
+    let script = "let host = connect();
+        let storage = [\"db.raw\", \"log.raw\"].map(|name| #{ volume: #{ name: name, capacity: \"1 MiB\", target: #{ format: \"raw\" } } });
+        let vm = host.provision(#{ type: \"test\", name: \"db\", memory: \"1 GiB\", os: #{ type: \"hvm\" } }, #{ storage: storage });
+        slow(\"delete\", \"10min\", #{ after: 1 });
+        print(vm.uuid);
+        vm.remove();";
+    let mut child = host.command(["-e", script]).stdout(Stdio::piped()).spawn().expect("started");
+    let mut uuid = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut uuid).expect("it prints");
+    let end = Instant::now() + Duration::from_secs(20);
+    while journals(&host) == 0 && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    // Each process has a test host of its own; on a real one this is what is left.
+    let file = host.folder().join("host.xml");
+    let record = "<m:machine xmlns:m='urn:vmscript:machine:1'><m:volume pool='default' name='db.raw'/><m:volume pool='default' name='log.raw'/></m:machine>";
+    let domain = format!(
+        "<domain type='test'><name>db</name><uuid>{}</uuid><metadata>{record}</metadata><memory>1048576</memory><os><type>hvm</type></os></domain>",
+        uuid.trim()
+    );
+    let bare = std::fs::read_to_string(&file).expect("read");
+    let volume = |name: &str| format!("<volume><name>{name}</name><capacity>1048576</capacity></volume><volume>");
+    let half = bare.replace("<volume>", &volume("log.raw")).replace("</node>", &format!("{domain}</node>"));
+    std::fs::write(&file, &half).expect("written");
+    let run = |args: &[&str]| {
+        let output = host.command(args).output().expect("started");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert_eq!(
+        run(&["vm", "list", "--wide", "--columns", "name,missing", "-o", "csv"]),
+        "name,missing\r\ndb,default/db.raw\r\nidle,\r\nweb,\r\n"
+    );
+    assert_eq!(
+        run(&["vm", "get", "db", "--columns", "missing", "-o", "json"]),
+        "{\n  \"missing\": [\n    \"default/db.raw\"\n  ]\n}\n"
+    );
+    let entry = format!("{}: finish removing domain `db`:", host.uri());
+    assert_eq!(run(&["recover", "--list"]), format!("{entry} to do\n"));
+    // Who mends the machine meanwhile keeps it.
+    let both = format!("{}{}", volume("log.raw").trim_end_matches("<volume>"), volume("db.raw"));
+    std::fs::write(&file, bare.replace("<volume>", &both).replace("</node>", &format!("{domain}</node>")))
+        .expect("written");
+    assert_eq!(run(&["recover", "--list"]), format!("{entry} nothing is there\n"));
+    // Somebody protects it.
+    std::fs::write(&file, half.replace("machine:1'>", "machine:1' protected='yes'>")).expect("written");
+    assert_eq!(run(&["recover", "--list"]), format!("{entry} left alone: it is protected\n"));
+    std::fs::write(&file, &half).expect("written");
+    assert_eq!(run(&["recover", "--yes"]), format!("{entry} done\n"));
+    assert_eq!(journals(&host), 0);
+}
+
+#[test]
+fn a_removal_that_fails_half_way_is_known_until_it_is_ended() {
+    let host = Host::new();
+    let make = "let host = connect();
+        let storage = [\"db.raw\", \"log.raw\"].map(|name| #{ volume: #{ name: name, capacity: \"1 MiB\", target: #{ format: \"raw\" } } });
+        let vm = host.provision(#{ type: \"test\", name: \"db\", memory: \"1 GiB\", os: #{ type: \"hvm\" } }, #{ storage: storage });
+        fail(\"delete\", #{ after: AFTER, times: 1, message: \"the disk is broken\" });
+        try { vm.remove(); } catch (err) { assert(err.message.contains(\"the disk is broken\")); }
+        print(vm.missing_volumes.len());
+        AGAIN";
+    let run = |after: &str, again: &str| {
+        let output = host.run(&make.replace("AFTER", after).replace("AGAIN", again));
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        (text(&output.stdout), journals(&host))
+    };
+    assert_eq!(run("1", ""), ("1\n".to_string(), 1));
+    assert_eq!(run("1", "vm.remove();"), ("1\n".to_string(), 1));
+    let forget = host.command(["recover", "--yes"]).output().expect("started");
+    assert_eq!((forget.status.code(), journals(&host)), (Some(0), 0), "{}", text(&forget.stderr));
+    // Nothing is gone: nobody has to end it.
+    assert_eq!(run("0", ""), ("0\n".to_string(), 0));
+}

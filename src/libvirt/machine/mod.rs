@@ -1,8 +1,10 @@
 //! What this tool keeps of a machine in its metadata, and removing a machine by that record.
 
 mod metadata;
+mod missing;
 mod record;
 mod remove;
 
+pub(super) use missing::{Held, missing};
 pub use record::{MachineRecord, Owned};
 pub use remove::{Remove, Removed};

@@ -3,6 +3,7 @@
 use super::{MachineRecord, Owned};
 use crate::floor::timing::timed;
 use crate::floor::{Area, Code, Error, Result, interrupt};
+use crate::libvirt::undo::removing;
 use crate::libvirt::volume_use::needed_by;
 use crate::libvirt::{Domain, Lease, Mode, Uses, Volume};
 use crate::schema::xml;
@@ -61,7 +62,10 @@ impl Domain {
         let belongings = self.belongings()?;
         self.stop(how.timeout).and_then(|()| interrupt::check()).map_err(|error| self.stands(error))?;
         // What is begun is ended: half a machine is of no use to anybody.
-        interrupt::shielded(|| self.delete_with(&volumes))?;
+        interrupt::shielded(|| match volumes.as_slice() {
+            [] => self.delete_with(&volumes),
+            _ => removing(self, || self.delete_with(&volumes)),
+        })?;
         removed.leases = belongings.leases();
         interrupt::check().map_err(|error| error.note(format!("{} is removed, with its volumes", self.object())))?;
         Ok(removed)

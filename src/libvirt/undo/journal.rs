@@ -49,6 +49,20 @@ impl Journal {
         number
     }
 
+    /// Writes down what is about to be removed. After a loss of power the host itself tells of it, so nobody waits for the disk.
+    pub(super) fn note(&mut self, uri: &str, made: &Made) {
+        self.next += 1;
+        let entry = Entry::Intend { number: self.next, uri: uri.to_string(), made: made.clone() };
+        let written = create().and_then(|(path, mut file)| {
+            write_line(&mut file, &entry)?;
+            self.file = Some((path, file));
+            Ok(())
+        });
+        if let Err(error) = written {
+            self.complain(&error);
+        }
+    }
+
     /// Writes down that nothing is left of an entry.
     pub(super) fn done(&mut self, number: u64) {
         self.write(&Entry::Done { number });
@@ -93,10 +107,14 @@ impl Journal {
 
 /// Adds a line that is on disk when this returns.
 pub(super) fn append(file: &mut File, entry: &Entry) -> io::Result<()> {
+    write_line(file, entry)?;
+    file.sync_data()
+}
+
+fn write_line(file: &mut File, entry: &Entry) -> io::Result<()> {
     let mut line = serde_json::to_string(entry)?;
     line.push('\n');
-    file.write_all(line.as_bytes())?;
-    file.sync_data()
+    file.write_all(line.as_bytes())
 }
 
 /// The folder of journals: `$XDG_STATE_HOME/vmscript/journal`.

@@ -4,7 +4,7 @@ use crate::floor::{Area, Code, Error, Result};
 use crate::libvirt::cause::Explain;
 use crate::libvirt::object::{Kind, Object};
 use crate::libvirt::retry::while_busy;
-use crate::libvirt::{Domain, Host, Network, NwFilter, Pool, Volume};
+use crate::libvirt::{Domain, Host, Network, NwFilter, Pool, Remove, Volume};
 use crate::schema::xml::{self, Elem, Name, Node};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -38,6 +38,8 @@ pub(in crate::libvirt) enum Made {
     Pool { name: String, uuid: String },
     /// A port of the network of this name.
     Port { network: String, uuid: String },
+    /// Not made, but begun: the removal of the domain of this UUID, of which something is gone.
+    Removal { name: String, uuid: String },
     /// An address that a network's DHCP server keeps; for a card, or for a name as IPv6 has it.
     Reservation { network: Named, ip: IpAddr, mac: Option<String> },
     /// A secret.
@@ -72,6 +74,7 @@ impl fmt::Display for Made {
             }
             Self::Pool { name, .. } => write!(f, "remove pool `{name}`"),
             Self::Port { network, uuid } => write!(f, "delete port `{uuid}` of network `{network}`"),
+            Self::Removal { name, .. } => write!(f, "finish removing domain `{name}`"),
             Self::Reservation { network, ip, .. } => write!(f, "release {ip} on network `{}`", network.name),
             Self::Secret { uuid } => write!(f, "remove secret `{uuid}`"),
             Self::Snapshot { domain, name, .. } => write!(f, "delete snapshot `{name}` of domain `{domain}`"),
@@ -115,7 +118,9 @@ impl Made {
     /// The machine that is made, or for which a volume is: by its UUID.
     pub(super) fn machine(&self) -> Option<&str> {
         match self {
-            Self::Domain { uuid, .. } | Self::Spare { machine: Named { uuid, .. }, .. } => Some(uuid),
+            Self::Domain { uuid, .. }
+            | Self::Removal { uuid, .. }
+            | Self::Spare { machine: Named { uuid, .. }, .. } => Some(uuid),
             _ => None,
         }
     }
@@ -123,7 +128,8 @@ impl Made {
     /// Whether both are the same thing, whatever its name was when it was written down.
     pub(super) fn is(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Domain { uuid, .. }, Self::Domain { uuid: other, .. }) => uuid == other,
+            (Self::Domain { uuid, .. }, Self::Domain { uuid: other, .. })
+            | (Self::Removal { uuid, .. }, Self::Removal { uuid: other, .. }) => uuid == other,
             (Self::Snapshot { uuid, name, .. }, Self::Snapshot { uuid: other, name: known, .. })
             | (Self::Checkpoint { uuid, name, .. }, Self::Checkpoint { uuid: other, name: known, .. }) => {
                 (uuid, name) == (other, known)
@@ -161,6 +167,11 @@ impl Made {
             Self::Pool { uuid, .. } => host.pool_of_uuid(uuid)?.is_some(),
             Self::Port { network, uuid } => match host.find_network(network)? {
                 Some(network) => network.ports()?.iter().any(|one| one.uuid() == uuid),
+                None => false,
+            },
+            // One that has all its volumes again was mended since.
+            Self::Removal { uuid, .. } => match host.domain_of_uuid(uuid)? {
+                Some(domain) => !domain.missing_volumes()?.is_empty(),
                 None => false,
             },
             Self::Reservation { network, ip, mac } => match host.network_of_uuid(&network.uuid)? {
@@ -231,6 +242,9 @@ impl Made {
                 if persistent { pool.undefine() } else { Ok(()) }
             }
             Self::Port { network, uuid } => host.network(network)?.port(uuid)?.delete(),
+            Self::Removal { uuid, .. } => {
+                host.domain_of_uuid(uuid)?.map_or(Ok(()), |domain| domain.remove(&Remove::default()).map(drop))
+            }
             Self::Reservation { network, ip, mac } => host
                 .network_of_uuid(&network.uuid)?
                 .map_or(Ok(()), |network| network.release_for(*ip, mac.as_deref()).map(drop)),

@@ -6,11 +6,13 @@ mod left;
 mod made;
 mod others;
 mod recover;
+mod removal;
 mod strike;
 
 pub use left::{forget, left_over};
 pub(super) use made::{Made, Named};
 pub use recover::{Recovered, recover};
+pub(super) use removal::removing;
 pub(super) use strike::gone;
 
 use super::Host;

@@ -94,7 +94,7 @@ fn entry(made: &Made, host: &Host, own: &[String], act: bool) -> Result<(bool, O
     if !made.exists(host)? {
         return Ok((false, None));
     }
-    if matches!(made, Made::Domain { uuid, .. } if !own.contains(uuid)) {
+    if matches!(made, Made::Domain { uuid, .. } | Made::Removal { uuid, .. } if !own.contains(uuid)) {
         return Ok((true, Some("it is protected".to_string())));
     }
     let owner = others::owner(host, made, own)?;

@@ -1,0 +1,22 @@
+//! The removal of a machine, written down as long as it lasts: what a kill or a failure broke off can be finished.
+
+use super::journal::Journal;
+use super::{Made, strike};
+use crate::floor::Result;
+use crate::libvirt::Domain;
+
+/// Deletes what belongs to a machine, and the machine at last. Where that ends half-way, `vmscript recover` knows of it.
+pub(in crate::libvirt) fn removing(domain: &Domain, delete: impl FnOnce() -> Result<()>) -> Result<()> {
+    let (host, name, uuid) = (domain.host(), domain.name().to_string(), domain.uuid()?);
+    let made = Made::Removal { name, uuid };
+    let mut journal = Journal::default();
+    journal.note(host.uri(), &made);
+    let done = delete();
+    // What is whole still, or gone altogether, needs nobody.
+    if done.is_err() && made.exists(host).unwrap_or(true) {
+        journal.leave();
+    }
+    journal.close([]);
+    strike::gone(host, |other| other.is(&made));
+    done
+}
