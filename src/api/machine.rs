@@ -115,6 +115,7 @@ mod functions {
     /// * `timeout`: ask the guest to shut down, and stop it at the end of this time; without, it is stopped at once.
     /// * `keep_volumes`: leave the volumes that were made for it.
     /// * `force`: even if it is protected.
+    /// * `if_exists`: no error if it is gone by now, as when somebody else removes it at the same time.
     /// * `dry_run`: remove nothing; what would be refused fails as well, and what would be deleted is given.
     /// * `uses`: what `host.volume_uses()` said before; without, each removal looks at all disks of the host.
     ///
@@ -129,7 +130,7 @@ mod functions {
     pub fn remove_with(vm: &mut Domain, mut options: Map) -> RhaiResultOf<Map> {
         let wrong = || Error::argument("`uses` must be what `host.volume_uses()` gives");
         let uses = options.remove("uses").map(|uses| uses.try_cast::<Uses>().ok_or_else(wrong)).transpose()?;
-        let known = ["dry_run", "force", "keep_volumes", "timeout"];
+        let known = ["dry_run", "force", "if_exists", "keep_volumes", "timeout"];
         let options = Options::from_value("remove", value(&options.into(), "")?, &known)?;
         let flag = |key: &str| options.bool(key).map(Option::unwrap_or_default);
         let how = Remove {
@@ -139,7 +140,12 @@ mod functions {
             dry_run: flag("dry_run")?,
             uses,
         };
-        Ok(removed(vm.remove(&how)?))
+        match vm.remove(&how) {
+            Err(_) if flag("if_exists")? && vm.host().find_domain(vm.name())?.is_none() => {
+                Ok(removed(Removed::default()))
+            }
+            done => Ok(removed(done?)),
+        }
     }
 
     /// Gives it other disks, safely: makes the volumes of `storage`, stops it, makes it what the definition says, starts it,

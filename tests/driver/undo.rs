@@ -420,3 +420,37 @@ fn a_removal_that_fails_half_way_is_known_until_it_is_ended() {
     // Nothing is gone: nobody has to end it.
     assert_eq!(run("0", ""), ("0\n".to_string(), 0));
 }
+
+#[test]
+fn who_stops_a_lab_that_goes_down_is_told_what_is_gone_and_what_stands() {
+    let host = Host::new();
+    let lab = "networks: [ { name: blue } ]\npools: [ { type: dir, name: labp, target: { path: /srv/lab } } ]\nmachines:\n\
+        - { name: a, vcpus: 1, memory: 1 GiB, seed: none, boot_disk: { empty: true, size: 1 GiB } }\n\
+        - { name: b, vcpus: 1, memory: 1 GiB, seed: none, boot_disk: { empty: true, size: 1 GiB } }\n";
+    std::fs::write(host.folder().join("lab.yaml"), lab).expect("written");
+    let script = "import \"std/lab\" as lab;
+        lab::up(\"lab.yaml\");
+        slow(\"delete\", \"1s\", #{ object: \"a_boot\" });
+        slow(\"shutdown\", \"10min\", #{ object: \"b\" });
+        print(\"up\");
+        lab::down(\"lab.yaml\", #{ yes: true, parallel: 1, timeout: \"10min\" });";
+    std::fs::write(host.folder().join("down.rhai"), script).expect("written");
+    let mut child = host.command(["down.rhai"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it prints");
+    // The removal of the first one is written down as long as it lasts.
+    for wanted in [1, 0] {
+        let end = Instant::now() + Duration::from_secs(30);
+        while journals(&host) != wanted && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    let sent = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(sent.success());
+    let output = child.wait_with_output().expect("ended");
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    let gone = told.contains("done: `a`") || told.contains("domain `a` is removed");
+    let stands = told.contains("domain `b` is there with all its volumes") || told.contains("not begun: `b`");
+    assert!(gone && stands && told.contains("not begun: `network blue`, `pool labp`"), "{told}");
+}
