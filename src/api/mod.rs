@@ -74,6 +74,11 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 pub(crate) use together::in_transaction;
 
+/// Whether this thread is making something that would be undone if it stopped now.
+pub fn is_making() -> bool {
+    crate::libvirt::Current::get().has_made()
+}
+
 /// The result of a fallible script function; the name is one that Rhai's metadata shows as its `T`.
 pub(crate) type RhaiResultOf<T> = Result<T, Box<EvalAltResult>>;
 

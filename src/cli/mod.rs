@@ -16,7 +16,7 @@ mod timings;
 mod wording;
 
 use crate::api;
-use crate::floor::{Error, Value, give, hide, interrupt, progress, set_ask, tell, timing};
+use crate::floor::{Error, Value, give, hide, interrupt, lose, lost, progress, set_ask, tell, timing};
 use crate::repl::{First, SetLog, Surroundings, start};
 use crate::script::{Ended, Session, Settings, render};
 use arguments::{Arguments, Color, Command, Driver};
@@ -48,9 +48,7 @@ pub fn main() -> ExitCode {
     let (arguments, given) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
-            // Printing fails only when nobody reads any more.
-            drop(error.print());
-            return ExitCode::from(u8::from(error.use_stderr()));
+            return ExitCode::from(with_output(usage_shown(&error)));
         }
     };
     let set_log = logs::init(&arguments);
@@ -75,7 +73,25 @@ pub fn main() -> ExitCode {
     if let Some(format) = wanted {
         timings::show(format);
     }
-    ExitCode::from(code)
+    ExitCode::from(with_output(code))
+}
+
+/// Shows help, or what is wrong with the words; gives the exit code.
+fn usage_shown(error: &clap::Error) -> u8 {
+    if let Err(cause) = error.print()
+        && !error.use_stderr()
+    {
+        lose(&cause);
+    }
+    u8::from(error.use_stderr())
+}
+
+/// The exit code of a run of which some output may be lost.
+fn with_output(code: u8) -> u8 {
+    match lost() {
+        Some(Some(error)) => code.max(fail(error)),
+        _ => code,
+    }
 }
 
 fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, set_log: &SetLog) -> u8 {
@@ -193,6 +209,8 @@ fn end(result: Result<Ended, crate::script::Failure>, session: &Session, color: 
     match result {
         Ok(Ended::Normally) => 0,
         Ok(Ended::Exit(code)) => code,
+        // The run was stopped because nobody gets its output; what else there is to tell about that is told.
+        Err((diagnostics, 130)) if lost().is_some() && diagnostics.iter().all(|shown| shown.lines.is_empty()) => 0,
         Err((diagnostics, code)) => {
             let texts: Vec<_> = diagnostics.iter().map(|shown| render(shown, session.sources(), color)).collect();
             bars::suspend(|| drop(write!(std::io::stderr().lock(), "{}", texts.join("\n"))));
@@ -222,12 +240,10 @@ fn usage(message: &str) -> u8 {
     1
 }
 
-/// Prints a line of a script; when nobody reads any more, the run ends quietly as other programs do.
+/// Prints a line of a script. When nobody reads any more, the run ends quietly as other programs do, unless it is making something
+/// that its end would undo. What cannot be written ends it in any case.
 fn print(text: &str) {
-    if let Err(error) = bars::suspend(|| give(&format!("{text}\n"))) {
-        if error.kind() != std::io::ErrorKind::BrokenPipe {
-            fail(&Error::io(Path::new("standard output"), "write", &error));
-        }
+    if bars::suspend(|| give(&format!("{text}\n"))).is_err() && (matches!(lost(), Some(Some(_))) || !api::is_making()) {
         interrupt::trigger();
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn run(
     let mut call = match recipe::parse(module, &recipes, words, config) {
         Ok(call) => call,
         Err(error) => {
-            drop(error.print());
+            let code = super::usage_shown(&error);
             if let Some(hint) = recipe::belongs_in_front(&error, words) {
                 tell(&format!("  = hint: {hint}"));
             }
@@ -56,7 +56,7 @@ pub(super) fn run(
                     tell(&format!("  = hint: {}", for_want_of_docs(&name, &place)));
                 }
             }
-            return Some(u8::from(error.use_stderr()));
+            return Some(code);
         }
     };
     let color = call.general.color.map_or(looks.color, super::is_colored);
@@ -120,8 +120,8 @@ pub(super) fn show(result: Value, output: &Output, others: &str) -> u8 {
     let is_table = output.format == Form::Table && matches!(result, Value::List(_));
     match output.text(result) {
         Ok(shown) => {
-            if let Err(error) = bars::suspend(|| give(&hide(&shown.text))) {
-                return unwritten(&error);
+            if bars::suspend(|| give(&hide(&shown.text))).is_err() {
+                return 0;
             }
             if is_table && shown.text.is_empty() {
                 bars::note("nothing found");
@@ -133,14 +133,6 @@ pub(super) fn show(result: Value, output: &Output, others: &str) -> u8 {
             0
         }
         Err(error) => super::fail(&error),
-    }
-}
-
-/// A result that could not be printed: who stopped reading, such as `head`, has seen enough.
-fn unwritten(error: &std::io::Error) -> u8 {
-    match error.kind() {
-        std::io::ErrorKind::BrokenPipe => 0,
-        _ => super::fail(&Error::io(Path::new("standard output"), "write", error)),
     }
 }
 

@@ -26,6 +26,6 @@ pub use place::{DataFile, Place, Step, steps};
 pub use quantity::{duration, format_size, size};
 pub use question::{Ask, ask, set_ask};
 pub use secret::{HIDDEN, Secret, hide, hide_from_now_on};
-pub use standard::{give, tell};
+pub use standard::{give, lose, lost, tell};
 pub use value::{Map, Value};
 pub use write::{write_private, write_program};

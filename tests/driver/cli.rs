@@ -304,3 +304,47 @@ fn each_option_and_variable_is_a_setting() {
         assert!(code == Some(2) && told.contains(expected), "{told}");
     }
 }
+
+#[test]
+fn output_that_cannot_be_written_is_a_failure_and_a_reader_who_stops_is_none() {
+    let host = Host::new();
+    let db = "transaction(|| {
+        connect().define_domain(#{ type: \"test\", name: \"db\", memory: \"1 GiB\", os: #{ type: \"hvm\" } });
+        print(\"made\");
+        for at in 0..1000 { let x = at; }
+        assert(connect().find_domain(\"db\") != ());
+    });
+    write_file(\"end\", \"reached\");";
+    for words in [
+        &["-e", "print(1)"][..],
+        &["-e", "print(1); for at in 0..1000 { let x = at; } print(2)"],
+        &["-e", db],
+        &["vm", "list"],
+        &["vm", "list", "-o", "json"],
+        &["vm", "rename", "idle", "spare"],
+        &["recipes"],
+        &["config"],
+        &["recover", "--list"],
+        &["completions", "bash"],
+        &["--help"],
+        &["vm", "list", "--help"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("the kernel has it");
+        let output = host.command(words).stdout(full).output().expect("started");
+        let told = text(&output.stderr);
+        let expected = "error: cannot write `standard output`: No space left on device (os error 28)\n";
+        assert_eq!((told.as_str(), output.status.code()), (expected, Some(1)), "{words:?}");
+    }
+    assert!(!host.folder().join("end").exists());
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("the kernel has it");
+    let output = host.command(["-e", "print(1); exit(7)"]).stdout(full).output().expect("started");
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    for words in [&["-e", "loop { print(1) }"][..], &["-e", db], &["vm", "list"], &["recipes"], &["--help"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = host.command(words).stdout(writer).output().expect("started");
+        assert_eq!((text(&output.stderr).as_str(), output.status.code()), ("", Some(0)), "{words:?}");
+    }
+    // What is being made is not undone because nobody reads.
+    assert!(host.folder().join("end").exists());
+}

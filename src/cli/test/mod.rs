@@ -10,7 +10,7 @@ pub(super) use report::Looks;
 
 use super::arguments::{Format, Test};
 use super::fail;
-use crate::floor::{Error, Result, hide, interrupt};
+use crate::floor::{Error, Result, give, hide, interrupt};
 use crate::script::Settings;
 use find::Case;
 use process::{Outcome, Plan};
@@ -126,9 +126,7 @@ fn nothing(paths: &[PathBuf], left_out: usize) -> Error {
 
 /// Prints a part of the report; when nobody reads any more, the rest of the tests is left out.
 fn print(text: &str) {
-    use std::io::Write as _;
-    let mut out = std::io::stdout().lock();
-    if out.write_all(hide(text).as_bytes()).and_then(|()| out.flush()).is_err() {
+    if give(&hide(text)).is_err() {
         interrupt::trigger();
     }
 }
