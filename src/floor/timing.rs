@@ -35,6 +35,14 @@ pub fn timed<T, E>(object: &str, step: &str, body: impl FnOnce() -> Result<T, E>
     result
 }
 
+/// Does something that is no step for who watches, and keeps what it took.
+pub fn noted<T>(object: &str, step: &str, body: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    let result = body();
+    keep(object, step, started.elapsed());
+    result
+}
+
 /// Keeps what a step took that went well.
 pub fn record(object: &str, step: &str, took: Duration) {
     progress::done(&format!("{object}: {step}"), took);

@@ -7,6 +7,7 @@ use super::object::{Kind, Object};
 use super::undo::{self, Made, Named};
 use super::{Host, ffi};
 use crate::floor::Result;
+use crate::floor::timing;
 use std::sync::PoisonError;
 use virt::sys;
 
@@ -165,7 +166,9 @@ impl Network {
     ) -> Result<()> {
         let lock = self.host.lock(&self.object.plain());
         let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        self.raw()?.update(command, section, index, xml, flags).explain(doing, &self.object)
+        timing::noted(&self.object.plain(), "net-update", || {
+            self.raw()?.update(command, section, index, xml, flags).explain(doing, &self.object)
+        })
     }
 
     pub(super) fn object(&self) -> &Object {

@@ -4,6 +4,7 @@ use super::Network;
 use super::cause::Explain;
 use super::device::Apply;
 use super::undo::{self, Made};
+use crate::floor::timing;
 use crate::floor::{Area, Code, Error, Result, did_you_mean};
 use crate::schema::xml::{self, Elem};
 use std::sync::PoisonError;
@@ -67,9 +68,11 @@ impl Network {
             // Two changes at once would each begin with what was there before.
             let lock = self.host().lock(&self.object().plain());
             let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
-            self.raw()?
-                .update(command, *number, parent.unwrap_or(-1), xml, flags)
-                .explain(&format!("{doing} the {} of", section.replace('_', " ")), self.object())
+            timing::noted(&self.object().plain(), "net-update", || {
+                self.raw()?
+                    .update(command, *number, parent.unwrap_or(-1), xml, flags)
+                    .explain(&format!("{doing} the {} of", section.replace('_', " ")), self.object())
+            })
         };
         if edit == Edit::Delete {
             return change().and_then(|()| self.may_be_gone());

@@ -36,7 +36,12 @@ const HERE: &[(&str, &str)] = &[
     ),
     (
         "hypervisor setup",
-        "let how = #{ packages: false, forwarding: false, default_pool: true };
+        "for on in [true, false] {
+            let nested = hypervisor::setup(#{ packages: false, forwarding: false, nested: on, dry_run: true })[0];
+            assert_eq(nested.name, \"nested virtualization\");
+            assert(nested.result == \"is so\" || nested.change.contains(`kvm_intel nested=${if on { 1 } else { 0 }}`));
+        }
+        let how = #{ packages: false, forwarding: false, default_pool: true };
         let pool = connect().pool(\"default\");
         assert_eq(hypervisor::setup(how)[-1].result, \"is so\");
         pool.destroy();

@@ -554,3 +554,51 @@ fn the_flows_of_the_home_lab_are_short_scripts_that_run() {
     assert!(flow("routing", &["10.0.0.11", "65011", "10.0.0.1", "65000", &folder]).contains("bird.conf written"));
     assert!(flow("dhcp", &[&bridged, "br0"]).contains("dhcp-host=be:ef:0a:14:1e:28,10.20.30.40\n"));
 }
+
+#[test]
+fn what_is_set_in_a_file_of_another_tool_goes_by_its_words_or_ours() {
+    let host = Host::new();
+    let load = |file: &str, set: &str| {
+        let words = ["spec", "load", &self::file(file), "--set", set, "--set", "cloudinit_root_password_hash=$6$a$b"]
+            .map(str::to_string);
+        let more =
+            ["--vars", &self::file("images.yaml"), "--columns", "vcpus,memory,pool", "-o", "csv"].map(str::to_string);
+        let words: Vec<String> = if file == "foundry.yaml" { words[..5].into() } else { words.into() };
+        let output = host.command(words.iter().chain(&more)).output().expect("started");
+        (text(&output.stdout), text(&output.stderr))
+    };
+    for (set, row) in [
+        ("vcpus=2", "2,8 GiB,foundry-vms"),
+        ("my-vm.vcpus=2", "2,8 GiB,foundry-vms"),
+        ("spec.vcpus=2", "2,8 GiB,foundry-vms"),
+        ("memoryGiB=3", "4,3 GiB,foundry-vms"),
+        ("storagePool=fast", "4,8 GiB,fast"),
+    ] {
+        assert_eq!(load("foundry.yaml", set), (format!("vcpus,memory,pool\r\n{row}\r\n"), String::new()), "{set}");
+    }
+    for (name, set, hint) in [
+        ("foundry.yaml", "memory=2GiB", "did you mean `spec.memoryGiB`?"),
+        ("foundry.yaml", "my-vm.boot_disk.size=2GiB", "did you mean `spec.bootDisk`?"),
+        ("foundry.yaml", "spec.memory=2GiB", "did you mean `memoryGiB`?"),
+        ("foundry.yaml", "cpuMode=fast", "`fast` is no `spec.cpuMode`"),
+        ("homestead.yaml", "boot_disk.size=2GiB", "did you mean `boot_disk_size_gb`?"),
+        ("homestead.yaml", "cpu_mode=fast", "`fast` is no `cpu_mode`"),
+    ] {
+        let (_, told) = load(name, set);
+        assert!(told.contains(hint), "{name} {set}: {told}");
+    }
+}
+
+#[test]
+fn bridges_are_listed_once_and_changes_of_networks_are_timed() {
+    let host = Host::new();
+    let spec = "name: bridged\nvcpus: 1\nmemory: 1 GiB\nseed: none\nboot_disk: { empty: true, size: 1 GiB }\n\
+        interfaces: [ { bridge: qqqqqqqq }, { bridge: zzzzzzzz } ]\n";
+    std::fs::write(host.folder().join("web.yaml"), spec).expect("written");
+    let told = text(&host.command(["vm", "create", "web.yaml"]).output().expect("started").stderr);
+    assert!(told.contains("no bridge `qqqqqqqq`") && told.contains("no bridge `zzzzzzzz`"), "{told}");
+    assert_eq!(told.matches("hint: bridges: ").count(), 1, "{told}");
+    let words = ["--timings", "network", "reserve", "default", "192.168.122.50", "52:54:00:00:00:50"];
+    let told = text(&host.command(words).output().expect("started").stderr);
+    assert!(told.contains("net-update"), "{told}");
+}

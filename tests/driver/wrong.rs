@@ -82,7 +82,7 @@ const FILES: &[(&str, &[&str])] = &[
             "the catalogue has no image `fedora-24`\n --> wrong.yaml:7:21",
             "the interface needs `gateway`\n --> wrong.yaml:8:9",
             "`vnc_port` must be a number\n --> wrong.yaml:9:15",
-            "`password_hash` is no password hash of crypt(5), such as `mkpasswd` makes\n  --> wrong.yaml:10:25",
+            "`root_password_hash` is no password hash of crypt(5), such as `mkpasswd` makes\n  --> wrong.yaml:10:25",
         ],
     ),
     (

@@ -3,7 +3,7 @@
 use crate::floor::{Error, Finding, Result, did_you_mean};
 use crate::libvirt::{Host, HostInterface, Network};
 use crate::schema::xml::{self, Elem};
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::fs;
 use std::path::Path;
 
@@ -49,11 +49,13 @@ pub(super) struct Plugs<'h> {
     host: &'h Host,
     networks: OnceCell<Vec<Network>>,
     devices: OnceCell<Option<Vec<Device>>>,
+    /// Whether the bridges that there are were listed: that is told once.
+    listed: Cell<bool>,
 }
 
 impl<'h> Plugs<'h> {
     pub(super) fn of(host: &'h Host) -> Self {
-        Self { host, networks: OnceCell::new(), devices: OnceCell::new() }
+        Self { host, networks: OnceCell::new(), devices: OnceCell::new(), listed: Cell::default() }
     }
 
     /// What a machine's cards cannot be plugged into, and tags that they cannot have there.
@@ -66,7 +68,7 @@ impl<'h> Plugs<'h> {
             if let Some(name) = plug(nic, "bridge")
                 && let Some(devices) = self.devices()?
             {
-                found.extend(no_bridge(nic, name, devices));
+                found.extend(no_bridge(nic, name, devices, &self.listed));
             }
             let vlan = nic.find("vlan/tag").and_then(|tag| tag.attr("id")).filter(|_| !is_ovs(nic));
             if let Some(vlan) = vlan {
@@ -107,7 +109,7 @@ impl<'h> Plugs<'h> {
         }
         let hint = did_you_mean(name, names.iter().copied())
             .unwrap_or_else(|| "`host.networks()` lists what is there".to_string());
-        Ok(Some(finding(nic, "source.network", format!("there is no network `{name}`"), hint)))
+        Ok(Some(finding(nic, "source.network", format!("there is no network `{name}`"), Some(hint))))
     }
 
     /// Why the port on a Linux bridge cannot get its VLAN tags.
@@ -123,7 +125,7 @@ impl<'h> Plugs<'h> {
             (None, None) => return Ok(None),
         };
         let trouble = trouble_with_tags(&self.host.lib_version()?, vlan, &bridge, filtering);
-        Ok(trouble.map(|(message, hint)| finding(nic, "vlan", message, hint)))
+        Ok(trouble.map(|(message, hint)| finding(nic, "vlan", message, Some(hint))))
     }
 
     /// The Linux bridge of a network; nothing for one whose ports others tag: Open vSwitch, or a card of the host.
@@ -196,7 +198,7 @@ fn kernel_devices() -> Vec<Device> {
         .collect()
 }
 
-fn no_bridge(nic: &Elem, name: &str, devices: &[Device]) -> Option<Finding> {
+fn no_bridge(nic: &Elem, name: &str, devices: &[Device], listed: &Cell<bool>) -> Option<Finding> {
     // To the kernel, a bridge of Open vSwitch is a device like any other.
     let fits = |device: &&Device| device.is_bridge || is_ovs(nic);
     if devices.iter().filter(fits).any(|device| device.name == name) {
@@ -208,7 +210,8 @@ fn no_bridge(nic: &Elem, name: &str, devices: &[Device]) -> Option<Finding> {
         none if none.is_empty() => "the host has no bridge at all; `type: \"network\"` needs none".to_string(),
         names => format!("bridges: {names}"),
     };
-    let hint = did_you_mean(name, names.iter().copied()).or_else(longer).unwrap_or_else(all);
+    let near = did_you_mean(name, names.iter().copied()).or_else(longer);
+    let hint = near.or_else(|| (!listed.replace(true)).then(all));
     let message = if devices.iter().any(|device| device.name == name) {
         format!("`{name}` is no bridge")
     } else {
@@ -221,8 +224,8 @@ fn is_ovs(elem: &Elem) -> bool {
     elem.child("virtualport").is_some_and(|port| port.attr("type") == Some("openvswitch"))
 }
 
-fn finding(nic: &Elem, key: &str, message: String, hint: String) -> Finding {
-    Finding { path: format!("{}.{key}", nic.origin), message, hint: Some(hint), ..Finding::default() }
+fn finding(nic: &Elem, key: &str, message: String, hint: Option<String>) -> Finding {
+    Finding { path: format!("{}.{key}", nic.origin), message, hint, ..Finding::default() }
 }
 
 #[cfg(test)]
