@@ -86,7 +86,7 @@ const ROOMS: &[Room] = &[
     },
     Room { name: "addressing", rooms: &["floor"], crates: &["ipnet"] },
     Room { name: "schema", rooms: &["floor"], crates: &["postcard", "quick_xml", "regex", "regex_lite", "rustc_hash"] },
-    Room { name: "floor", rooms: &[], crates: &["strsim"] },
+    Room { name: "floor", rooms: &[], crates: &["humantime", "strsim"] },
 ];
 
 /// Crates for every room; `tempfile` for the sake of their tests.

@@ -150,6 +150,19 @@ mod functions {
         Ok(duration(&value(&time, "")?)?.as_secs_f64())
     }
 
+    /// A time in seconds since 1970, such as the `expiry` of a lease, as ISO 8601 writes it in UTC.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(format_time(1700000000), "2023-11-14T22:13:20Z");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn format_time(seconds: i64) -> RhaiResultOf<String> {
+        let wrong = || Error::argument(format!("{seconds} is no time between 1970 and 9999"));
+        Ok(crate::floor::time_text(seconds).ok_or_else(wrong)?)
+    }
+
     /// A size such as `"20 GiB"` as bytes. Units are libvirt's: `KiB` and `K` are 1024 bytes, `KB` is 1000.
     ///
     /// # Example

@@ -23,7 +23,7 @@ pub use error::{Area, Code, Error, Finding, Report, Result};
 pub use nearest::{did_you_mean, nearest};
 pub use options::Options;
 pub use place::{DataFile, Place, Step, steps};
-pub use quantity::{duration, format_size, size};
+pub use quantity::{duration, format_size, size, time_text};
 pub use question::{Ask, ask, set_ask};
 pub use secret::{HIDDEN, Secret, hide, hide_from_now_on};
 pub use standard::{give, lose, lost, tell};

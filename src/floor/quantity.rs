@@ -1,7 +1,7 @@
 //! Durations and sizes as people write them.
 
 use super::{Error, Result, Value};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Reads a duration: seconds as a number (`300`, `1.5`), or text such as `"300"`, `"500ms"`, `"5m"` or `"1m30s"`.
 pub fn duration(value: &Value) -> Result<Duration> {
@@ -15,6 +15,12 @@ pub fn duration(value: &Value) -> Result<Duration> {
         Value::String(text) => parse_duration(text.trim()).ok_or_else(wrong),
         _ => Err(wrong()),
     }
+}
+
+/// A time in seconds since 1970 as ISO 8601 writes it in UTC; nothing for what is not between 1970 and 9999.
+pub fn time_text(seconds: i64) -> Option<String> {
+    let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds < 253_402_300_800)?;
+    Some(humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string())
 }
 
 fn parse_duration(text: &str) -> Option<Duration> {

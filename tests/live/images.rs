@@ -82,6 +82,10 @@ other.force = true;
 print(pool.ensure_image("follow", other).changed);
 let disk = pool.create_disk("follow-overlay.qcow2", #{{ image: pool.volume("follow") }});
 let kept = pool.ensure_image("follow", first);
+import "std/image" as image;
+for dry_run in [true, false] {{
+    try {{ image::import_("default", "{images}/tiny.qcow2", #{{ name: "follow", dry_run: dry_run }}); }} catch (err) {{ print(`${{err.code}}: ${{err.message}}`); }}
+}}
 print(`${{kept.changed}} ${{kept.outdated}}`);
 first.force = true;
 try {{ pool.ensure_image("follow", first); }} catch (err) {{ print(err.message); }}
@@ -90,10 +94,13 @@ print(pool.ensure_image("follow", first).changed);
 pool.volume("follow").delete();
 "#
     ));
+    let needed = format!(
+        "busy: image `follow` holds something else than `{images}/tiny.qcow2`, and is needed by `follow-overlay.qcow2`"
+    );
     let busy = "cannot delete volume `follow`: it is needed by its overlay `follow-overlay.qcow2`";
     assert_eq!(
         out.lines().collect::<Vec<_>>(),
-        ["true", "false", "already-exists", "true", "false true", busy, "true"]
+        ["true", "false", "already-exists", "true", &needed, &needed, "false true", busy, "true"]
     );
     assert_eq!(left("follow"), "");
 }
