@@ -9,7 +9,8 @@
 //! - `mode` (nat | route, default "nat"): one of these words
 //! ```
 //!
-//! Under `# Columns` it may name the fields of its records in backticks, the most important first.
+//! Under `# Columns` it names the fields of its records in backticks, the most important first. One that works on chosen machines,
+//! several at a time, and names none gives the `name` and the `result` of each, as `std/many` does.
 
 use super::reference::split;
 use super::{Diagnostic, Place};
@@ -197,7 +198,7 @@ fn recipe(module: &str, import: &str, name: &str, parameters: &[&str], comment: 
             text: String::new(),
         })
     });
-    Recipe {
+    let mut recipe = Recipe {
         module: module.to_string(),
         import: import.to_string(),
         name: name.to_string(),
@@ -208,7 +209,11 @@ fn recipe(module: &str, import: &str, name: &str, parameters: &[&str], comment: 
         takes_options,
         columns,
         examples,
+    };
+    if recipe.columns.is_empty() && recipe.chooses() && recipe.options.iter().any(|option| option.name == "parallel") {
+        recipe.columns = ["name", "result"].map(str::to_string).into();
     }
+    recipe
 }
 
 /// Reads ``- `name` (kind, default value): text``.
