@@ -158,7 +158,7 @@ fn wrong_choices_are_told() {
 fn one_that_fails_stops_no_other() {
     let host = labelled();
     let (shown, told, code) = run(&host, &["vm", "ip", "-l", "role=web", "--timeout", "5s"]);
-    assert_eq!(shown, "NAME  RESULT  ADDRESS\nidle  failed\nweb           192.168.122.3\n");
+    assert_eq!(shown, "NAME  ADDRESS        RESULT\nidle                 failed\nweb   192.168.122.3\n");
     let reason = "`idle`: domain `idle` has no network interface to wait for";
     assert_eq!((told.as_str(), code), (format!("error: 1 of 2 items failed\n = note: {reason}\n").as_str(), Some(4)));
     let (shown, ..) = run(&host, &["vm", "ip", "-l", "role=web", "-o", "json"]);
