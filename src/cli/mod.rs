@@ -16,7 +16,8 @@ mod timings;
 mod wording;
 
 use crate::api;
-use crate::floor::{Error, Value, give, hide, interrupt, lose, lost, progress, set_ask, tell, timing};
+use crate::floor::interrupt::{self, Insistence};
+use crate::floor::{Error, Value, give, hide, lose, lost, progress, set_ask, tell, timing};
 use crate::repl::{First, SetLog, Surroundings, start};
 use crate::script::{Ended, Session, Settings, render};
 use arguments::{Arguments, Color, Command, Driver};
@@ -28,6 +29,7 @@ use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Runs the program.
 pub fn main() -> ExitCode {
@@ -52,7 +54,13 @@ pub fn main() -> ExitCode {
         }
     };
     let set_log = logs::init(&arguments);
-    // A second Ctrl-C while the first is being honoured (storage is being undone, say) changes nothing.
+    // A second Ctrl-C while the first is being honoured (storage is being undone, say) changes nothing; while a call waits for
+    // a host that does not answer it cuts the connection.
+    interrupt::insist(Insistence {
+        patience: Duration::from_millis(1500),
+        tell: || bars::suspend(|| tell("the host has not answered yet; Ctrl-C again cuts the connection to it")),
+        deed: api::cut_connections,
+    });
     if let Err(error) = ctrlc::set_handler(interrupt::trigger) {
         tracing::warn!(%error, "Ctrl-C will end the program at once");
     }

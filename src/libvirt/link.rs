@@ -18,6 +18,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How long one try may take: a daemon that hangs accepts a connection and never answers.
 const TRY: Duration = Duration::from_secs(10);
 
+/// How long the first one may take: somebody may have to be asked for a password.
+pub(super) const FIRST: Duration = Duration::from_secs(150);
+
 /// How a connection is opened.
 pub(super) type Open = fn(Option<&str>) -> Result<Connect, VirtError>;
 
@@ -103,7 +106,7 @@ impl Link {
     pub(super) fn reconnect(&self) -> Result<()> {
         // Nobody else is at it meanwhile.
         let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        let connect = open_in_time(&self.uri, self.open)?;
+        let connect = open_in_time(Some(&self.uri), self.open, TRY)?;
         self.replace(connect);
         *lost = None;
         Ok(())
@@ -144,7 +147,7 @@ impl Link {
         if Instant::now() < begun.next {
             return false;
         }
-        let connect = match open_in_time(&self.uri, self.open) {
+        let connect = match open_in_time(Some(&self.uri), self.open, TRY) {
             Ok(connect) => connect,
             Err(error) => {
                 tracing::info!(%error, "the host is not back");
@@ -210,28 +213,32 @@ fn alive(connect: &Connect) -> bool {
     connect.is_alive().unwrap_or(true)
 }
 
-/// Opens a connection, but not for ever.
-fn open_in_time(uri: &str, open: Open) -> Result<Connect> {
+/// Opens a connection, libvirt's own default without a URI. Waits until somebody asks to stop, or for so long.
+pub(super) fn open_in_time(uri: Option<&str>, open: Open, patience: Duration) -> Result<Connect> {
     const SLICE: Duration = Duration::from_millis(50);
     let (sender, receiver) = mpsc::channel();
-    let wanted = uri.to_string();
-    let late =
-        |why: &str| Error::new(Code::NoConnection, Area::Connection, format!("cannot connect to `{uri}`: {why}"));
+    let wanted = uri.map(str::to_string);
+    let late = |why: &str| {
+        let message = format!("cannot connect to `{}`: {why}", uri.unwrap_or("the default host"));
+        Error::new(Code::NoConnection, Area::Connection, message)
+    };
     let thread = thread::Builder::new().name("connect".to_string()).spawn(move || {
         // Nobody may be waiting any more.
-        drop(sender.send(open(Some(&wanted))));
+        drop(sender.send(open(wanted.as_deref())));
     });
     thread.map_err(|error| late(&error.to_string()))?;
-    let end = Instant::now() + TRY;
+    let end = Instant::now() + patience;
     while Instant::now() < end {
         interrupt::check()?;
         match receiver.recv_timeout(SLICE) {
-            Ok(opened) => return opened.map_err(|error| connect_error(Some(uri), &error)),
+            Ok(opened) => return opened.map_err(|error| connect_error(uri, &error)),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    Err(late("the host does not answer"))
+    let seconds = patience.as_secs();
+    Err(late(&format!("no answer for {seconds} s"))
+        .hint("something accepts the connection and does not answer: the host's daemon may hang"))
 }
 
 /// Has libvirt notice a host that went away, and tell. Drivers without a wire have no use for it and refuse.

@@ -3,8 +3,6 @@
 use super::engine::Repl;
 use super::settings::Surroundings;
 use super::{Reply, Then, piped, terminal};
-use crate::api;
-use crate::floor::interrupt::{self, Insistence};
 use crate::floor::tell;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -38,11 +36,6 @@ pub fn start(mut surroundings: Surroundings, first: &First) -> u8 {
             tell(&reply.err);
         }
     };
-    interrupt::insist(Insistence {
-        patience: Duration::from_millis(1500),
-        tell: || tell("the host has not answered yet; Ctrl-C again cuts the connection to it"),
-        deed: api::cut_connections,
-    });
     if terminal {
         surroundings.history = folder("XDG_STATE_HOME", ".local/state").map(|folder| folder.join("history"));
         surroundings.ask = Some(terminal::asker());

@@ -1,6 +1,7 @@
 //! `vmscript check`: what can be said of a script without running it.
 
 use super::session::{Failure, read};
+use super::sources::circle;
 use super::{Diagnostic, Place, Reference, Session};
 use crate::floor::nearest;
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
@@ -30,7 +31,10 @@ impl Session {
             match nodes.last() {
                 Some(ASTNode::Stmt(Stmt::Import(import, _))) => {
                     let (Expr::StringConstant(path, position), alias) = (&import.0, &import.1) else { return true };
-                    match self.parse_import(name, path, *position) {
+                    let imported = self.parse_import(name, path, *position);
+                    match imported
+                        .and_then(|names| self.no_circle(&mut vec![name.to_string()], path, *position).map(|()| names))
+                    {
                         Ok(names) => drop(modules.insert(alias.name.to_string(), names)),
                         Err(shown) => found.extend(shown),
                     }
@@ -65,6 +69,26 @@ impl Session {
             }
         }
         if found.is_empty() { Ok(()) } else { Err((found, 1)) }
+    }
+
+    /// Refuses an import that leads back to one of the modules that it came from.
+    fn no_circle(&self, open: &mut Vec<String>, path: &str, position: Position) -> Result<(), Vec<Diagnostic>> {
+        let from = open.last().cloned().unwrap_or_default();
+        // What cannot be parsed is told where it is checked itself.
+        let Ok((source, tree)) = self.sources.parse(&self.engine, Some(&from), path, position) else { return Ok(()) };
+        if let Some(error) = circle(open, &source) {
+            return Err(vec![Diagnostic::from_error(&error).at(place(&from, position))]);
+        }
+        open.push(source);
+        for statement in tree.statements() {
+            if let Stmt::Import(import, _) = statement
+                && let Expr::StringConstant(path, position) = &import.0
+            {
+                self.no_circle(open, path, *position)?;
+            }
+        }
+        open.pop();
+        Ok(())
     }
 
     fn parse_import(&self, name: &str, path: &str, position: Position) -> Result<Names, Vec<Diagnostic>> {

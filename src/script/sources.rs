@@ -4,8 +4,10 @@ use super::excerpt::excerpt;
 use super::isolate::{isolated, isolated_by_lines};
 use super::session::{Failure, read};
 use super::stdlib;
-use rhai::{AST, ASTNode, Engine, EvalAltResult, Expr, Module, ModuleResolver, Position, Scope, Shared, Stmt};
+use crate::floor::{Area, Code, Error};
+use rhai::{AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, Module, ModuleResolver, Position, Scope, Shared, Stmt};
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -272,11 +274,48 @@ impl ModuleResolver for Sources {
             _ if self.bare && name.starts_with("std/") => self.compile(engine, &name, &text, bare(&text), position)?,
             _ => self.compile(engine, &name, &text, prepare(&text), position)?,
         };
+        let _open = Open::begin(&name, position)?;
         let module = Module::eval_ast_as_new(Scope::new(), &tree, engine)
             .map_err(|error| EvalAltResult::ErrorInModule(name.clone(), error, position))?;
         // Another thread may have been faster: all share one.
         let mut modules = self.modules.write().unwrap_or_else(PoisonError::into_inner);
         Ok(modules.entry(name).or_insert_with(|| Shared::new(module)).clone())
+    }
+}
+
+thread_local! {
+    /// The modules whose imports this thread is at, outermost first.
+    static OPEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A module is being imported on this thread as long as this lives.
+struct Open;
+
+impl Open {
+    /// An error if it is already, and so imports itself.
+    fn begin(name: &str, position: Position) -> Result<Self, Box<EvalAltResult>> {
+        OPEN.with_borrow_mut(|open| {
+            if let Some(error) = circle(open, name) {
+                return Err(EvalAltResult::ErrorRuntime(Dynamic::from(error), position).into());
+            }
+            open.push(name.to_string());
+            Ok(Self)
+        })
+    }
+}
+
+/// What is wrong if these modules, each imported by the one before, import this one.
+pub(super) fn circle(open: &[String], name: &str) -> Option<Error> {
+    let first = open.iter().position(|known| known == name)?;
+    let circle = open[first..].join("` imports `");
+    let message = format!("modules import each other: `{circle}` imports `{name}`");
+    let hint = "an `import` inside of a function is done when the function runs";
+    Some(Error::new(Code::InvalidArgument, Area::Script, message).hint(hint))
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        OPEN.with_borrow_mut(Vec::pop);
     }
 }
 
