@@ -130,11 +130,20 @@ static void *work(void *nothing) {
 }
 
 static void list(void) {
-    virDomainStatsRecordPtr *all = NULL;
-    int found = virConnectGetAllDomainStats(host, VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_VCPU | VIR_DOMAIN_STATS_BALLOON, &all, 0);
+    virDomainPtr *all = NULL;
+    int found = virConnectListAllDomains(host, &all, VIR_CONNECT_LIST_DOMAINS_AUTOSTART);
     NEED(found >= 0);
-    for (int i = 0; i < found; i++) printf("%s\n", virDomainGetName(all[i]->dom));
-    virDomainStatsRecordListFree(all);
+    for (int i = 0; i < found; i++) virDomainFree(all[i]);
+    free(all);
+    found = virConnectListAllDomains(host, &all, 0);
+    NEED(found >= 0);
+    for (int i = 0; i < found; i++) {
+        virDomainInfo info;
+        NEED(virDomainGetInfo(all[i], &info) == 0);
+        printf("%s %d %lu %d\n", virDomainGetName(all[i]), info.state, info.maxMem, info.nrVirtCpu);
+        virDomainFree(all[i]);
+    }
+    free(all);
 }
 
 static void quiet(void *nothing, virErrorPtr error) { (void)nothing; (void)error; }
