@@ -3,7 +3,7 @@
 use super::cause::Explain;
 use super::events::Hub;
 use super::ffi;
-use super::link::{FIRST, Link, Open, open_in_time};
+use super::link::{Link, Open, first, open_in_time};
 use super::object::{Kind, Object};
 use super::plan::Plan;
 use super::retry::RetryPolicy;
@@ -59,7 +59,7 @@ impl Host {
         if uri.is_some_and(|uri| uri.contains('\0')) {
             return Err(Error::argument("a URI cannot hold a NUL byte"));
         }
-        let connect = open_in_time(uri, open, FIRST)?;
+        let connect = open_in_time(uri, open, first(uri))?;
         let name = uri.unwrap_or("default");
         let uri = connect.uri().explain("ask for the URI of", &Object::new(Kind::Host, name))?;
         super::cut::note(&uri);

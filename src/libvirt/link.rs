@@ -18,8 +18,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How long one try may take: a daemon that hangs accepts a connection and never answers.
 const TRY: Duration = Duration::from_secs(10);
 
-/// How long the first one may take: somebody may have to be asked for a password.
-pub(super) const FIRST: Duration = Duration::from_secs(150);
+/// How long the first one may take: a daemon may have to look at its QEMU first, elsewhere somebody may be asked for a password.
+pub(super) fn first(uri: Option<&str>) -> Duration {
+    Duration::from_secs(if uri.is_some_and(|uri| !uri.contains(":///")) { 600 } else { 60 })
+}
 
 /// How a connection is opened.
 pub(super) type Open = fn(Option<&str>) -> Result<Connect, VirtError>;
