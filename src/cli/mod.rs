@@ -7,6 +7,7 @@ mod config;
 mod line;
 mod logs;
 mod output;
+mod rank;
 mod recipe;
 mod recover;
 mod run_recipe;

@@ -1,5 +1,6 @@
 //! Results as text: a table, names, CSV, YAML or JSON.
 
+use super::rank::Rank;
 use super::table::table;
 use crate::floor::planned::glob;
 use crate::floor::{Error, Map, Result, Value, did_you_mean};
@@ -113,16 +114,7 @@ impl Output {
         let shown = |item: &Value, name: &str| field(item, name).map(cell).unwrap_or_default();
         items.retain(|item| self.filter.iter().all(|(name, pattern)| glob(pattern, &shown(item, name))));
         if let Some((name, backwards)) = &self.sort {
-            let number = |item: &Value| match field(item, name) {
-                #[allow(clippy::cast_precision_loss, reason = "only the order counts")]
-                Some(Value::Int(number)) => Some(*number as f64),
-                Some(Value::Float(number)) => Some(*number),
-                _ => None,
-            };
-            items.sort_by(|a, b| match (number(a), number(b)) {
-                (Some(a), Some(b)) => a.total_cmp(&b),
-                _ => shown(a, name).cmp(&shown(b, name)),
-            });
+            items.sort_by_cached_key(|item| Rank::of(field(item, name).unwrap_or(&Value::Unit)));
             if *backwards {
                 items.reverse();
             }
