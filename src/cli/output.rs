@@ -111,8 +111,12 @@ impl Output {
                 return Err(Error::argument(format!("there is no column `{name}`")).hint(hint));
             }
         }
-        let shown = |item: &Value, name: &str| field(item, name).map(cell).unwrap_or_default();
-        items.retain(|item| self.filter.iter().all(|(name, pattern)| glob(pattern, &shown(item, name))));
+        let fits = |item: &Value, name: &str, pattern: &str| match field(item, name) {
+            // Said as the table says it, or as JSON does.
+            Some(Value::Bool(flag)) if glob(pattern, &flag.to_string()) => true,
+            value => glob(pattern, &value.map(cell).unwrap_or_default()),
+        };
+        items.retain(|item| self.filter.iter().all(|(name, pattern)| fits(item, name, pattern)));
         if let Some((name, backwards)) = &self.sort {
             items.sort_by_cached_key(|item| Rank::of(field(item, name).unwrap_or(&Value::Unit)));
             if *backwards {
@@ -224,6 +228,18 @@ mod tests {
 
     fn output(format: Form) -> Output {
         Output { format, ..Output::default() }
+    }
+
+    #[test]
+    fn a_filter_takes_yes_and_true() {
+        let row = |on: bool| Value::Map(Map::from([("on".to_string(), on.into())]));
+        let kept = |pattern: &str| {
+            let filter = vec![("on".to_string(), pattern.to_string())];
+            Output { filter, ..output(Form::Csv) }.text(vec![row(true), row(false)].into()).expect("text").text
+        };
+        for (pattern, left) in [("true", "yes"), ("yes", "yes"), ("false", "no"), ("no", "no")] {
+            assert_eq!(kept(pattern), format!("on\r\n{left}\r\n"), "{pattern}");
+        }
     }
 
     #[test]
