@@ -56,7 +56,7 @@ mod volume;
 mod volume_use;
 mod waiting;
 
-use crate::floor::Error;
+use crate::floor::{Area, Code, Error, did_you_mean};
 pub use crate::image::serve_alone;
 use crate::libvirt::EventKind;
 use crate::libvirt::Host;
@@ -194,7 +194,8 @@ impl Context {
             return Ok(host);
         }
         // Connecting takes its time: meanwhile others can have the hosts that are there.
-        let host = if read_only { Host::connect_read_only(uri)? } else { Host::connect(uri)? };
+        let host = if read_only { Host::connect_read_only(uri) } else { Host::connect(uri) };
+        let host = host.map_err(|error| self.unknown(uri, error))?;
         if self.confined {
             host.begin_plan()?;
         }
@@ -224,7 +225,21 @@ impl Context {
         if self.confined && self.uri.as_deref() == Some(uri) {
             return Ok((self.connect(None, false)?, false));
         }
-        Ok((Host::connect(Some(uri))?, true))
+        let host = Host::connect(Some(uri)).map_err(|error| self.unknown(Some(uri), error))?;
+        Ok((host, true))
+    }
+
+    /// An error of connecting to what is no URI, so that an alias was meant which nobody has configured; others as they are.
+    fn unknown(&self, uri: Option<&str>, error: Error) -> Error {
+        // libvirt has aliases of its own, which it has looked for.
+        let Some(name) = uri.filter(|uri| error.code == Code::NoConnection && !uri.contains(':')) else { return error };
+        let known = || self.aliases.keys().map(String::as_str);
+        let hint = did_you_mean(name, known()).unwrap_or_else(|| match known().collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => "write a URI such as `qemu:///system`, or name it under `[hosts]`".to_string(),
+            all => format!("hosts: {all}"),
+        });
+        let message = format!("there is no host `{name}` in the configuration, and it is no URI");
+        Error::new(Code::NoConnection, Area::Connection, message).hint(hint)
     }
 
     /// The URI that an alias stands for, or the URI itself; if the session is confined, its own host's.
