@@ -1,7 +1,7 @@
 //! Configuration in layers: option, environment, `./vmscript.toml`, the user's file, the system's file, default.
 
 use super::output::Form;
-use crate::floor::{Area, Code, Error, Map, Result, Value, did_you_mean};
+use crate::floor::{Error, Map, Result, Value, did_you_mean};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ struct Setting {
 /// What a setting can be.
 enum Kind {
     Flag,
+    /// A folder of the host, which has no folder that others are seen from.
+    HostFolder,
     /// A path of this machine, seen from the folder of the file.
     Path,
     Paths,
@@ -28,7 +30,12 @@ enum Kind {
 }
 
 const SETTINGS: &[Setting] = &[
-    Setting { name: "base_path", variables: &["VMSCRIPT_BASE_PATH"], fallback: "/var/lib/libvirt", kind: Kind::Text },
+    Setting {
+        name: "base_path",
+        variables: &["VMSCRIPT_BASE_PATH"],
+        fallback: "/var/lib/libvirt",
+        kind: Kind::HostFolder,
+    },
     Setting {
         name: "color",
         variables: &["VMSCRIPT_COLOR"],
@@ -83,6 +90,9 @@ const SETTINGS: &[Setting] = &[
     },
 ];
 
+/// How a variable says yes and no; clap takes all else for a yes.
+const FLAGS: [&str; 12] = ["true", "false", "yes", "no", "on", "off", "1", "0", "t", "f", "y", "n"];
+
 /// The settings that are no options of the program, but of recipes.
 const OF_RECIPES: [&str; 2] = ["base_path", "output"];
 
@@ -96,9 +106,12 @@ pub(super) struct Config {
 }
 
 impl Config {
-    /// Reads the files, the strongest last.
+    /// Reads the files, the strongest last, and looks at the variables.
     pub(super) fn read() -> Result<Self> {
         let mut config = Self::default();
+        for setting in SETTINGS {
+            setting.check_variable()?;
+        }
         let user = user_folder().map(|folder| folder.join("vmscript/config.toml"));
         let files = [Some(PathBuf::from("/etc/vmscript/config.toml")), user, Some(PathBuf::from("vmscript.toml"))];
         for file in files.into_iter().flatten() {
@@ -112,7 +125,7 @@ impl Config {
     }
 
     fn add(&mut self, file: &str, text: &str) -> Result<()> {
-        let wrong = |message: String| Error::new(Code::InvalidDefinition, Area::Script, message);
+        let wrong = |message: String| Error::argument(message);
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
             wrong(format!("`{file}` is not TOML: line {line}: {}", error.message()))
@@ -121,7 +134,8 @@ impl Config {
             if key == "hosts" {
                 let hosts = value.as_table().ok_or_else(|| wrong(format!("`{file}`: `hosts` must be a table")))?;
                 for (alias, uri) in hosts {
-                    let uri = uri.as_str().ok_or_else(|| {
+                    // An alias does not stand for another one.
+                    let uri = uri.as_str().filter(|uri| uri.contains(':')).ok_or_else(|| {
                         wrong(format!("`{file}:{}`: host `{alias}` must be a URI", line_of(text, alias)))
                     })?;
                     self.hosts.insert(alias.clone(), (uri.to_string(), file.to_string()));
@@ -136,15 +150,9 @@ impl Config {
                 return Err(wrong(format!("{place} has an unknown setting `{key}`")).hint(hint));
             };
             let values = setting.read(&value, file).map_err(|must| {
-                let error = wrong(format!(
-                    "{place}: `{key}` must be {must}, not {}",
-                    value.as_str().map_or_else(|| value.type_str().to_string(), |text| format!("`{text}`"))
-                ));
-                let near = |words: &[&'static str]| did_you_mean(value.as_str()?, words.iter().copied());
-                match setting.kind {
-                    Kind::Words(words) => near(words).into_iter().fold(error, Error::hint),
-                    _ => error,
-                }
+                let shown = value.as_str().map_or_else(|| value.type_str().to_string(), |text| format!("`{text}`"));
+                let error = wrong(format!("{place}: `{key}` must be {must}, not {shown}"));
+                setting.near(value.as_str().unwrap_or_default()).into_iter().fold(error, Error::hint)
             })?;
             self.values.insert(key, (values, file.to_string()));
         }
@@ -154,6 +162,10 @@ impl Config {
     /// A command line whose options have what the files say as their defaults.
     pub(super) fn apply(&self, mut command: Command) -> Command {
         for setting in SETTINGS.iter().filter(|setting| !OF_RECIPES.contains(&setting.name)) {
+            // One that is empty is as good as none.
+            if setting.variables.iter().any(|name| std::env::var_os(name).is_some_and(|value| value.is_empty())) {
+                command = command.mut_arg(setting.name, |arg| arg.env(None::<&str>));
+            }
             if let Some((values, _)) = self.values.get(setting.name).filter(|_| setting.variable().is_none()) {
                 let values = values.clone();
                 command = command.mut_arg(setting.name, |arg| arg.default_values(values));
@@ -180,6 +192,19 @@ impl Config {
         let given = given.map(|folders| folders.split(':').map(PathBuf::from).collect());
         let of_file = || self.values.get("recipes").map(|(folders, _)| folders.iter().map(PathBuf::from).collect());
         given.or_else(of_file).unwrap_or_default()
+    }
+
+    /// An error if a folder of recipes that somebody named is none.
+    pub(super) fn check_recipes(&self, folders: &[PathBuf], given: &ArgMatches) -> Result<()> {
+        let Some(missing) = folders.iter().find(|folder| !folder.as_os_str().is_empty() && !folder.is_dir()) else {
+            return Ok(());
+        };
+        let from = match (given.value_source("recipes"), self.values.get("recipes")) {
+            (Some(ValueSource::CommandLine), _) => "the option `--recipes` names it".to_string(),
+            (Some(ValueSource::EnvVariable), _) | (_, None) => "the variable `VMSCRIPT_RECIPES` names it".to_string(),
+            (_, Some((_, file))) => format!("`recipes` in `{file}` names it"),
+        };
+        Err(Error::argument(format!("there is no folder of recipes `{}`", missing.display())).hint(from))
     }
 
     /// The default host, if a file names one.
@@ -230,6 +255,25 @@ impl Setting {
         self.variables.iter().find_map(value)
     }
 
+    /// An error if the variable that sets it says what it cannot be.
+    fn check_variable(&self) -> Result<()> {
+        let Some((variable, value)) = self.variable() else { return Ok(()) };
+        let must = match self.kind {
+            Kind::Flag if !FLAGS.contains(&value.to_lowercase().as_str()) => "true or false".to_string(),
+            Kind::HostFolder if !value.starts_with('/') => ABSOLUTE.to_string(),
+            Kind::Words(words) if !words.contains(&value.as_str()) => one_of(words),
+            _ => return Ok(()),
+        };
+        let error = Error::argument(format!("the variable `{variable}` must be {must}, not `{value}`"));
+        Err(self.near(&value).into_iter().fold(error, Error::hint))
+    }
+
+    /// Which of its words may be meant.
+    fn near(&self, text: &str) -> Option<String> {
+        let Kind::Words(words) = self.kind else { return None };
+        did_you_mean(text, words.iter().copied())
+    }
+
     /// What a file says, or what it must be.
     fn read(&self, value: &toml::Value, file: &str) -> Result<Vec<String>, String> {
         let path = |text: &str| located(text, file);
@@ -240,13 +284,22 @@ impl Setting {
             (Kind::Paths, toml::Value::Array(texts)) if texts.iter().all(toml::Value::is_str) => {
                 Ok(texts.iter().filter_map(toml::Value::as_str).map(path).collect())
             }
+            (Kind::HostFolder, toml::Value::String(text)) if text.starts_with('/') => Ok(vec![text.clone()]),
             (Kind::Words(words), toml::Value::String(text)) if words.contains(&text.as_str()) => Ok(vec![text.clone()]),
             (Kind::Flag, _) => Err("true or false".to_string()),
             (Kind::Text | Kind::Path, _) => Err("text".to_string()),
             (Kind::Paths, _) => Err("a list of folders".to_string()),
-            (Kind::Words(words), _) => Err(format!("one of {}", words.join(", "))),
+            (Kind::HostFolder, _) => Err(ABSOLUTE.to_string()),
+            (Kind::Words(words), _) => Err(one_of(words)),
         }
     }
+}
+
+/// What a folder of the host must be.
+const ABSOLUTE: &str = "a path that begins with `/`";
+
+fn one_of(words: &[&str]) -> String {
+    format!("one of {}", words.join(", "))
 }
 
 /// A path of a file of settings: `~/` is the user's folder, and others are seen from the folder of the file.

@@ -44,7 +44,12 @@ pub fn main() -> ExitCode {
             fail(&error);
             Config::default()
         }
-        Err(error) => return ExitCode::from(fail(&error)),
+        Err(error) => {
+            // Help is not wrong because of the file of the folder that somebody stands in.
+            let asked = Arguments::command().try_get_matches().err().filter(|asked| !asked.use_stderr());
+            let code = asked.map_or_else(|| fail(&error), |asked| usage_shown(&asked));
+            return ExitCode::from(with_output(code));
+        }
     };
     let parsed = config.apply(Arguments::command()).try_get_matches();
     let parsed = parsed.and_then(|given| Arguments::from_arg_matches(&given).map(|arguments| (arguments, given)));
@@ -120,6 +125,11 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
         let first = First { init, no_init, file: arguments.interactive.clone(), quiet: arguments.quiet };
         start(Surroundings { script, log: Some(set_log.clone()), color, ..Surroundings::default() }, &first)
     };
+    if uses_recipes(arguments.command.as_ref())
+        && let Err(error) = config.check_recipes(&arguments.recipes, given)
+    {
+        return fail(&error);
+    }
     match (arguments.eval.as_deref(), arguments.command) {
         (Some(code), command) => {
             let args = match command {
@@ -188,6 +198,13 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
         }
         (None, None) => open(settings(&[])),
     }
+}
+
+/// Whether it looks into the folders of recipes. Settings are shown all the same, neither hooks nor what was killed waits for a
+/// folder, and who starts tests has looked.
+fn uses_recipes(command: Option<&Command>) -> bool {
+    use Command::{Completions, Config, Hook, Recover, RunTest};
+    !matches!(command, Some(Config { .. } | Completions { .. } | Hook { .. } | Recover { .. } | RunTest(_)))
 }
 
 /// Prints what the program itself lists; gives the exit code.

@@ -300,7 +300,7 @@ fn settings_come_in_layers_and_hosts_have_aliases() {
     assert!(shown.lines().any(|line| line.starts_with("log_level") && line.ends_with("--log-level")), "{shown}");
     std::fs::write(host.folder().join("vmscript.toml"), "log_levl = \"error\"\n").expect("written");
     let (_, told, code) = run(&["config"]);
-    assert_eq!(code, Some(2));
+    assert_eq!(code, Some(1));
     assert!(told.contains("unknown setting `log_levl`") && told.contains("did you mean `log_level`?"), "{told}");
 }
 
@@ -356,10 +356,12 @@ fn each_option_and_variable_is_a_setting() {
         ("quiet = \"yes\"\n", "`vmscript.toml:1`: `quiet` must be true or false, not `yes`"),
         ("recipes = 5\n", "`vmscript.toml:1`: `recipes` must be a list of folders, not integer"),
         ("[hosts]\nlab = 5\n", "`vmscript.toml:2`: host `lab` must be a URI"),
+        ("[hosts]\nlab = \"hv1\"\n", "`vmscript.toml:2`: host `lab` must be a URI"),
+        ("base_path = \"srv\"\n", "`vmscript.toml:1`: `base_path` must be a path that begins with `/`, not `srv`"),
     ] {
         std::fs::write(host.folder().join("vmscript.toml"), wrong).expect("written");
         let (_, told, code) = run(&["config"], &[]);
-        assert!(code == Some(2) && told.contains(expected), "{told}");
+        assert!(code == Some(1) && told.contains(expected), "{told}");
     }
 }
 

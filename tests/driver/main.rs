@@ -14,6 +14,7 @@ mod many;
 mod networks;
 mod recipes;
 mod repl;
+mod settings;
 mod stuck;
 mod support;
 mod terminal;
