@@ -185,6 +185,10 @@ pub(super) fn list(settings: &Settings, folders: &[PathBuf], color: bool) -> (Va
         for (name, place) in session.undocumented(&imports) {
             tell(&format!("note: {}", for_want_of_docs(&name, &place)));
         }
+        for (recipe, other) in session.passed_over(&module, &imports) {
+            let (name, import) = (recipe.command_name(), recipe.import);
+            tell(&format!("note: `{module} {name}` is the one of `{other}`, not of `{import}`"));
+        }
     }
     (Value::List(rows), code)
 }
@@ -196,7 +200,7 @@ fn row(module: &str, recipe: &Recipe) -> Value {
     Value::Map(row.map(|(key, value)| (key.to_string(), value.into())).into_iter().collect::<Map>())
 }
 
-/// The user's folders of recipes, then those of the command line.
+/// The user's folders of recipes, then those of the command line: the later one is stronger.
 pub(super) fn all(folders: &[PathBuf]) -> Vec<PathBuf> {
     let mut all: Vec<PathBuf> = user_folder().map(|folder| folder.join("vmscript/recipes")).into_iter().collect();
     all.push(PathBuf::from("recipes"));

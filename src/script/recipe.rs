@@ -100,7 +100,9 @@ pub(super) fn undocumented(tree: &AST, text: &str) -> Vec<(String, usize)> {
     let public = || tree.iter_functions().filter(|function| function.access == rhai::FnAccess::Public);
     let is_recipe = |name: &str| public().any(|function| function.name == name && !function.comments.is_empty());
     let mut found: Vec<(String, usize)> = Vec::new();
-    for function in public().filter(|function| !function.name.starts_with("test_") && !is_recipe(function.name)) {
+    // Closures are functions, too, whose names nobody wrote.
+    let is_meant = |name: &str| !name.starts_with("test_") && !name.starts_with("anon$") && !is_recipe(name);
+    for function in public().filter(|function| is_meant(function.name)) {
         let head = format!("fn {}(", function.name);
         let line = text.lines().position(|line| line.trim_start().starts_with(&head)).map_or(1, |at| at + 1);
         if found.iter().all(|(name, _)| name != function.name) {
@@ -111,14 +113,15 @@ pub(super) fn undocumented(tree: &AST, text: &str) -> Vec<(String, usize)> {
     found
 }
 
-/// What in the docs of a module's functions cannot be read: types that there are not, and lines of another form.
-pub(super) fn mistakes(source: &str, text: &str) -> Vec<Diagnostic> {
-    let (mut found, mut section) = (Vec::new(), "");
+/// What in the docs of a module's functions cannot be read: types and parameters that there are not, and lines of another form.
+pub(super) fn mistakes(source: &str, text: &str, tree: &AST) -> Vec<Diagnostic> {
+    let (mut found, mut section, mut function) = (Vec::new(), "", None);
     for (at, line) in text.lines().enumerate() {
         let Some(doc) = line.trim_start().strip_prefix("///") else {
-            section = "";
+            (section, function) = ("", None);
             continue;
         };
+        let function = *function.get_or_insert_with(|| below(text, at));
         let doc = doc.trim();
         if let Some(title) = doc.strip_prefix("# ") {
             section = title.trim();
@@ -127,7 +130,12 @@ pub(super) fn mistakes(source: &str, text: &str) -> Vec<Diagnostic> {
             continue;
         }
         let (wrong, token) = match field(doc) {
-            Some(field) if field.words().is_some() || KINDS.contains(&field.kind.as_str()) => continue,
+            Some(field) if field.words().is_some() || KINDS.contains(&field.kind.as_str()) => {
+                let Some(wrong) = function.and_then(|function| stranger(&field.name, section, function, tree)) else {
+                    continue;
+                };
+                (wrong, format!("`{}`", field.name))
+            }
             Some(Field { kind, name, .. }) => {
                 let hint = did_you_mean(&kind, KINDS.iter().copied());
                 let hint = hint.unwrap_or_else(|| format!("types: {}", KINDS.join(", ")));
@@ -146,6 +154,32 @@ pub(super) fn mistakes(source: &str, text: &str) -> Vec<Diagnostic> {
         found.push(wrong.at(Some(Place { source: source.to_string(), line: at + 1, column: before + 1 })));
     }
     found
+}
+
+/// The function that docs stand above, of which this line is one.
+fn below(text: &str, at: usize) -> Option<&str> {
+    let head = text.lines().skip(at).map(str::trim_start).find(|line| !line.starts_with("///"))?;
+    Some(head.strip_prefix("fn ")?.split('(').next()?.trim())
+}
+
+/// What is wrong with a name in the docs of a function that has no such parameter, or takes no options.
+fn stranger(name: &str, section: &str, function: &str, tree: &AST) -> Option<Diagnostic> {
+    let all = tree.iter_functions().filter(|one| one.name == function && !one.comments.is_empty());
+    let parameters: Vec<&str> = all.flat_map(|one| one.params).collect();
+    let is_option = section == "Options";
+    let is_known = parameters.contains(if is_option { &"options" } else { &name });
+    if is_known {
+        return None;
+    }
+    if is_option {
+        let shown = Diagnostic::error(format!("`{function}` takes no options, such as `{name}`"));
+        return Some(shown.hint("its last parameter must be called `options`"));
+    }
+    let hint = did_you_mean(name, parameters.iter().copied()).unwrap_or_else(|| match parameters.as_slice() {
+        [] => format!("`{function}` has no parameters"),
+        all => format!("parameters: {}", all.join(", ")),
+    });
+    Some(Diagnostic::error(format!("`{function}` has no parameter `{name}`")).hint(hint))
 }
 
 /// The recipes of a module: its public functions that have docs, sorted by name. Overloads without docs are shortcuts.
@@ -255,14 +289,15 @@ mod tests {
         let found = read("vm", "std/vm", &rhai::Engine::new().compile(text).expect("it parses"));
         assert_eq!(found[0].options[0].words(), Some(vec!["nat".to_string(), "shut off".to_string()]));
         assert_eq!(found[0].columns, ["name", "state", "labels"]);
-        assert!(mistakes("a", text).is_empty());
+        assert!(mistakes("a", text, &parsed(text)).is_empty());
     }
 
     #[test]
     fn docs_that_cannot_be_read_are_told_with_their_places() {
         let text = "/// Greets.\n/// - `any` (thing): prose\n///\n/// # Parameters\n/// - `name` (strnig): who\n\
                     /// - `times` int: how often\nfn hello(name, times) { }\nfn bare() { }\nfn test_it() { }\nprivate fn own() { }";
-        let found = mistakes("greet.rhai", text);
+        let tree = parsed(text);
+        let found = mistakes("greet.rhai", text, &tree);
         let told: Vec<_> = found
             .iter()
             .map(|one| (one.message.as_str(), one.place.as_ref().map(|place| (place.line, place.column))))
@@ -270,7 +305,29 @@ mod tests {
         let unread = "this line explains no parameter and no option";
         assert_eq!(told, [("`name` has the unknown type `strnig`", Some((5, 15))), (unread, Some((6, 5)))]);
         assert_eq!(found[0].lines[0].1, "did you mean `string`?");
-        let tree = rhai::Engine::new().compile(text).expect("it parses");
         assert_eq!(undocumented(&tree, text), [("bare".to_string(), 8)]);
+    }
+
+    #[test]
+    fn docs_of_parameters_that_there_are_not_are_told() {
+        let text = "/// Doubles.\n///\n/// # Parameters\n/// - `raal` (int): what\nfn g(real) { [real].map(|x| x * 2) }\n\
+                    /// Takes none.\n///\n/// # Options\n/// - `o` (flag): what\nfn h() { }\n\
+                    /// Takes them.\n///\n/// # Options\n/// - `o` (flag): what\nfn i(options) { }\nfn i() { }\n";
+        let tree = parsed(text);
+        let told: Vec<_> = mistakes("a", text, &tree)
+            .into_iter()
+            .map(|one| (one.message, one.lines[0].1.clone(), one.place.map(|place| (place.line, place.column))))
+            .collect();
+        let expected = [
+            ("`g` has no parameter `raal`", "did you mean `real`?", Some((4, 7))),
+            ("`h` takes no options, such as `o`", "its last parameter must be called `options`", Some((9, 7))),
+        ];
+        assert_eq!(told, expected.map(|(message, hint, place)| (message.to_string(), hint.to_string(), place)));
+        // A closure is nothing that docs are missed of.
+        assert_eq!(undocumented(&tree, text), []);
+    }
+
+    fn parsed(text: &str) -> AST {
+        rhai::Engine::new().compile(text).expect("it parses")
     }
 }

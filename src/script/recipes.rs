@@ -5,18 +5,18 @@ use super::session::Failure;
 use super::{Place, Session, stdlib};
 use crate::api;
 use crate::floor::{Error, Value};
-use rhai::{Dynamic, EvalAltResult, Position, Scope};
+use rhai::{Dynamic, EvalAltResult, FnPtr, Position, Scope};
 use std::path::PathBuf;
 
 impl Session {
-    /// The names of the modules that hold recipes, with what `import` takes for them, sorted: the stdlib's first, then those
-    /// of the user's folders in order.
+    /// The names of the modules that hold recipes, sorted, with what `import` takes for them: the stdlib's first, then those
+    /// of the user's folders, the last one first as `import` looks for them.
     pub fn recipe_modules(&self, folders: &[PathBuf]) -> Vec<(String, Vec<String>)> {
         let mut modules: std::collections::BTreeMap<String, Vec<String>> = stdlib::MODULES
             .iter()
             .map(|(path, _)| (path.trim_start_matches("std/").to_string(), vec![(*path).to_string()]))
             .collect();
-        for folder in folders {
+        for folder in folders.iter().rev() {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
             for file in entries.map(|entry| entry.path()) {
                 let name = file.file_stem().and_then(|name| name.to_str());
@@ -37,7 +37,7 @@ impl Session {
         for import in imports {
             match self.sources.parse(&self.engine, None, import, Position::NONE) {
                 Ok((source, tree)) => {
-                    let wrong = mistakes(&source, &self.sources.get(&source).unwrap_or_default());
+                    let wrong = mistakes(&source, &self.sources.get(&source).unwrap_or_default(), &tree);
                     if !wrong.is_empty() {
                         return Err((wrong, 1));
                     }
@@ -53,6 +53,22 @@ impl Session {
         }
         recipes.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(recipes)
+    }
+
+    /// The recipes of a module that are no commands because another one of the same name comes first, with what is imported for
+    /// each and for that other one.
+    pub fn passed_over(&self, module: &str, imports: &[String]) -> Vec<(Recipe, String)> {
+        let (mut taken, mut found): (Vec<Recipe>, _) = (Vec::new(), Vec::new());
+        for import in imports {
+            let Ok((_, tree)) = self.sources.parse(&self.engine, None, import, Position::NONE) else { continue };
+            for recipe in read(module, import, &tree) {
+                match taken.iter().find(|known| known.name == recipe.name && known.import != recipe.import) {
+                    Some(other) => found.push((recipe, other.import.clone())),
+                    None => taken.push(recipe),
+                }
+            }
+        }
+        found
     }
 
     /// The recipe of a module of the stdlib that is a command of this name, if there is one. Not all of the module is parsed.
@@ -120,6 +136,10 @@ pub enum Given {
 }
 
 fn plain(result: &Dynamic) -> Value {
+    // The name of a closure is nobody's.
+    if result.read_lock::<FnPtr>().is_some_and(|function| function.fn_name().starts_with("anon$")) {
+        return "closure".into();
+    }
     api::value(result, "").unwrap_or_else(|_| result.to_string().into())
 }
 

@@ -120,3 +120,48 @@ fn docs_of_own_recipes_that_cannot_be_read_are_told() {
         "{told}"
     );
 }
+
+#[test]
+fn one_name_in_two_folders_is_the_same_for_commands_and_imports() {
+    let host = Host::new();
+    let home = host.folder().join("home");
+    for (folder, who) in [(home.join("vmscript/recipes"), "home"), (host.folder().join("recipes"), "local")] {
+        std::fs::create_dir_all(&folder).expect("made");
+        let recipe = format!("/// Says who.\nfn who() {{ \"{who}\" }}\n");
+        std::fs::write(folder.join("twice.rhai"), recipe).expect("written");
+    }
+    let by_import = "/// Asks.\nfn ask() { import \"twice\" as twice; twice::who() }\n/// Never.\nfn list() { }\n";
+    std::fs::write(host.folder().join("recipes/vm.rhai"), by_import).expect("written");
+    let run = |args: &[&str]| host.command(args).env("XDG_CONFIG_HOME", &home).output().expect("started");
+    assert_eq!(text(&run(&["twice", "who"]).stdout), "local\n");
+    assert_eq!(text(&run(&["vm", "ask"]).stdout), "local\n");
+    let shown = text(&run(&["recipes"]).stderr);
+    let other = home.join("vmscript/recipes/twice.rhai").display().to_string();
+    assert!(
+        shown.contains(&format!("note: `twice who` is the one of `recipes/twice.rhai`, not of `{other}`")),
+        "{shown}"
+    );
+    assert!(shown.contains("note: `vm list` is the one of `std/vm`, not of `recipes/vm.rhai`"), "{shown}");
+    // A closure is nothing that wants docs.
+    std::fs::write(host.folder().join("recipes/vm.rhai"), "/// Two.\nfn two() { [1].map(|x| x * 2) }\n")
+        .expect("written");
+    let shown = text(&run(&["recipes"]).stderr);
+    assert!(!shown.contains("anon"), "{shown}");
+}
+
+#[test]
+fn docs_name_parameters_that_there_are() {
+    let host = Host::new();
+    std::fs::create_dir_all(host.folder().join("recipes")).expect("made");
+    let recipe = "/// Doubles.\n///\n/// # Parameters\n/// - `other` (int): what\nfn g(real) { real * 2 }\n";
+    std::fs::write(host.folder().join("recipes/math.rhai"), recipe).expect("written");
+    for args in [&["math", "g", "1"][..], &["recipes"]] {
+        let (told, code) = run(&host, args);
+        let shown = told.contains("`g` has no parameter `other`") && told.contains("hint: parameters: real");
+        assert!(code == Some(1) && shown && told.contains("recipes/math.rhai:4:7"), "{args:?}: {told}");
+    }
+    let recipe = "/// Doubles.\n///\n/// # Options\n/// - `o` (flag): what\nfn g() { 2 }\n";
+    std::fs::write(host.folder().join("recipes/math.rhai"), recipe).expect("written");
+    let (told, code) = run(&host, &["math", "g", "--o"]);
+    assert!(code == Some(1) && told.contains("`g` takes no options, such as `o`"), "{told}");
+}
