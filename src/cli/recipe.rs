@@ -288,6 +288,17 @@ pub(super) fn belongs_in_front(error: &clap::Error, words: &[String]) -> Option<
     Some(format!("this option stands in front of the recipe: `vmscript {option} ... {recipe} ...`"))
 }
 
+/// What each word of a command is that has one too few: the last one is not another machine.
+pub(super) fn one_too_few(error: &clap::Error, recipes: &[Recipe], words: &[String]) -> Option<String> {
+    let (named, given) = words.get(1..)?.split_first()?;
+    let recipe = recipes.iter().find(|recipe| recipe.chooses() && recipe.command_name() == *named)?;
+    let [machines, last] = recipe.parameters.as_slice() else { return None };
+    let is_meant = error.kind() == ErrorKind::MissingRequiredArgument && !given.is_empty() && !is_list(last);
+    let upper = |field: &Field| field.name.to_uppercase();
+    is_meant
+        .then(|| format!("the last word is the {}, and what stands before it each {}", upper(last), upper(machines)))
+}
+
 /// What a list of recipes says about one.
 pub(super) fn first_sentence(summary: &str) -> &str {
     summary.split_once(". ").map_or(summary, |(first, _)| first).trim_end_matches('.')

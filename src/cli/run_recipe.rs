@@ -47,7 +47,8 @@ pub(super) fn run(
         Ok(call) => call,
         Err(error) => {
             let code = super::usage_shown(&error);
-            if let Some(hint) = recipe::belongs_in_front(&error, words) {
+            let hints = [recipe::belongs_in_front(&error, words), recipe::one_too_few(&error, &recipes, words)];
+            for hint in hints.into_iter().flatten() {
                 tell(&format!("  = hint: {hint}"));
             }
             let said = words.get(1).map(|word| word.replace('-', "_"));

@@ -12,7 +12,6 @@ const COMMANDS: &[(&str, &str)] = &[
     ("ipam(network)", "vmscript network ipam"),
     ("pool.refresh()", "vmscript pool refresh"),
     ("vm.shutdown(#{ timeout: \"1m\", force: true })", "vmscript vm stop NAME"),
-    ("vm.snapshots()", "vmscript vm get NAME"),
 ];
 
 /// The same for a named object: how it begins, how it goes on behind the name, and the command that the name follows.
@@ -21,6 +20,7 @@ const NAMED: &[(&str, &str, &str)] = &[
     ("host.domain(\"", "\").start()", "vmscript vm start"),
     ("host.domain(\"", "\").destroy()", "vmscript vm stop --force"),
     ("host.domain(\"", "\")", "vmscript vm get"),
+    ("host.domain(\"", "\").snapshots()", "vmscript vm snapshots"),
     ("virsh console ", "", "vmscript vm console"),
     ("host.network(\"", "\")", "vmscript network info"),
     ("host.pool(\"", "\")", "vmscript pool info"),

@@ -122,7 +122,7 @@ impl Domain {
         };
         let names: Vec<String> = self.snapshots()?.iter().map(|one| one.name().to_string()).collect();
         let hint = did_you_mean(name, names.iter().map(String::as_str))
-            .unwrap_or_else(|| "`vm.snapshots()` lists what is there".to_string());
+            .unwrap_or_else(|| format!("`host.domain(\"{}\").snapshots()` lists what is there", self.name()));
         let message = format!("{} has no {object}", self.object());
         Err(Error::new(Code::NotFound, Kind::Snapshot.area(), message)
             .about(object.plain())
