@@ -77,16 +77,21 @@ mod functions {
         std::env::var_os(name).map_or(Dynamic::UNIT, |value| value.to_string_lossy().into_owned().into())
     }
 
-    /// Ends the run with this exit code. It cannot be caught.
+    /// Ends the run with this exit code, a whole number. It cannot be caught.
     ///
     /// # Example
     ///
     /// ```rhai
     /// if connect().domains().is_empty() { exit(3); }
     /// ```
+    // Rhai's own `exit` takes any value and ends well, so this takes its place.
     #[rhai_fn(return_raw)]
-    pub fn exit(code: i64) -> RhaiResultOf<()> {
-        Err(EvalAltResult::ErrorTerminated(code.into(), Position::NONE).into())
+    pub fn exit(code: Dynamic) -> RhaiResultOf<()> {
+        if !code.is_int() {
+            let wrong = format!("an exit code is a whole number, not {code:?}");
+            return Err(Error::argument(wrong).hint("`parse_int` makes one of a text").into());
+        }
+        Err(EvalAltResult::ErrorTerminated(code, Position::NONE).into())
     }
 
     /// Ends the run well. It cannot be caught.
@@ -98,7 +103,7 @@ mod functions {
     /// ```
     #[rhai_fn(name = "exit", return_raw)]
     pub fn exit_well() -> RhaiResultOf<()> {
-        exit(0)
+        exit(0.into())
     }
 
     /// Sleeps for so many seconds. Ctrl-C ends it.

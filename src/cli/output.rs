@@ -91,6 +91,12 @@ impl Output {
         Ok(Text { text, left_out: Vec::new() })
     }
 
+    /// The columns that somebody asked for.
+    fn asked(&self) -> impl Iterator<Item = &String> {
+        let filtered = self.filter.iter().map(|(name, _)| name);
+        self.columns.iter().chain(filtered).chain(self.sort.iter().map(|(name, _)| name))
+    }
+
     /// The records that are wanted, in their order, with the columns that are wanted.
     fn chosen(&self, value: Value) -> Result<Value> {
         let mut items = match value {
@@ -100,11 +106,15 @@ impl Output {
                 let one = Self { columns: self.columns.clone(), ..Self::default() }.chosen(vec![one].into())?;
                 return Ok(if let Value::List(mut items) = one { items.pop().unwrap_or_default() } else { one });
             }
-            other => return Ok(other),
+            other => match self.asked().next() {
+                Some(name) if !matches!(other, Value::Unit | Value::Map(_)) => {
+                    return Err(Error::argument(format!("the result is no table, so it has no column `{name}`")));
+                }
+                _ => return Ok(other),
+            },
         };
         let known = columns(&items, &Self::default());
-        let wanted = self.columns.iter().chain(self.filter.iter().map(|(name, _)| name));
-        for name in wanted.chain(self.sort.iter().map(|(name, _)| name)) {
+        for name in self.asked() {
             if !items.is_empty() && !known.contains(name) {
                 let hint = did_you_mean(name, known.iter().map(String::as_str));
                 let hint = hint.unwrap_or_else(|| format!("columns: {}", known.join(", ")));

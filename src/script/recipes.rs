@@ -112,9 +112,17 @@ impl Session {
             Ok(result) => Ok(Given::All(plain(&result))),
             Err(error) => {
                 let results = results(&error);
+                let is_endless = matches!(error.unwrap_inner(), EvalAltResult::ErrorStackOverflow(..));
                 match self.ended("", *error) {
                     Ok(super::Ended::Exit(code)) => Ok(Given::Exit(code)),
                     Ok(super::Ended::Normally) => Ok(Given::All(Value::Unit)),
+                    Err(mut failure) if is_endless => {
+                        // The place of such an error is that of the outermost call, which nobody wrote.
+                        for one in &mut failure.0 {
+                            one.place = Some(self.begin_of(&recipe.import, &recipe.name));
+                        }
+                        Err(failure)
+                    }
                     Err(failure) => match results {
                         Some(results) => Ok(Given::Partly(results, failure)),
                         None => Err(failure),

@@ -83,7 +83,7 @@ impl Session {
         self.context().end_handlers().or_else(|error| self.came_to_its_end(&name, *error))
     }
 
-    fn begin_of(&self, source: &str, function: &str) -> Place {
+    pub(super) fn begin_of(&self, source: &str, function: &str) -> Place {
         let script = self.sources.get(source).unwrap_or_default();
         Place { source: source.to_string(), line: line_of(&script, function), column: 1 }
     }

@@ -165,3 +165,34 @@ fn docs_name_parameters_that_there_are() {
     let (told, code) = run(&host, &["math", "g", "--o"]);
     assert!(code == Some(1) && told.contains("`g` takes no options, such as `o`"), "{told}");
 }
+
+#[test]
+fn what_is_missing_is_told_with_names_that_are_there() {
+    let host = Host::new();
+    let (told, _) = run(&host, &["vm", "revert", "web", "nosuch", "--yes"]);
+    assert!(told.contains("hint: `vmscript vm snapshots web` lists what is there"), "{told}");
+    let (told, code) = run(&host, &["vm", "snapshot", "web"]);
+    assert_eq!(code, Some(1));
+    assert!(told.ends_with("hint: the last word is the SNAPSHOT, and what stands before it each NAME\n"), "{told}");
+}
+
+#[test]
+fn what_is_no_table_and_no_exit_code_is_told() {
+    let host = Host::new();
+    std::fs::create_dir_all(host.folder().join("recipes")).expect("made");
+    let recipe = "/// A text.\nfn say() { \"hi\" }\n/// A closure.\nfn later() { || 1 }\n/// Ends.\nfn end(code) { exit(code) }\n\
+                  /// Never ends.\nfn rec() { rec() }\n";
+    std::fs::write(host.folder().join("recipes/odd.rhai"), recipe).expect("written");
+    let (told, code) = run(&host, &["odd", "say", "--columns", "name"]);
+    assert!(code == Some(1) && told.contains("the result is no table, so it has no column `name`"), "{told}");
+    assert_eq!(text(&host.command(["odd", "later"]).output().expect("started").stdout), "closure\n");
+    let (told, code) = run(&host, &["odd", "end", "300"]);
+    assert!(code == Some(1) && told.contains("an exit code is a whole number, not \"300\""), "{told}");
+    assert_eq!(run(&host, &["-e", "exit(3)"]).1, Some(3));
+    // Too many nested calls have the place of the recipe.
+    let (told, code) = run(&host, &["odd", "rec"]);
+    assert!(
+        code == Some(1) && told.contains("too many nested calls") && told.contains("recipes/odd.rhai:8:1"),
+        "{told}"
+    );
+}
