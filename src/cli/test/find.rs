@@ -18,25 +18,31 @@ pub(super) struct Case {
 /// The tests of scripts and of folders of scripts, sorted by file, then as they stand there.
 pub(super) fn find(settings: &Settings, paths: &[PathBuf], color: bool) -> Result<Vec<Case>> {
     let session = Session::new(settings);
-    let mut cases = Vec::new();
+    let mut files = Vec::new();
     for path in paths {
         let folder = path.is_dir();
         for file in if folder { scripts(path)? } else { vec![path.clone()] } {
             let seen_from = if folder { path } else { file.parent().unwrap_or(Path::new("")) };
-            let module = file.strip_prefix(seen_from).unwrap_or(&file).with_extension("");
-            let module = module.display().to_string();
+            let module = file.strip_prefix(seen_from).unwrap_or(&file).to_path_buf();
             // `vmscript test .` shows files as `vmscript test` would.
             let file = file.strip_prefix(".").unwrap_or(&file).to_path_buf();
-            match session.tests(&file) {
-                Ok(tests) => cases.extend(tests.into_iter().map(|test| Case {
-                    name: format!("{module}::{}", test.name),
-                    file: file.clone(),
-                    test: Ok(test.name),
-                })),
-                Err((shown, _)) => {
-                    let texts: Vec<_> = shown.iter().map(|one| render(one, session.sources(), color)).collect();
-                    cases.push(Case { name: module, file, test: Err(texts.join("\n")) });
-                }
+            files.push((module, file));
+        }
+    }
+    let mut cases = Vec::new();
+    for (module, file) in &files {
+        // Scripts of different folders that are called alike have their folders in their names.
+        let is_alone = files.iter().all(|(other, path)| other != module || path == file);
+        let module = if is_alone { module } else { file }.with_extension("").display().to_string();
+        match session.tests(file) {
+            Ok(tests) => cases.extend(tests.into_iter().map(|test| Case {
+                name: format!("{module}::{}", test.name),
+                file: file.clone(),
+                test: Ok(test.name),
+            })),
+            Err((shown, _)) => {
+                let texts: Vec<_> = shown.iter().map(|one| render(one, session.sources(), color)).collect();
+                cases.push(Case { name: module, file: file.clone(), test: Err(texts.join("\n")) });
             }
         }
     }

@@ -40,8 +40,8 @@ fn run_all(settings: &Settings, test: &Test, looks: Looks) -> Result<u8> {
         return Err(nothing(&paths, count));
     }
     if test.list {
-        let names: Vec<_> = cases.iter().map(|case| format!("{}\n", case.name)).collect();
-        print(&names.concat());
+        let names = || cases.iter().flat_map(|case| [case.name.as_str(), "\n"]).collect();
+        print(&if matches!(test.output, Format::Text) { names() } else { report::list_to_json(&cases) });
         return Ok(0);
     }
     let plan = Plan::new(settings, test.host.as_deref(), test.timeout, looks.color)?;

@@ -87,6 +87,12 @@ pub(super) fn failed(done: &[Done]) -> usize {
     done.iter().filter(|(_, outcome)| outcome.failure.is_some()).count()
 }
 
+/// The tests as JSON before they run.
+pub(super) fn list_to_json(cases: &[Case]) -> String {
+    let all: Vec<_> = cases.iter().map(|case| json!({ "name": case.name, "file": case.file })).collect();
+    serde_json::to_string_pretty(&all).unwrap_or_default() + "\n"
+}
+
 /// The tests as JSON.
 pub(super) fn to_json(done: &[Done]) -> String {
     let test = |(case, outcome): &Done| {
