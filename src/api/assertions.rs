@@ -19,9 +19,27 @@ fn failed(what: &str) -> Error {
     Error::new(Code::Failed, Area::Script, format!("{FAILED}: {what}"))
 }
 
-/// A value as a failure shows it.
-fn shown(value: &Dynamic) -> String {
-    if value.is_string() { format!("{:?}", value.to_string()) } else { value.to_string() }
+/// A value as a failure shows it: as it is written, and objects as they tell of themselves.
+fn shown(call: &NativeCallContext, value: &Dynamic) -> String {
+    if let Ok(items) = value.as_array_ref() {
+        let items: Vec<_> = items.iter().map(|item| shown(call, item)).collect();
+        return format!("[{}]", items.join(", "));
+    }
+    if let Ok(map) = value.as_map_ref() {
+        let fields: Vec<_> = map.iter().map(|(key, item)| format!("{key:?}: {}", shown(call, item))).collect();
+        return format!("#{{{}}}", fields.join(", "));
+    }
+    if let Ok(letter) = value.as_char() {
+        return format!("{letter:?}");
+    }
+    if value.is_string() {
+        return format!("{:?}", value.to_string());
+    }
+    if value.is_unit() {
+        return "()".to_string();
+    }
+    let told = call.call_native_fn::<ImmutableString>("to_string", (value.clone(),));
+    told.map_or_else(|_| value.to_string(), |text| text.to_string())
 }
 
 /// Whether two values are equal; those of different types have no `==`, and are not.
@@ -34,9 +52,9 @@ fn difference(call: &NativeCallContext, left: &Dynamic, right: &Dynamic, at: &st
     let inner = |left: Option<&Dynamic>, right: Option<&Dynamic>, at: String| match (left, right) {
         (Some(left), Some(right)) if equal(call, left, right) => None,
         (Some(left), Some(right)) => difference(call, left, right, &at)
-            .or_else(|| Some(format!("at `{at}`: {} is not equal to {}", shown(left), shown(right)))),
-        (Some(left), None) => Some(format!("at `{at}`: only the first has {}", shown(left))),
-        (None, Some(right)) => Some(format!("at `{at}`: only the second has {}", shown(right))),
+            .or_else(|| Some(format!("at `{at}`: {} is not equal to {}", shown(call, left), shown(call, right)))),
+        (Some(left), None) => Some(format!("at `{at}`: only the first has {}", shown(call, left))),
+        (None, Some(right)) => Some(format!("at `{at}`: only the second has {}", shown(call, right))),
         (None, None) => None,
     };
     if let (Ok(left), Ok(right)) = (left.as_array_ref(), right.as_array_ref()) {
@@ -159,7 +177,7 @@ mod functions {
         if equal(&call, &left, &right) {
             return Ok(());
         }
-        let error = failed(&format!("{} is not equal to {}", shown(&left), shown(&right)));
+        let error = failed(&format!("{} is not equal to {}", shown(&call, &left), shown(&call, &right)));
         Err(match difference(&call, &left, &right, "") {
             Some(difference) => error.note(difference).into(),
             None => error.into(),
@@ -177,7 +195,7 @@ mod functions {
     #[rhai_fn(return_raw)]
     pub fn assert_ne(call: NativeCallContext, left: Dynamic, right: Dynamic) -> RhaiResultOf<()> {
         if equal(&call, &left, &right) {
-            return Err(failed(&format!("both are {}", shown(&left))).into());
+            return Err(failed(&format!("both are {}", shown(&call, &left))).into());
         }
         Ok(())
     }
@@ -201,7 +219,7 @@ mod functions {
         if found {
             return Ok(());
         }
-        Err(failed(&format!("{} does not contain {}", shown(&whole), shown(&part))).into())
+        Err(failed(&format!("{} does not contain {}", shown(&call, &whole), shown(&call, &part))).into())
     }
 
     /// Fails unless two numbers differ by at most a tolerance.

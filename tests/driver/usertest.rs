@@ -308,6 +308,25 @@ fn reports_are_junit_and_json() {
 }
 
 #[test]
+fn scripts_that_are_called_alike_have_their_folders_in_the_names_of_their_tests() {
+    let host = project("");
+    for folder in ["x", "y"] {
+        std::fs::create_dir(host.folder().join(folder)).expect("made");
+        write(&host, &format!("{folder}/a.rhai"), "fn test_same() { }\n");
+    }
+    write(&host, "x/b.rhai", "fn test_same(host) { assert_eq(host.domains(), [()]); }\n");
+    let files = ["x/a.rhai", "y/a.rhai", "x/b.rhai"];
+    let listed = text(&run(&host, &[&["--list"], &files[..]].concat()).stdout);
+    assert_eq!(listed, "x/a::test_same\ny/a::test_same\nb::test_same\n");
+    let listed = run(&host, &[&["--list", "-o", "json"], &files[..]].concat());
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+    assert_eq!(listed[1], serde_json::json!({ "name": "y/a::test_same", "file": "y/a.rhai" }));
+    // Objects tell of themselves.
+    let shown = text(&run(&host, &["x/b.rhai", "--host", "host.xml"]).stdout);
+    assert!(shown.contains("[domain idle, domain web] is not equal to [()]"), "{shown}");
+}
+
+#[test]
 fn a_test_that_hangs_is_ended() {
     let host = project("fn test_hangs() { print(\"here\"); loop { } }\nfn test_good() { }\n");
     let output = run(&host, &["--timeout", "2s", "--slowest", "1"]);
