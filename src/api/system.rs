@@ -2,12 +2,16 @@
 
 use super::{Context, RhaiResultOf};
 use crate::floor::planned::Program;
-use crate::floor::{Area, Code, Error, Result, ask, clock, hide, tell};
+use crate::floor::{Area, Code, Error, Result, ask, clock, hide, interrupt, tell};
 use rhai::plugin::*;
 use rhai::{Array, Map, Module};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::io::IsTerminal;
 use std::path::Path;
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 pub(super) fn fill(module: &mut Module) {
     combine_with_exported_module!(module, "functions", functions);
@@ -21,6 +25,33 @@ fn command(program: &str, arguments: &Array) -> Command {
 
 fn started<T>(program: &str, result: std::io::Result<T>) -> Result<T> {
     result.map_err(|cause| Error::io(Path::new(program), "run", &cause))
+}
+
+/// Runs a program to its end. Whoever asks to stop does not wait for it: it is asked to end, too.
+fn output(program: &str, command: &mut Command) -> Result<Output> {
+    const LOOK: Duration = Duration::from_millis(100);
+    let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = started(program, piped.spawn())?;
+    let process = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
+    let (sender, receiver) = mpsc::channel();
+    let waiting = thread::Builder::new().spawn(move || {
+        // Nobody listens any more after a wish to stop.
+        drop(sender.send(child.wait_with_output()));
+    });
+    started(program, waiting)?;
+    loop {
+        if let Ok(output) = receiver.recv_timeout(LOOK) {
+            interrupt::check()?;
+            return started(program, output);
+        }
+        if let Err(interrupted) = interrupt::check() {
+            if let Ok(process) = &process {
+                // It may have ended at this very moment.
+                pidfd_send_signal(process, Signal::TERM).unwrap_or_default();
+            }
+            return Err(interrupted);
+        }
+    }
 }
 
 /// As a shell counts: a program that a signal ended has 128 and its number.
@@ -54,7 +85,7 @@ mod functions {
             let fields = [("exit_code", planned.exit_code.into()), ("stdout", stdout), ("stderr", stderr)];
             return Ok(fields.into_iter().map(|(key, value)| (key.into(), value)).collect());
         }
-        let output = started(program, command(program, &arguments).stdin(std::process::Stdio::null()).output())?;
+        let output = output(program, &mut command(program, &arguments))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let fields = [
             ("exit_code".into(), code(output.status).into()),
@@ -76,7 +107,9 @@ mod functions {
         if let Some(planned) = planned(&call, program, &arguments)? {
             return Ok(planned.exit_code);
         }
-        Ok(code(started(program, command(program, &arguments).status())?))
+        let status = started(program, command(program, &arguments).status())?;
+        interrupt::check()?;
+        Ok(code(status))
     }
 
     /// The full path of this program.

@@ -51,9 +51,12 @@ fn the_default_host_is_the_one_of_the_option_then_the_one_of_the_environment() {
 #[test]
 fn ctrl_c_and_sigterm_end_a_run_inside_a_native_wait_too() {
     let host = Host::new();
-    for (signal, script) in
-        [("INT", "sleep(60)"), ("TERM", "loop { }"), ("INT", "try { sleep(60) } catch { sleep(60) }")]
-    {
+    for (signal, script) in [
+        ("INT", "sleep(60)"),
+        ("TERM", "loop { }"),
+        ("INT", "try { sleep(60) } catch { sleep(60) }"),
+        ("INT", "run_program(\"sleep\", [\"60\"])"),
+    ] {
         let script = format!("print(\"here\"); {script}");
         let mut command = host.command(["-e", &script]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
