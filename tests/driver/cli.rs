@@ -378,6 +378,7 @@ fn output_that_cannot_be_written_is_a_failure_and_a_reader_who_stops_is_none() {
         assert(connect().find_domain(\"db\") != ());
     });
     write_file(\"end\", \"reached\");";
+    std::fs::write(host.folder().join("tests.rhai"), "fn test_one() { }").expect("written");
     for words in [
         &["-e", "print(1)"][..],
         &["-e", "print(1); for at in 0..1000 { let x = at; } print(2)"],
@@ -389,6 +390,7 @@ fn output_that_cannot_be_written_is_a_failure_and_a_reader_who_stops_is_none() {
         &["config"],
         &["recover", "--list"],
         &["completions", "bash"],
+        &["test", "tests.rhai"],
         &["--help"],
         &["vm", "list", "--help"],
     ] {

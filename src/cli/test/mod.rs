@@ -10,7 +10,7 @@ pub(super) use report::Looks;
 
 use super::arguments::{Format, Test};
 use super::fail;
-use crate::floor::{Error, Result, give, hide, interrupt};
+use crate::floor::{Error, Result, give, hide, interrupt, lost};
 use crate::script::Settings;
 use find::Case;
 use process::{Outcome, Plan};
@@ -67,7 +67,9 @@ fn run_all(settings: &Settings, test: &Test, looks: Looks) -> Result<u8> {
     } else {
         print(&report::to_json(&done));
     }
-    Ok(if interrupt::wanted() { 130 } else { u8::from(report::failed(&done) > 0) })
+    // What cannot be written stopped the rest as somebody would, and has a code of its own.
+    let is_unwritten = matches!(lost(), Some(Some(_)));
+    Ok(if interrupt::wanted() && !is_unwritten { 130 } else { u8::from(report::failed(&done) > 0) })
 }
 
 /// Runs tests at once; what is done is told in the order of the tests.
