@@ -14,17 +14,19 @@ pub enum Delivery {
     Seed,
     /// By both.
     Both,
+    /// By nobody that is told to; where the network has a DHCP server, it is kept there nevertheless.
+    None,
 }
 
 impl Delivery {
     /// Whether the seed configures the address.
     pub fn by_seed(self) -> bool {
-        self != Self::Dhcp
+        matches!(self, Self::Seed | Self::Both)
     }
 
     /// Whether the network's DHCP server must hand out the address.
     pub fn by_dhcp(self) -> bool {
-        self != Self::Seed
+        matches!(self, Self::Dhcp | Self::Both)
     }
 
     /// The word for it.
@@ -32,13 +34,14 @@ impl Delivery {
         match self {
             Self::Both => "both",
             Self::Dhcp => "dhcp",
+            Self::None => "none",
             Self::Seed => "seed",
         }
     }
 
     /// The delivery of that word.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Both, Self::Dhcp, Self::Seed].into_iter().find(|delivery| delivery.word() == word)
+        [Self::Both, Self::Dhcp, Self::None, Self::Seed].into_iter().find(|delivery| delivery.word() == word)
     }
 }
 

@@ -113,7 +113,16 @@ fn declaration(fields: &Fields<'_>, found: &mut Findings) -> Option<StaticIp> {
         mtu: mtu(fields, inside, found),
         interface: interface(fields, found),
         via: fields
-            .one_of("via", &[("seed", Delivery::Seed), ("dhcp", Delivery::Dhcp), ("both", Delivery::Both)], found)
+            .one_of(
+                "via",
+                &[
+                    ("seed", Delivery::Seed),
+                    ("dhcp", Delivery::Dhcp),
+                    ("both", Delivery::Both),
+                    ("none", Delivery::None),
+                ],
+                found,
+            )
             .unwrap_or_default(),
         gateway_unreachable: fields
             .one_of(
@@ -312,7 +321,7 @@ mod tests {
             ("dns[2]", "`dns` must be a list of addresses, not 5"),
             ("mtu", "`mtu` must be 68 to 65535, not 20"),
             ("interface", "interface name \"a name that is long\" has 19 characters; Linux allows 15"),
-            ("via", "`via` must be one of \"seed\", \"dhcp\", \"both\", not \"seeds\""),
+            ("via", "`via` must be one of \"seed\", \"dhcp\", \"both\", \"none\", not \"seeds\""),
         ];
         assert_eq!(found, expected.map(|(path, message)| (path.to_string(), message.to_string())));
         let second = messages(&Value::List(vec!["10.0.0.5/24".into(), "10.0.0.0/24".into()]));

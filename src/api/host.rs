@@ -506,7 +506,7 @@ mod functions {
     ///
     /// An interface declares its addresses with `static_ip: #{ address: "10.0.0.5/24", gateway: "10.0.0.1" }`, or a list of
     /// such maps; `address: "auto"` takes the next free one. They are checked against everything the host knows before
-    /// anything is made, reserved, and delivered by the seed (one is made if `storage` has none) or `via: "dhcp"`.
+    /// anything is made, reserved, and delivered by the seed (one is made if `storage` has none), `via: "dhcp"`, or by nothing else (`via: "none"`).
     ///
     /// Options:
     /// * `storage`: volumes to make first, a list of `#{ pool, volume, from }`: `pool` is a name (default `"default"`),

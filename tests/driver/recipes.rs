@@ -306,7 +306,7 @@ fn an_update_makes_what_is_missing_and_keeps_what_a_card_is_called() {
         "updated",
         "unchanged",
         "[\"db_boot\", \"db_console.log\", \"db_data-vdb\"]",
-        "[\"interfaces[0].address\", \"192.168.122.77\", \"192.168.122.78/24\"]",
+        "[\"interfaces[0].address\", \"192.168.122.77/24\", \"192.168.122.78/24\"]",
     ];
     for part in expected {
         assert!(shown.contains(part), "{part} is not in\n{shown}");

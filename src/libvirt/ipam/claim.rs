@@ -9,7 +9,7 @@ use super::document::complete;
 use super::record::{Kept, Record};
 use super::survey::{self, Card};
 use super::{NetworkCondition, Phase, Reservation};
-use crate::addressing::{Known, Mac, StaticIp, Unreachable, Wish, network_config};
+use crate::addressing::{Delivery, Known, Mac, StaticIp, Unreachable, Wish, network_config};
 use crate::floor::{Area, Code, Error, Finding, Map, Result, interrupt};
 use crate::libvirt::define::already;
 use crate::libvirt::object::{Kind, Object};
@@ -227,7 +227,10 @@ pub(super) fn hold(name: &str, assigned: &[Assigned], gateways: Vec<Option<Netwo
             named = Some(network.name().to_string());
         }
         let mut kept = Kept::new(one.net, one.mac, &one.wish.ip, reserved, named);
-        let message = format!("{} by {}", one.net, one.wish.ip.via.word());
+        let message = match one.wish.ip.via {
+            Delivery::None => format!("{}, of which the guest is told by nothing but a DHCP server", one.net),
+            via => format!("{} by {}", one.net, via.word()),
+        };
         kept.conditions.push(NetworkCondition::now("AddressAssigned", "True", "StaticIPAssigned", message));
         kept.conditions.extend(gateway);
         addresses.push(kept);
