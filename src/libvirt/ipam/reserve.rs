@@ -1,7 +1,7 @@
 //! Host reservations of a network's DHCP server, made and taken back while the network runs.
 
 use super::subnet::{Subnet, subnets};
-use crate::addressing::{Mac, is_host_name};
+use crate::addressing::{Mac, Source, is_host_name, usable};
 use crate::floor::{Area, Code, Error, Result};
 use crate::libvirt::Network;
 use crate::libvirt::undo::{self, Made};
@@ -55,10 +55,10 @@ impl Network {
     }
 
     /// Whether it keeps an address as it is wanted, whatever name stands with it if none is wanted. An error tells what is in
-    /// the way: no subnet has the address, or another reservation has the address, the card or the name.
+    /// the way: no subnet has the address, somebody else holds it, or another reservation has the address, the card or the name.
     pub fn is_reserved(&self, wanted: &Reservation) -> Result<bool> {
         let subnets = self.subnets()?;
-        self.subnet_of(&subnets, wanted.ip)?;
+        sound(wanted, self.subnet_of(&subnets, wanted.ip)?)?;
         let is_same = |one: &Option<String>| wanted.name.is_none() || *one == wanted.name;
         for held in subnets.iter().flat_map(|subnet| &subnet.hosts) {
             if held.is_for(wanted.ip, wanted.mac.map(|mac| mac.to_string()).as_deref()) && is_same(&held.name) {
@@ -71,16 +71,27 @@ impl Network {
                 let message = format!("{} keeps {} for {}", self.object(), held.ip, holder.join(", "));
                 return Err(Error::new(Code::AlreadyExists, Area::Network, message)
                     .about(self.object().plain())
-                    .hint(format!("`release` takes {} back", held.ip)));
+                    .hint(format!("`vmscript network release {} {}` takes it back", self.name(), held.ip)));
             }
         }
-        Ok(false)
+        // What the card holds itself, or the machine of that name where IPv6 knows no cards, is in nobody's way.
+        let is_own = |mac: Option<Mac>, holder: &str| {
+            mac.is_some() && mac == wanted.mac || wanted.mac.is_none() && wanted.name.as_deref() == Some(holder)
+        };
+        let others = self.ipam()?.into_iter().filter(|one| one.ip == wanted.ip && one.source != Source::StaleLease);
+        match others.filter(|one| !is_own(one.mac, &one.holder)).min_by_key(|one| one.source) {
+            Some(held) => Err(Error::new(Code::AlreadyExists, Area::Network, held.to_string())
+                .about(self.object().plain())
+                .hint(held.reason())),
+            None => Ok(false),
+        }
     }
 
     /// Reserves an address, in the running network and in its definition. Other guests keep what they have.
     pub fn reserve(&self, reservation: &Reservation) -> Result<()> {
         let subnets = self.subnets()?;
         let subnet = self.subnet_of(&subnets, reservation.ip)?;
+        sound(reservation, subnet)?;
         let made = Made::Reservation {
             network: self.named()?,
             ip: reservation.ip,
@@ -150,5 +161,28 @@ impl Network {
         let live = if self.is_active()? { sys::VIR_NETWORK_UPDATE_AFFECT_LIVE } else { 0 };
         let config = if self.is_persistent()? { sys::VIR_NETWORK_UPDATE_AFFECT_CONFIG } else { 0 };
         self.update(command, sys::VIR_NETWORK_SECTION_IP_DHCP_HOST, subnet, host, live | config, doing)
+    }
+}
+
+/// Whether a machine can have what shall be kept for it: libvirt hands it to the DHCP server as it is.
+fn sound(wanted: &Reservation, subnet: &Subnet) -> Result<()> {
+    let (ip, net) = (wanted.ip, subnet.own.trunc());
+    let free = usable(net);
+    if ip == subnet.own.addr() {
+        return Err(Error::argument(format!("{ip} is the host's own address in {net}")).hint("choose another one"));
+    }
+    if !free.contains(ip) {
+        let what = if ip == net.network() { "address of the network" } else { "broadcast address of" };
+        return Err(Error::argument(format!("{ip} is the {what} {net}"))
+            .hint(format!("machines have {} to {}", free.first(), free.last())));
+    }
+    if let Some(mac) = wanted.mac.filter(|mac| !mac.is_unicast()) {
+        return Err(Error::argument(format!("`{mac}` is the MAC address of no card"))
+            .hint("name the one of a card, such as `52:54:00:12:34:56`: its first octet is even"));
+    }
+    match &wanted.name {
+        Some(name) if !is_host_name(name) => Err(Error::argument(format!("{name:?} is no host name"))
+            .hint("letters, digits and `-`, in parts with dots between; none begins or ends with `-`")),
+        _ => Ok(()),
     }
 }
