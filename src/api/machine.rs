@@ -34,6 +34,21 @@ pub(super) fn texts(what: &str, given: Option<&Value>) -> Result<BTreeMap<String
     }
 }
 
+/// Labels that a selection can name; those that a machine has already may stay.
+pub(super) fn labels(given: Option<&Value>, had: &BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
+    let labels = texts("labels", given)?;
+    let fresh = |(name, value): &(&String, &String)| had.get(*name) != Some(*value);
+    match labels.iter().filter(fresh).find(|(name, value)| !Selector::can_name(name, value)) {
+        None => Ok(labels),
+        Some((name, value)) => {
+            let message = format!("no selection can name the label `{name}` with the value `{value}`");
+            Err(Error::argument(message).hint(
+                "a name has no spaces and none of `=!<>(),`, a value no `,`, `(`, `)` or `!=`, no `=` at its beginning, and no spaces around it; annotations may be anything",
+            ))
+        }
+    }
+}
+
 /// The labels to look for: a text such as `"role=web"`, a list of those that must all hold, or a map.
 pub(super) fn wanted(given: Option<&Value>) -> Result<Selector> {
     match given {
@@ -245,6 +260,18 @@ mod functions {
         Ok(map(vm.record()?.labels))
     }
 
+    /// Whether a selection can name a label with this value; a machine gets no others.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert(is_label("role", "web"));
+    /// assert(!is_label("role", "web,db"));
+    /// ```
+    pub fn is_label(name: &str, value: &str) -> bool {
+        Selector::can_name(name, value)
+    }
+
     /// Sets its labels, in place of those it had.
     ///
     /// # Example
@@ -257,7 +284,7 @@ mod functions {
     #[rhai_fn(set = "labels", pure, return_raw)]
     pub fn set_labels(vm: &mut Domain, labels: Map) -> RhaiResultOf<()> {
         let mut record = vm.record()?;
-        record.labels = texts("labels", Some(&shown(&labels.into())?))?;
+        record.labels = super::labels(Some(&shown(&labels.into())?), &record.labels)?;
         Ok(vm.set_record(&record)?)
     }
 

@@ -1,7 +1,7 @@
 //! The options of `provision` and of waiting, from script maps.
 
 use super::delivery::{self, Delivery};
-use super::machine::texts;
+use super::machine::{labels, texts};
 use super::{definition, images, seed, shown, value};
 use crate::floor::{Error, Map as Plain, Options, Result, Value};
 use crate::libvirt::{
@@ -10,6 +10,7 @@ use crate::libvirt::{
 use crate::schema::{Definition, Kind, xml};
 use crate::seed::{Guest, Seed, cloud_init};
 use rhai::{Dynamic, Map};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 const OPTIONS: &[&str] = &[
@@ -146,7 +147,7 @@ fn options(
         keep: options.bool("keep")?.unwrap_or(false),
         record: MachineRecord {
             volumes: Vec::new(),
-            labels: texts("labels", options.get("labels"))?,
+            labels: labels(options.get("labels"), &BTreeMap::new())?,
             annotations: texts("annotations", options.get("annotations"))?,
             protected: options.bool("protect")?.unwrap_or(false),
             lab: options.str("lab")?.map(str::to_string),

@@ -35,6 +35,12 @@ impl Selector {
         Self(labels.into_iter().map(one).collect())
     }
 
+    /// Whether a machine with this label can be selected by it: written as `name=value` it says that and nothing else.
+    pub fn can_name(name: &str, value: &str) -> bool {
+        let label = BTreeMap::from([(name.to_string(), value.to_string())]);
+        Self::parse(&format!("{name}={value}")).is_ok_and(|one| one == Self::of(label))
+    }
+
     /// What both ask for.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
@@ -131,6 +137,26 @@ mod tests {
 
     fn labels(texts: &[(&str, &str)]) -> BTreeMap<String, String> {
         texts.iter().map(|(name, value)| ((*name).to_string(), (*value).to_string())).collect()
+    }
+
+    #[test]
+    fn what_a_selection_can_name() {
+        for (name, value) in [("role", "web"), ("app.kubernetes.io/name", "web-1"), ("a", ""), ("a", "b=c"), ("é", "1")]
+        {
+            assert!(Selector::can_name(name, value), "{name}={value}");
+        }
+        for (name, value) in [
+            ("x!", "y"),
+            ("x in (a)", "1"),
+            ("a", "b,c"),
+            ("a", "=b"),
+            ("a", "b!=c"),
+            ("a", " b"),
+            ("", "b"),
+            ("a b", "c"),
+        ] {
+            assert!(!Selector::can_name(name, value), "{name}={value}");
+        }
     }
 
     #[test]

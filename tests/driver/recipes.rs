@@ -463,6 +463,37 @@ fn sizes_and_protection_are_compared_by_the_fields_of_the_file() {
 }
 
 #[test]
+fn names_are_one_word_for_other_tools_and_who_is_left_out_is_told() {
+    let host = Host::new();
+    let odd = "let host = connect();
+        for name in [\"win 10, #x\", \"win 10, é #y\"] {
+            let vm = host.provision(#{ type: \"test\", name: name, memory: \"1 GiB\", os: #{ type: \"hvm\" },
+                devices: #{ interfaces: [ #{ type: \"network\", source: #{ network: \"default\" } } ] } }, #{ labels: #{ \"1\": \"2\" } });
+        }";
+    let body = "import \"std/inventory\" as inventory;
+        for format in [\"ansible-ini\", \"ssh-config\", \"hosts\"] { print(inventory::export_(#{ format: format })); }
+        print(inventory::export_(#{ format: \"json\" }).contains(\"win 10, #x\"));
+        for user in [\"x y\", \"\"] { try { inventory::export_(#{ user: user }); } catch (err) { print(err.message); } }";
+    let output = host.run(&format!("{odd}\n{body}"));
+    let (shown, told) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{told}");
+    for part in [
+        "win_10___x ansible_host=192.168.122.",
+        "win_10_____y ansible_host=192.168.122.",
+        "\n[label_1_2]\nwin_10___x\nwin_10_____y\n",
+        "Host win_10___x\n",
+        "\twin_10_____y\n",
+        "true\n`x y` is no name of a user\n`` is no name of a user\n",
+    ] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    for part in ["note: left out, as no address is known: idle\n", "note: `win 10, #x` is called `win_10___x` there\n"]
+    {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+}
+
+#[test]
 fn inventories_are_for_other_tools() {
     let host = Host::new();
     let shown = script(

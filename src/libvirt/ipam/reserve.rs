@@ -173,8 +173,11 @@ fn sound(wanted: &Reservation, subnet: &Subnet) -> Result<()> {
     }
     if !free.contains(ip) {
         let what = if ip == net.network() { "address of the network" } else { "broadcast address of" };
-        return Err(Error::argument(format!("{ip} is the {what} {net}"))
-            .hint(format!("machines have {} to {}", free.first(), free.last())));
+        return Err(Error::argument(format!("{ip} is the {what} {net}")).hint(format!(
+            "machines have {} to {}",
+            free.first(),
+            free.last()
+        )));
     }
     if let Some(mac) = wanted.mac.filter(|mac| !mac.is_unicast()) {
         return Err(Error::argument(format!("`{mac}` is the MAC address of no card"))
