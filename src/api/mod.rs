@@ -61,7 +61,7 @@ pub use crate::image::serve_alone;
 use crate::libvirt::EventKind;
 use crate::libvirt::Host;
 pub use crate::libvirt::{
-    Event, Events, Kept, Recovered, Transaction, cut_connections, forget, left_over, qemu_hook, recover, settle,
+    Event, Events, Kept, Recovered, Transaction, cut_connections, forget, leave, left_over, qemu_hook, recover, settle,
 };
 pub use convert::{dynamic, shown, value};
 use handler::Handlers;

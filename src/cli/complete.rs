@@ -15,7 +15,6 @@ use clap_complete::engine::{
 use clap_complete::env::{CompleteEnv, Fish, Shells, Zsh};
 use std::ffi::OsStr;
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Answers a shell that asks for completion; the shell says so in the environment. What goes wrong while somebody types is
 /// no more than nothing to complete.
-pub(super) fn answer() -> ExitCode {
+pub(super) fn answer() -> u8 {
     let mut words: Vec<_> = std::env::args_os().collect();
     let start = words.iter().skip(1).position(|word| word == "--").map(|at| at + 2);
     if let Some(start) = start {
@@ -44,9 +43,9 @@ pub(super) fn answer() -> ExitCode {
         && start.is_none()
     {
         drop(error.print());
-        return ExitCode::FAILURE;
+        return 1;
     }
-    ExitCode::SUCCESS
+    0
 }
 
 /// Libraries write to standard error what they think; a line that somebody types is no place for that.

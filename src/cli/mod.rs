@@ -28,12 +28,18 @@ use config::Config;
 use output::Output;
 use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Runs the program.
-pub fn main() -> ExitCode {
+pub fn main() -> ! {
+    let code = program();
+    // What is printed is flushed with each line; of what had none nobody could be told any more.
+    drop(std::io::stdout().flush());
+    api::leave(code)
+}
+
+fn program() -> u8 {
     if std::env::var_os("COMPLETE").is_some_and(|shell| !shell.is_empty() && shell != "0") {
         return complete::answer();
     }
@@ -48,7 +54,7 @@ pub fn main() -> ExitCode {
             // Help is not wrong because of the file of the folder that somebody stands in.
             let asked = Arguments::command().try_get_matches().err().filter(|asked| !asked.use_stderr());
             let code = asked.map_or_else(|| fail(&error), |asked| usage_shown(&asked));
-            return ExitCode::from(with_output(code));
+            return with_output(code);
         }
     };
     let parsed = config.apply(Arguments::command()).try_get_matches();
@@ -56,7 +62,7 @@ pub fn main() -> ExitCode {
     let (arguments, given) = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
-            return ExitCode::from(with_output(usage_shown(&error)));
+            return with_output(usage_shown(&error));
         }
     };
     let set_log = logs::init(&arguments);
@@ -87,7 +93,7 @@ pub fn main() -> ExitCode {
     if let Some(format) = wanted {
         timings::show(format);
     }
-    ExitCode::from(with_output(code))
+    with_output(code)
 }
 
 /// Shows help, or what is wrong with the words; gives the exit code.

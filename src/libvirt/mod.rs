@@ -76,6 +76,7 @@ pub use delivery::{Bus, add_fw_cfg, add_seed_disk, add_smbios_seed};
 pub use device::Apply;
 pub use domain::{Domain, DomainInfo};
 pub use events::{Event, EventKind, Events};
+pub use ffi::leave;
 pub use filter::Filter;
 pub use guest::{Ended, Exec};
 pub use hook::qemu_hook;
