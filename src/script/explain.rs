@@ -3,6 +3,7 @@
 use super::locate::Locator;
 use super::reference::script_type;
 use super::session::Failure;
+use super::sources::circle;
 use super::{Diagnostic, Place, Reference, Session, Sources};
 use crate::api;
 use crate::floor::{self, Finding, did_you_mean, nearest};
@@ -61,6 +62,7 @@ fn error_at(source: &str, error: EvalAltResult, session: &Session, mut trace: Ve
     let position = error.position();
     // A command that refuses something says why; where its recipe stands in the program tells the user nothing.
     let refused = matches!(error, EvalAltResult::ErrorRuntime(..));
+    let is_endless = matches!(error, EvalAltResult::ErrorStackOverflow(_));
     // The call of the recipe itself stands in no file.
     let is_own = |place: &Place| place.source.is_empty() || place.source.starts_with("std/");
     let is_command = refused && source.starts_with("std/") && trace.iter().all(|(_, place)| is_own(place));
@@ -75,7 +77,8 @@ fn error_at(source: &str, error: EvalAltResult, session: &Session, mut trace: Ve
         other => (vec![rhai_error(other)], 1),
     };
     for one in &mut shown {
-        one.place = one.place.take().or_else(|| place(source, position));
+        let circle = is_endless.then(|| endless(source, session)).flatten();
+        one.place = one.place.take().or(circle).or_else(|| place(source, position));
         if is_command {
             one.place = one.place.take().filter(|place| !is_own(place));
         } else {
@@ -83,6 +86,12 @@ fn error_at(source: &str, error: EvalAltResult, session: &Session, mut trace: Ve
         }
     }
     (shown, code)
+}
+
+/// Where a script calls itself for ever, as far as that can be told: Rhai says from where it was called first.
+pub(super) fn endless(source: &str, session: &Session) -> Option<Place> {
+    let text = session.sources.get(source)?;
+    place(source, circle(&session.parse(source, &text).ok()?)?)
 }
 
 /// What `throw` or a native function threw.

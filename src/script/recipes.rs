@@ -119,7 +119,8 @@ impl Session {
                     Err(mut failure) if is_endless => {
                         // The place of such an error is that of the outermost call, which nobody wrote.
                         for one in &mut failure.0 {
-                            one.place = Some(self.begin_of(&recipe.import, &recipe.name));
+                            let begin = || self.begin_of(&recipe.import, &recipe.name);
+                            one.place = Some(super::explain::endless(&recipe.import, self).unwrap_or_else(begin));
                         }
                         Err(failure)
                     }

@@ -219,6 +219,22 @@ fn connects(tree: &AST, function: &str) -> bool {
     found
 }
 
+/// Where a function calls itself, if there is just one that does.
+pub(super) fn circle(tree: &AST) -> Option<Position> {
+    let mut found: Vec<(String, Position)> = Vec::new();
+    tree.walk(&mut |path: &[ASTNode]| {
+        if let Some(ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position))) =
+            path.last()
+            && lines(tree, &call.name).iter().any(|body| body.contains(&position.line()))
+        {
+            found.push((call.name.to_string(), *position));
+        }
+        true
+    });
+    let (name, position) = found.first()?;
+    found.iter().all(|(other, _)| other == name).then_some(*position)
+}
+
 /// What a function imports, in the order of its text.
 fn imports(tree: &AST, function: &str) -> Vec<String> {
     let bodies = lines(tree, function);

@@ -189,10 +189,17 @@ fn what_is_no_table_and_no_exit_code_is_told() {
     let (told, code) = run(&host, &["odd", "end", "300"]);
     assert!(code == Some(1) && told.contains("an exit code is a whole number, not \"300\""), "{told}");
     assert_eq!(run(&host, &["-e", "exit(3)"]).1, Some(3));
-    // Too many nested calls have the place of the recipe.
+    // Too many nested calls have a place: where a function calls itself, else that of the recipe.
     let (told, code) = run(&host, &["odd", "rec"]);
     assert!(
-        code == Some(1) && told.contains("too many nested calls") && told.contains("recipes/odd.rhai:8:1"),
+        code == Some(1) && told.contains("too many nested calls") && told.contains("recipes/odd.rhai:8:12"),
         "{told}"
     );
+    let others = "/// One.\nfn one() { two() }\n/// Two.\nfn two() { one() }\n";
+    std::fs::write(host.folder().join("recipes/others.rhai"), others).expect("written");
+    let (told, _) = run(&host, &["others", "two"]);
+    assert!(told.contains("too many nested calls") && told.contains("recipes/others.rhai:4:1"), "{told}");
+    std::fs::write(host.folder().join("rec.rhai"), "fn rec() {\n    rec()\n}\nrec();\n").expect("written");
+    let (told, _) = run(&host, &["rec.rhai"]);
+    assert!(told.contains("too many nested calls") && told.contains("rec.rhai:2:5"), "{told}");
 }
