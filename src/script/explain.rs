@@ -3,7 +3,7 @@
 use super::locate::Locator;
 use super::reference::script_type;
 use super::session::Failure;
-use super::sources::circle;
+use super::sources::recursion;
 use super::{Diagnostic, Place, Reference, Session, Sources};
 use crate::api;
 use crate::floor::{self, Finding, did_you_mean, nearest};
@@ -91,7 +91,7 @@ fn error_at(source: &str, error: EvalAltResult, session: &Session, mut trace: Ve
 /// Where a script calls itself for ever, as far as that can be told: Rhai says from where it was called first.
 pub(super) fn endless(source: &str, session: &Session) -> Option<Place> {
     let text = session.sources.get(source)?;
-    place(source, circle(&session.parse(source, &text).ok()?)?)
+    place(source, recursion(&session.parse(source, &text).ok()?)?)
 }
 
 /// What `throw` or a native function threw.

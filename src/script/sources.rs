@@ -220,7 +220,7 @@ fn connects(tree: &AST, function: &str) -> bool {
 }
 
 /// Where a function calls itself, if there is just one that does.
-pub(super) fn circle(tree: &AST) -> Option<Position> {
+pub(super) fn recursion(tree: &AST) -> Option<Position> {
     let mut found: Vec<(String, Position)> = Vec::new();
     tree.walk(&mut |path: &[ASTNode]| {
         if let Some(ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position))) =
