@@ -159,11 +159,11 @@ fn one_that_fails_stops_no_other() {
     let host = labelled();
     let (shown, told, code) = run(&host, &["vm", "ip", "-l", "role=web", "--timeout", "5s"]);
     assert_eq!(shown, "NAME  ADDRESS        RESULT\nidle                 failed\nweb   192.168.122.3\n");
-    let reason = "`idle`: domain `idle` has no network interface to wait for";
+    let reason = "`idle`: `idle` is shut off\n = hint: start it with `vmscript vm start idle`";
     assert_eq!((told.as_str(), code), (format!("error: 1 of 2 items failed\n = note: {reason}\n").as_str(), Some(4)));
     let (shown, ..) = run(&host, &["vm", "ip", "-l", "role=web", "-o", "json"]);
     let rows: serde_json::Value = serde_json::from_str(&shown).expect("JSON alone");
-    assert_eq!(rows[0]["error"], "domain `idle` has no network interface to wait for");
+    assert_eq!(rows[0]["error"], "`idle` is shut off");
     assert_eq!(rows[1]["address"], "192.168.122.3");
     // What was made for the others stays, although a command is a transaction.
     let script = "import \"std/vm\" as vm;
