@@ -158,9 +158,9 @@ fn the_machine_of_the_readme_lets_its_owner_in() {
     run(&["vm", "label", "readme", "--set", "owner=readme"]);
     let many = ["vm", "ssh", "-l", "owner=readme", "--identity", &key, "--check-host-key=false", "-o", "csv"];
     let shown = inside(&[&program[..], &many, &["--", "echo", "-e", "in"]].concat());
-    assert_eq!(text(&shown.stdout), "name,exit_code,stderr,stdout\r\nreadme,0,,in\r\n", "{}", text(&shown.stderr));
+    assert_eq!(text(&shown.stdout), "name,exit_code,stdout,stderr\r\nreadme,0,in,\r\n", "{}", text(&shown.stderr));
     let shown = inside(&[&program[..], &many, &["--", "false"]].concat());
-    assert_eq!(text(&shown.stdout), "name,exit_code,stderr,stdout\r\nreadme,1,,\r\n");
+    assert_eq!(text(&shown.stdout), "name,exit_code,stdout,stderr\r\nreadme,1,,\r\n");
     assert!(text(&shown.stderr).contains("1 of 1 commands failed: readme (1)"), "{}", text(&shown.stderr));
     run(&["vm", "destroy", "readme", "--yes"]);
 }
