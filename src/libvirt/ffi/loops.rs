@@ -13,7 +13,7 @@ static DOWNLOADS: AtomicUsize = AtomicUsize::new(0);
 /// How many rounds of the loop are left until somebody takes what has come; each receives a message at most.
 static ROUNDS: AtomicI64 = AtomicI64::new(0);
 
-/// How many rounds there are for each piece that is taken: so many messages of a quarter of a MiB wait at most.
+/// How many rounds there are at most until a piece is taken: about so many messages of a quarter of a MiB wait.
 const AHEAD: i64 = 8;
 
 /// How long the loop rests before a round beyond those; so late an event may then be heard.
@@ -40,9 +40,10 @@ impl Drop for Downloading {
     }
 }
 
-/// A piece is about to be taken.
+/// A piece is about to be taken: another one may come for it.
 pub(super) fn taking() {
-    ROUNDS.store(AHEAD, Ordering::Relaxed);
+    // A round that the loop begins meanwhile may be lost: a message more waits.
+    ROUNDS.store((ROUNDS.load(Ordering::Relaxed).max(0) + 1).min(AHEAD), Ordering::Relaxed);
 }
 
 /// Between two rounds of the loop.
