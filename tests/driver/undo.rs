@@ -262,6 +262,16 @@ fn a_host_that_is_gone_for_good_is_forgotten() {
     assert_eq!(text(&output.stdout), "no killed run left anything to undo\n");
 }
 
+/// What a run tells that is interrupted.
+fn interrupted(child: std::process::Child) -> String {
+    let sent = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(sent.success());
+    let output = child.wait_with_output().expect("ended");
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    told
+}
+
 #[test]
 fn who_stops_many_items_is_told_how_far_each_came() {
     let host = Host::new();
@@ -270,11 +280,7 @@ fn who_stops_many_items_is_told_how_far_each_came() {
     while !host.folder().join("begun").exists() {
         std::thread::sleep(Duration::from_millis(20));
     }
-    let sent = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().expect("kill runs");
-    assert!(sent.success());
-    let output = child.wait_with_output().expect("ended");
-    let told = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(130), "{told}");
+    let told = interrupted(child);
     assert!(told.contains("done: `1`") && told.contains("not begun: `3`"), "{told}");
 }
 
@@ -445,11 +451,7 @@ fn who_stops_a_lab_that_goes_down_is_told_what_is_gone_and_what_stands() {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
-    let sent = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().expect("kill runs");
-    assert!(sent.success());
-    let output = child.wait_with_output().expect("ended");
-    let told = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(130), "{told}");
+    let told = interrupted(child);
     let gone = told.contains("done: `a`") || told.contains("domain `a` is removed");
     let stands = told.contains("domain `b` is there with all its volumes") || told.contains("not begun: `b`");
     assert!(gone && stands && told.contains("not begun: `network blue`, `pool labp`"), "{told}");
