@@ -61,7 +61,8 @@ pub use crate::image::serve_alone;
 use crate::libvirt::EventKind;
 use crate::libvirt::Host;
 pub use crate::libvirt::{
-    Event, Events, Kept, Recovered, Transaction, cut_connections, forget, leave, left_over, qemu_hook, recover, settle,
+    Event, Events, Kept, Recovered, Transaction, cut_connections, forget, leave, left_over, qemu_hook, recover,
+    set_ssh_persist, settle,
 };
 pub use convert::{dynamic, shown, value};
 use handler::Handlers;
@@ -139,12 +140,13 @@ impl Context {
     }
 
     /// Begins to connect to the default host, for a run that is going to ask for it: its scripts are read meanwhile. Then
-    /// reads the schema of domains, for one that is going to look into them. Elsewhere than here it does nothing: a run that
-    /// fails before it asks would leave an `ssh` behind, which goes on trying.
+    /// reads the schema of domains, for one that is going to look into them. Elsewhere than here it does so only where a connection
+    /// over ssh is open: a run that fails before it asks would leave an `ssh` behind, which goes on trying.
     pub fn connect_ahead(&self, domains: bool) {
         let uri =
             self.default_uri().map_or_else(|| std::env::var("LIBVIRT_DEFAULT_URI").ok(), |uri| Some(uri.to_string()));
-        if uri.is_some_and(|uri| !uri.contains(":///") || uri.contains("+ext:")) {
+        let is_quick = |uri: &str| uri.contains(":///") && !uri.contains("+ext:") || crate::libvirt::is_ssh_open(uri);
+        if uri.is_some_and(|uri| !is_quick(&uri)) {
             return;
         }
         let own = self.clone();

@@ -71,6 +71,11 @@ pub(super) struct Arguments {
     #[arg(long, env = "VMSCRIPT_NO_PROGRESS", hide_env = true, value_parser = FalseyValueParser::new())]
     pub(super) no_progress: bool,
 
+    /// How long a connection over ssh stays open for the next command; not at all with 0s
+    #[arg(long, value_name = "TIME", env = "VMSCRIPT_SSH_PERSIST", hide_env = true, value_parser = time,
+        default_value = "60s")]
+    pub(super) ssh_persist: Duration,
+
     /// Show at the end what took how long, as text or JSON
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text",
         env = "VMSCRIPT_TIMINGS", hide_env = true)]

@@ -145,6 +145,7 @@ fn names(kind: &str) -> Vec<String> {
     let given = line.option("-c", "--connect").map(|host| config.uri(&host));
     let variable = std::env::var("VMSCRIPT_CONNECT").ok().filter(|uri| !uri.is_empty());
     let uri = given.or_else(|| variable.map(|host| config.uri(&host))).or_else(|| config.connect());
+    api::set_ssh_persist(config.ssh_persist());
     let (kind, words) = (kind.to_string(), line.before().to_vec());
     let (tell, told) = mpsc::channel();
     // A thread that hangs ends with the program.

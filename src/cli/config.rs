@@ -1,11 +1,12 @@
 //! Configuration in layers: option, environment, `./vmscript.toml`, the user's file, the system's file, default.
 
 use super::output::Form;
-use crate::floor::{Error, Map, Result, Value, did_you_mean};
+use crate::floor::{Error, Map, Result, Value, config_folder, did_you_mean, duration};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A setting of the files.
 struct Setting {
@@ -19,6 +20,7 @@ struct Setting {
 
 /// What a setting can be.
 enum Kind {
+    Duration,
     Flag,
     /// A folder of the host, which has no folder that others are seen from.
     HostFolder,
@@ -82,6 +84,7 @@ const SETTINGS: &[Setting] = &[
         fallback: "that of the installed libvirt",
         kind: Kind::Path,
     },
+    Setting { name: "ssh_persist", variables: &["VMSCRIPT_SSH_PERSIST"], fallback: "60s", kind: Kind::Duration },
     Setting {
         name: "timings",
         variables: &["VMSCRIPT_TIMINGS"],
@@ -112,7 +115,7 @@ impl Config {
         for setting in SETTINGS {
             setting.check_variable()?;
         }
-        let user = user_folder().map(|folder| folder.join("vmscript/config.toml"));
+        let user = config_folder().map(|folder| folder.join("config.toml"));
         let files = [Some(PathBuf::from("/etc/vmscript/config.toml")), user, Some(PathBuf::from("vmscript.toml"))];
         for file in files.into_iter().flatten() {
             match std::fs::read_to_string(&file) {
@@ -184,6 +187,14 @@ impl Config {
         let setting = SETTINGS.iter().find(|one| one.name == name && OF_RECIPES.contains(&one.name))?;
         let given = setting.variable().map(|(_, value)| value);
         given.or_else(|| self.values.get(name).map(|(values, _)| values.concat()))
+    }
+
+    /// How long connections over ssh stay open, if no option says it.
+    pub(super) fn ssh_persist(&self) -> Duration {
+        let Some(setting) = SETTINGS.iter().find(|one| one.name == "ssh_persist") else { return Duration::ZERO };
+        let given = setting.variable().map(|(_, value)| value);
+        let text = given.or_else(|| self.values.get(setting.name).map(|(values, _)| values.concat()));
+        duration(&text.as_deref().unwrap_or(setting.fallback).into()).unwrap_or_default()
     }
 
     /// The folders of recipes that the environment or a file names.
@@ -260,6 +271,7 @@ impl Setting {
         let Some((variable, value)) = self.variable() else { return Ok(()) };
         let must = match self.kind {
             Kind::Flag if !FLAGS.contains(&value.to_lowercase().as_str()) => "true or false".to_string(),
+            Kind::Duration if duration(&value.as_str().into()).is_err() => DURATION.to_string(),
             Kind::HostFolder if !value.starts_with('/') => ABSOLUTE.to_string(),
             Kind::Words(words) if !words.contains(&value.as_str()) => one_of(words),
             _ => return Ok(()),
@@ -286,6 +298,10 @@ impl Setting {
             }
             (Kind::HostFolder, toml::Value::String(text)) if text.starts_with('/') => Ok(vec![text.clone()]),
             (Kind::Words(words), toml::Value::String(text)) if words.contains(&text.as_str()) => Ok(vec![text.clone()]),
+            (Kind::Duration, toml::Value::String(text)) if duration(&text.as_str().into()).is_ok() => {
+                Ok(vec![text.clone()])
+            }
+            (Kind::Duration, _) => Err(DURATION.to_string()),
             (Kind::Flag, _) => Err("true or false".to_string()),
             (Kind::Text | Kind::Path, _) => Err("text".to_string()),
             (Kind::Paths, _) => Err("a list of folders".to_string()),
@@ -297,6 +313,9 @@ impl Setting {
 
 /// What a folder of the host must be.
 const ABSOLUTE: &str = "a path that begins with `/`";
+
+/// What a time must be.
+const DURATION: &str = "a time such as `60s` or `5m`";
 
 fn one_of(words: &[&str]) -> String {
     format!("one of {}", words.join(", "))
@@ -317,10 +336,4 @@ fn line_of(text: &str, key: &str) -> usize {
     let is_it = |line: &str| line.split_once('=').is_some_and(|(name, _)| name.trim().trim_matches('"') == key);
     let is_table = |line: &str| line.trim().trim_matches(['[', ']']) == key;
     text.lines().position(|line| is_it(line) || is_table(line)).map_or(1, |at| at + 1)
-}
-
-/// The folder of the user's configuration.
-pub(super) fn user_folder() -> Option<PathBuf> {
-    let folder = std::env::var_os("XDG_CONFIG_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
-    folder.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".config")))
 }

@@ -76,6 +76,7 @@ fn program() -> u8 {
     if let Err(error) = ctrlc::set_handler(interrupt::trigger) {
         tracing::warn!(%error, "Ctrl-C will end the program at once");
     }
+    api::set_ssh_persist(arguments.ssh_persist);
     crate::floor::terminal::set_lender(crate::repl::lend);
     let terminal = std::io::stderr().is_terminal();
     if !arguments.quiet {

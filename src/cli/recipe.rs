@@ -10,6 +10,7 @@ use clap::builder::PossibleValuesParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A recipe that was asked for, with what it was given.
 pub(super) struct Call {
@@ -28,11 +29,13 @@ pub(super) struct General {
     pub(super) no_progress: bool,
     pub(super) quiet: bool,
     pub(super) schema_dir: Option<PathBuf>,
+    pub(super) ssh_persist: Option<Duration>,
     pub(super) timings: Option<Format>,
 }
 
 /// Their names; those in front are shown in the help of each recipe.
-const GENERAL: [&str; 7] = ["connect", "quiet", "color", "log_level", "no_progress", "schema_dir", "timings"];
+const GENERAL: [&str; 8] =
+    ["connect", "quiet", "color", "log_level", "no_progress", "schema_dir", "ssh_persist", "timings"];
 
 /// What of a recipe's result is printed.
 const OUTPUT: [&str; 4] = ["output", "columns", "filter", "sort"];
@@ -125,6 +128,9 @@ fn general(recipe: &Recipe, given: &ArgMatches) -> General {
     }
     if said("schema_dir") {
         general.schema_dir = given.get_one("schema_dir").cloned();
+    }
+    if said("ssh_persist") {
+        general.ssh_persist = given.get_one("ssh_persist").copied();
     }
     if said("timings") {
         general.timings = given.get_one("timings").copied();

@@ -1,12 +1,13 @@
 //! Running a recipe as a command, and listing what there is.
 
 use super::arguments::{Arguments, Level};
-use super::config::{Config, user_folder};
+use super::config::Config;
 use super::output::{Form, Output};
 use super::recipe::{self, General};
 use super::test::Looks;
 use super::{bars, end, wording};
-use crate::floor::{Error, Map, Value, did_you_mean, give, hide, progress, tell, timing};
+use crate::api::set_ssh_persist;
+use crate::floor::{Error, Map, Value, config_folder, did_you_mean, give, hide, progress, tell, timing};
 use crate::repl::SetLog;
 use crate::script::{Given, Place, Recipe, Session, Settings};
 use clap::{CommandFactory, ValueEnum};
@@ -108,6 +109,9 @@ fn apply(general: General, settings: &mut Settings, set_log: &SetLog) {
         // It fails only where the log is gone.
         drop(set_log(level.get_name()));
     }
+    if let Some(time) = general.ssh_persist {
+        set_ssh_persist(time);
+    }
     if general.timings.is_some() {
         timing::enable();
     }
@@ -203,7 +207,7 @@ fn row(module: &str, recipe: &Recipe) -> Value {
 
 /// The user's folders of recipes, then those of the command line: the later one is stronger.
 pub(super) fn all(folders: &[PathBuf]) -> Vec<PathBuf> {
-    let mut all: Vec<PathBuf> = user_folder().map(|folder| folder.join("vmscript/recipes")).into_iter().collect();
+    let mut all: Vec<PathBuf> = config_folder().map(|folder| folder.join("recipes")).into_iter().collect();
     all.push(PathBuf::from("recipes"));
     all.extend(folders.iter().cloned());
     all

@@ -4,6 +4,7 @@
 
 pub mod clock;
 mod error;
+mod folder;
 pub mod interrupt;
 mod nearest;
 mod options;
@@ -20,6 +21,7 @@ mod value;
 mod write;
 
 pub use error::{Area, Code, Error, Finding, Report, Result};
+pub use folder::{cache_folder, config_folder, runtime_folder, state_folder};
 pub use nearest::{did_you_mean, nearest};
 pub use options::Options;
 pub use place::{DataFile, Place, Step, steps};

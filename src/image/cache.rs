@@ -28,14 +28,12 @@ pub(super) struct Facts {
     pub(super) compression: Option<String>,
 }
 
-/// The cache of images: `$XDG_CACHE_HOME/vmscript/images`, or `~/.cache/...`.
+/// The cache of images.
 pub fn cache_folder() -> PathBuf {
     if let Some(own) = served::own_cache() {
         return own.clone();
     }
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
-    base.unwrap_or_else(std::env::temp_dir).join("vmscript").join("images")
+    crate::floor::cache_folder().unwrap_or_else(|| std::env::temp_dir().join("vmscript")).join("images")
 }
 
 impl Slot {

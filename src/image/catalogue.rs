@@ -1,7 +1,7 @@
 //! Catalogues: images by name, from the user's files and from one that comes with the program.
 
 use super::file_name;
-use crate::floor::{Area, Code, Error, Finding, Map, Result, Value, did_you_mean, size};
+use crate::floor::{Area, Code, Error, Finding, Map, Result, Value, config_folder, did_you_mean, size};
 use std::path::{Path, PathBuf};
 
 const BUNDLED: &str = include_str!("catalogue.yaml");
@@ -134,9 +134,7 @@ impl Entry {
 
 /// The user's file and the machine's.
 fn own_files() -> Vec<PathBuf> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
-    let user = base.map(|base| base.join("vmscript/images.yaml"));
+    let user = config_folder().map(|folder| folder.join("images.yaml"));
     user.into_iter().chain([Path::new("/etc/vmscript/images.yaml").to_path_buf()]).collect()
 }
 

@@ -216,8 +216,12 @@ fn connect_hints(words: &str, remote: bool) -> Vec<String> {
         "the host did not accept the key: check the user name, and name a key with `?keyfile=...` in the URI"
     } else if words.contains("Permission denied") || words.contains("authentication unavailable") {
         "join the group `libvirt` (`usermod -aG libvirt $USER`, then log in again), or use `qemu:///session`"
+    } else if words.contains("IDENTIFICATION HAS CHANGED") {
+        "the host's key is another one than before: if you know why, `ssh-keygen -R HOST` forgets the old one"
     } else if words.contains("Host key verification failed") {
         "connect once with `ssh` to accept the host's key"
+    } else if words.contains("Value too large for defined data type") {
+        "`ssh` said more than libvirt passes on, such as that the host's key has changed: `ssh USER@HOST true` shows it"
     } else if words.contains("nc: not found") || words.contains("nc: command not found") {
         "install libvirt's client tools on that host (they bring `virt-ssh-helper`), or add `?proxy=native` to the URI"
     } else if words.contains("Could not resolve")

@@ -5,6 +5,7 @@ use super::events::Hub;
 use super::ffi;
 use super::link::{Link, Open, first, open_in_time};
 use super::object::{Kind, Object};
+use super::persist::Shared;
 use super::plan::Plan;
 use super::retry::RetryPolicy;
 use super::taps::Taps;
@@ -59,9 +60,16 @@ impl Host {
         if uri.is_some_and(|uri| uri.contains('\0')) {
             return Err(Error::argument("a URI cannot hold a NUL byte"));
         }
-        let connect = open_in_time(uri, open, first(uri))?;
+        let shared = uri.and_then(Shared::of);
+        let connect = match &shared {
+            Some(shared) => shared.connect(open)?,
+            None => open_in_time(uri, uri, open, first(uri))?,
+        };
         let name = uri.unwrap_or("default");
-        let uri = connect.uri().explain("ask for the URI of", &Object::new(Kind::Host, name))?;
+        let mut uri = connect.uri().explain("ask for the URI of", &Object::new(Kind::Host, name))?;
+        if let Some(shared) = shared {
+            uri = shared.without(&uri);
+        }
         super::cut::note(&uri);
         tracing::debug!(uri, "connected");
         if let (Ok(here), Ok(there)) = (Connect::version(), connect.lib_version()) {

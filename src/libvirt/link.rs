@@ -108,7 +108,7 @@ impl Link {
     pub(super) fn reconnect(&self) -> Result<()> {
         // Nobody else is at it meanwhile.
         let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        let connect = open_in_time(Some(&self.uri), self.open, TRY)?;
+        let connect = open_in_time(Some(&self.uri), Some(&self.uri), self.open, TRY)?;
         self.replace(connect);
         *lost = None;
         Ok(())
@@ -149,7 +149,7 @@ impl Link {
         if Instant::now() < begun.next {
             return false;
         }
-        let connect = match open_in_time(Some(&self.uri), self.open, TRY) {
+        let connect = match open_in_time(Some(&self.uri), Some(&self.uri), self.open, TRY) {
             Ok(connect) => connect,
             Err(error) => {
                 tracing::info!(%error, "the host is not back");
@@ -215,18 +215,19 @@ fn alive(connect: &Connect) -> bool {
     connect.is_alive().unwrap_or(true)
 }
 
-/// Opens a connection, libvirt's own default without a URI. Waits until somebody asks to stop, or for so long.
-pub(super) fn open_in_time(uri: Option<&str>, open: Open, patience: Duration) -> Result<Connect> {
+/// Opens a connection to what is called `uri`, libvirt's own default without one, by a `way` that may say more than that.
+/// Waits until somebody asks to stop, or for so long.
+pub(super) fn open_in_time(uri: Option<&str>, way: Option<&str>, open: Open, patience: Duration) -> Result<Connect> {
     const SLICE: Duration = Duration::from_millis(50);
     let (sender, receiver) = mpsc::channel();
-    let wanted = uri.map(str::to_string);
+    let way = way.map(str::to_string);
     let late = |why: &str| {
         let message = format!("cannot connect to `{}`: {why}", uri.unwrap_or("the default host"));
         Error::new(Code::NoConnection, Area::Connection, message)
     };
     let thread = thread::Builder::new().name("connect".to_string()).spawn(move || {
         // Nobody may be waiting any more.
-        drop(sender.send(open(wanted.as_deref())));
+        drop(sender.send(open(way.as_deref())));
     });
     thread.map_err(|error| late(&error.to_string()))?;
     let end = Instant::now() + patience;

@@ -2,12 +2,12 @@
 //! a guest hang or crawl, so a small one is tried.
 
 use super::{Content, Domain, GuestKind, Host, Pool, Transaction};
-use crate::floor::{Code, Result, clock, interrupt, timing};
+use crate::floor::{Code, Result, cache_folder, clock, interrupt, timing};
 use crate::schema::xml::{self, Attr, Elem, Name};
 use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::time::{Duration, UNIX_EPOCH};
-use std::{env, fs, process};
+use std::{fs, process};
 
 /// What guests of a host should run on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,9 +150,7 @@ impl Host {
     fn finding(&self) -> Option<PathBuf> {
         let name =
             self.hostname().ok().filter(|name| !name.is_empty() && !name.contains('/') && !name.starts_with('.'))?;
-        let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-        Some(caches.join("vmscript/virt-type").join(name))
+        Some(cache_folder()?.join("virt-type").join(name))
     }
 }
 

@@ -3,9 +3,9 @@
 use super::engine::Repl;
 use super::settings::Surroundings;
 use super::{Reply, Then, piped, terminal};
-use crate::floor::tell;
+use crate::floor::{config_folder, state_folder, tell};
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// So long a fast host may take before the prompt appears without it.
@@ -37,7 +37,7 @@ pub fn start(mut surroundings: Surroundings, first: &First) -> u8 {
         }
     };
     if terminal {
-        surroundings.history = folder("XDG_STATE_HOME", ".local/state").map(|folder| folder.join("history"));
+        surroundings.history = state_folder().map(|folder| folder.join("history"));
         surroundings.ask = Some(terminal::asker());
     }
     let mut repl = Repl::new(surroundings);
@@ -54,8 +54,7 @@ pub fn start(mut surroundings: Surroundings, first: &First) -> u8 {
             return reply.code;
         }
     }
-    let own =
-        || folder("XDG_CONFIG_HOME", ".config").map(|folder| folder.join("init.rhai")).filter(|file| file.exists());
+    let own = || config_folder().map(|folder| folder.join("init.rhai")).filter(|file| file.exists());
     if let Some(file) = first.init.clone().or_else(|| own().filter(|_| terminal && !first.no_init)) {
         let reply = repl.init(&file);
         write(&reply);
@@ -64,11 +63,4 @@ pub fn start(mut surroundings: Surroundings, first: &First) -> u8 {
         }
     }
     if terminal { terminal::run(repl, write) } else { piped::run(&mut repl, std::io::stdin().lock(), &mut write) }
-}
-
-/// A folder of the user's for this program.
-fn folder(variable: &str, fallback: &str) -> Option<PathBuf> {
-    let set = std::env::var_os(variable).filter(|path| Path::new(path).is_absolute());
-    let base = set.map(PathBuf::from).or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(fallback)))?;
-    Some(base.join("vmscript"))
 }

@@ -2,7 +2,7 @@
 //!
 //! Whatever is wrong with the cache, the table is compiled anew; nobody is told.
 
-use crate::floor::{Area, Code, Error, Result};
+use crate::floor::{Area, Code, Error, Result, cache_folder};
 use crate::schema::baseline::{self, Rule, merged};
 use crate::schema::rng::{self, Grammar};
 use crate::schema::table::{Table, compile};
@@ -10,7 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
-use std::{env, fs, process};
+use std::{fs, process};
 
 /// Differs whenever the compiler, the overlay or the table's form does, so no table of another build is ever used.
 const FORMAT: u64 = fingerprint(&[
@@ -98,9 +98,7 @@ fn stamp(directory: &Path) -> u64 {
 }
 
 fn file_for(directory: &Path, schema: &str) -> Option<PathBuf> {
-    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-    Some(caches.join("vmscript").join(format!("{schema}-{:016x}", hash(&directory))))
+    Some(cache_folder()?.join(format!("{schema}-{:016x}", hash(&directory))))
 }
 
 fn hash(value: &impl Hash) -> u64 {

@@ -20,6 +20,7 @@ mod own;
 mod pools;
 mod program;
 mod recipes;
+mod remote;
 mod room;
 mod routed;
 mod scripts;

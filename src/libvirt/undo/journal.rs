@@ -4,6 +4,7 @@
 //! and removes it when all is kept or all is undone: a file without a lock is one that a killed run left behind.
 
 use super::{Made, left};
+use crate::floor::state_folder;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -119,9 +120,7 @@ fn write_line(file: &mut File, entry: &Entry) -> io::Result<()> {
 
 /// The folder of journals: `$XDG_STATE_HOME/vmscript/journal`.
 pub(super) fn folder() -> Option<PathBuf> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")))?;
-    Some(state.join("vmscript/journal"))
+    state_folder().map(|state| state.join("journal"))
 }
 
 /// All journals, oldest first.
