@@ -62,6 +62,23 @@ mod functions {
         Context::of(&call).default_uri().map_or(Dynamic::UNIT, Into::into)
     }
 
+    /// What `ssh` has to be told to run something on the host of a URI, the command left out: a list of texts. It gets there
+    /// as libvirt does, with the URI's port and key and over the same connection, and asks nobody.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let words = ssh_arguments("qemu+ssh://root@hv1/system?keyfile=/root/lab");
+    /// assert_eq(words[-1], "ssh://root@hv1");
+    /// assert(words.contains("/root/lab"));
+    /// // run_program("ssh", words + ["uptime"])
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn ssh_arguments(call: NativeCallContext, uri: &str) -> RhaiResultOf<Array> {
+        let words = crate::libvirt::ssh_arguments(Context::of(&call).meant(uri))?;
+        Ok(words.into_iter().map(Dynamic::from).collect())
+    }
+
     /// Connects to the host of a URI such as `qemu:///system` or `qemu+ssh://root@hv1/system`.
     ///
     /// # Example

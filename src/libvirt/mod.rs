@@ -91,7 +91,7 @@ pub use machine::{MachineRecord, Owned, Remove, Removed};
 pub use migrate::Migrate;
 pub use network::{Lease, Network};
 pub use network_edit::Edit;
-pub use persist::{is_ssh_open, set_ssh_persist};
+pub use persist::{is_ssh_open, set_ssh_persist, ssh_arguments};
 pub use plan::{Answer, End, FirstBoot, Turn};
 pub use pool::{Pool, PoolInfo};
 pub use port::{NetworkPort, NwFilterBinding};

@@ -6,7 +6,7 @@
 //! may hang.
 
 use super::link::{Open, first, open_in_time};
-use crate::floor::{Code, Result, runtime_folder, write_program};
+use crate::floor::{Code, Error, Result, runtime_folder, write_program};
 use std::fs::{self, DirBuilder};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -31,6 +31,43 @@ pub fn set_ssh_persist(time: Duration) {
 /// Whether an open connection leads to this host, so that nobody is asked for a password and nothing is looked for.
 pub fn is_ssh_open(uri: &str) -> bool {
     Shared::of(uri).is_some_and(|shared| shared.is_open())
+}
+
+/// What `ssh` has to be told to run something on the host of a URI as libvirt does, the command left out: over the same
+/// connection, with its key, and so that nobody is asked.
+pub fn ssh_arguments(uri: &str) -> Result<Vec<String>> {
+    let parts = uri.split_once("://").filter(|(scheme, _)| scheme.ends_with("+ssh"));
+    let (place, query) = parts.map_or(("", ""), |(_, rest)| rest.split_once('?').unwrap_or((rest, "")));
+    let server = place.split('/').next().filter(|server| !server.is_empty()).ok_or_else(|| {
+        Error::argument(format!("`{uri}` does not lead anywhere over ssh"))
+            .hint("URIs like `qemu+ssh://root@host/system` do")
+    })?;
+    let shared = Shared::of(uri).filter(|shared| shared.prepare().is_ok());
+    let mut arguments = shared.map(|shared| shared.options()).unwrap_or_default();
+    arguments.extend(["-o", "BatchMode=yes"].map(str::to_string));
+    for (key, value) in query.split(['&', ';']).filter_map(|part| part.split_once('=')) {
+        match key {
+            "keyfile" => arguments.extend(["-i".to_string(), decoded(value)]),
+            "no_verify" if value != "0" => arguments.extend(["-o", "StrictHostKeyChecking=no"].map(str::to_string)),
+            _ => {}
+        }
+    }
+    arguments.push(format!("ssh://{server}"));
+    Ok(arguments)
+}
+
+/// A part of a URI without its `%20`s.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('%') {
+        bytes.extend(&rest.as_bytes()[..at]);
+        let byte = rest.get(at + 1..at + 3).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(byte.unwrap_or(b'%'));
+        rest = &rest[at + if byte.is_some() { 3 } else { 1 }..];
+    }
+    bytes.extend(rest.as_bytes());
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// A way to a host over ssh, for who wants it and whoever comes next.
@@ -94,6 +131,18 @@ impl Shared {
         }
     }
 
+    /// What `ssh` has to be told. A host that went away is noticed as fast as libvirt notices one.
+    fn options(&self) -> Vec<String> {
+        let options = [
+            "ControlMaster=auto".to_string(),
+            format!("ControlPath={}", self.socket.display()),
+            format!("ControlPersist={}", SECONDS.load(Ordering::Relaxed)),
+            "ServerAliveInterval=5".to_string(),
+            "ServerAliveCountMax=5".to_string(),
+        ];
+        options.into_iter().flat_map(|option| ["-o".to_string(), option]).collect()
+    }
+
     /// What libvirt calls a host, without what is only of this way.
     pub(super) fn without(&self, uri: &str) -> String {
         uri.replacen(&self.own, "", 1)
@@ -109,10 +158,8 @@ impl Shared {
         }
         let text = format!(
             "#!/bin/sh\n# Lets commands of vmscript share a connection over ssh. It is made anew where it is missing.\n\
-            exec ssh -o ControlMaster=auto -o ControlPath={} -o ControlPersist={} -o ServerAliveInterval=5 \
-            -o ServerAliveCountMax=5 \"$@\"\n",
-            self.socket.display(),
-            SECONDS.load(Ordering::Relaxed)
+            exec ssh {} \"$@\"\n",
+            self.options().join(" ")
         );
         if fs::read(&self.program).is_ok_and(|there| there == text.as_bytes()) {
             return Ok(());
@@ -149,6 +196,12 @@ mod tests {
         {
             assert_ne!(system, socket(other), "{other}");
         }
+
+        let told =
+            ssh_arguments("qemu+ssh://root@hv1:22/system?keyfile=/my%20key&no_verify=1").expect("it is over ssh");
+        assert_eq!(told.join("|"), "-o|BatchMode=yes|-i|/my key|-o|StrictHostKeyChecking=no|ssh://root@hv1:22");
+        assert!(ssh_arguments("qemu:///system").is_err());
+        assert_eq!(decoded("a%2fb%"), "a/b%");
 
         let uri = "qemu+ssh://root@hv1/system?keyfile=/k";
         let shared = of(uri).expect("it is over ssh");
