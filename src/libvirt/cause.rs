@@ -58,6 +58,23 @@ pub(super) fn connect_error(uri: Option<&str>, error: &VirtError) -> Error {
     ours
 }
 
+/// The same of an `ssh` that did not get there.
+pub(super) fn ssh_error(uri: &str, words: &str) -> Error {
+    let last = words.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("`ssh` ended without a word");
+    let told = if words.contains(OTHER_KEY) { "the host's key is another one than before" } else { last };
+    let code = if told.contains("Permission denied") { Code::PermissionDenied } else { Code::NoConnection };
+    let message = format!("cannot connect to `{uri}`: {}", told.trim_end_matches('.'));
+    let mut ours = Error::new(code, Area::Connection, message).about(format!("host {uri}"));
+    if words.trim() != last {
+        ours = ours.caused_by(words.trim());
+    }
+    ours.hints = connect_hints(words, true);
+    ours
+}
+
+/// What OpenSSH says of a host whose key has changed.
+const OTHER_KEY: &str = "IDENTIFICATION HAS CHANGED";
+
 /// Whether a driver refused a flag that it does not know, so that asking without it makes sense.
 pub(super) fn flag_refused(error: &VirtError) -> bool {
     error.message().contains("unsupported flags")
@@ -206,7 +223,11 @@ fn reach(words: &str, file: &str) -> String {
 }
 
 fn connect_hints(words: &str, remote: bool) -> Vec<String> {
-    let hint = if words.contains("No such file or directory") || words.contains("Connection refused") {
+    let hint = if words.contains("connect to host") && words.contains("Connection refused") {
+        "no ssh server answers there: is the port right (`qemu+ssh://root@host:22/system`)?"
+    } else if words.contains("received from server too large") {
+        "the login there says something, or has no shell: `ssh USER@HOST true` must print nothing"
+    } else if words.contains("No such file or directory") || words.contains("Connection refused") {
         if remote {
             "is libvirtd or virtqemud running on that host, and does it listen there?"
         } else {
@@ -216,7 +237,7 @@ fn connect_hints(words: &str, remote: bool) -> Vec<String> {
         "the host did not accept the key: check the user name, and name a key with `?keyfile=...` in the URI"
     } else if words.contains("Permission denied") || words.contains("authentication unavailable") {
         "join the group `libvirt` (`usermod -aG libvirt $USER`, then log in again), or use `qemu:///session`"
-    } else if words.contains("IDENTIFICATION HAS CHANGED") {
+    } else if words.contains(OTHER_KEY) {
         "the host's key is another one than before: if you know why, `ssh-keygen -R HOST` forgets the old one"
     } else if words.contains("Host key verification failed") {
         "connect once with `ssh` to accept the host's key"

@@ -3,11 +3,11 @@
 use super::cause::Explain;
 use super::events::Hub;
 use super::ffi;
-use super::link::{Link, Open, first, open_in_time};
+use super::link::{self, Link, Open, first};
 use super::object::{Kind, Object};
-use super::persist::Shared;
 use super::plan::Plan;
 use super::retry::RetryPolicy;
+use super::ssh::Way;
 use super::taps::Taps;
 use super::wait::Poll;
 use super::wiring::Before;
@@ -60,16 +60,10 @@ impl Host {
         if uri.is_some_and(|uri| uri.contains('\0')) {
             return Err(Error::argument("a URI cannot hold a NUL byte"));
         }
-        let shared = uri.and_then(Shared::of);
-        let connect = match &shared {
-            Some(shared) => shared.connect(open)?,
-            None => open_in_time(uri, uri, open, first(uri))?,
-        };
+        let connect = link::connect(uri, open, first(uri))?;
         let name = uri.unwrap_or("default");
-        let mut uri = connect.uri().explain("ask for the URI of", &Object::new(Kind::Host, name))?;
-        if let Some(shared) = shared {
-            uri = shared.without(&uri);
-        }
+        let told = connect.uri().explain("ask for the URI of", &Object::new(Kind::Host, name))?;
+        let uri = uri.and_then(Way::of).map_or(told.clone(), |way| way.without(&told));
         super::cut::note(&uri);
         tracing::debug!(uri, "connected");
         if let (Ok(here), Ok(there)) = (Connect::version(), connect.lib_version()) {

@@ -3,6 +3,7 @@
 use super::cause::connect_error;
 use super::events::{Event, Hub, Raw};
 use super::ffi;
+use super::ssh::Way;
 use crate::floor::{Area, Code, Error, Result, interrupt};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -108,7 +109,7 @@ impl Link {
     pub(super) fn reconnect(&self) -> Result<()> {
         // Nobody else is at it meanwhile.
         let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        let connect = open_in_time(Some(&self.uri), Some(&self.uri), self.open, TRY)?;
+        let connect = connect(Some(&self.uri), self.open, TRY)?;
         self.replace(connect);
         *lost = None;
         Ok(())
@@ -149,7 +150,7 @@ impl Link {
         if Instant::now() < begun.next {
             return false;
         }
-        let connect = match open_in_time(Some(&self.uri), Some(&self.uri), self.open, TRY) {
+        let connect = match connect(Some(&self.uri), self.open, TRY) {
             Ok(connect) => connect,
             Err(error) => {
                 tracing::info!(%error, "the host is not back");
@@ -213,6 +214,14 @@ impl<T: Clone> Live<T> {
 /// Whether a connection stands; a driver that cannot tell has nothing to lose.
 fn alive(connect: &Connect) -> bool {
     connect.is_alive().unwrap_or(true)
+}
+
+/// Opens a connection, libvirt's own default without a URI.
+pub(super) fn connect(uri: Option<&str>, open: Open, patience: Duration) -> Result<Connect> {
+    match uri.and_then(Way::of) {
+        Some(way) => way.connect(open, patience),
+        None => open_in_time(uri, uri, open, patience),
+    }
 }
 
 /// Opens a connection to what is called `uri`, libvirt's own default without one, by a `way` that may say more than that.

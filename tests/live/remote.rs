@@ -56,7 +56,7 @@ impl Desk {
 
     /// The process that keeps the connection.
     fn keeper(&self) -> String {
-        let socket = format!("{}/vmscript/ssh/.*mux", self.path("run"));
+        let socket = format!("ControlMaster=yes -o ControlPath={}", self.path("run"));
         text(&inside(&["pgrep", "-f", &socket]).stdout).trim().to_string()
     }
 }
@@ -100,6 +100,33 @@ fn commands_share_a_connection_over_ssh_and_do_without_one_that_hangs() {
 }
 
 #[test]
+fn ctrl_c_does_not_reach_the_connection() {
+    let desk = Desk::new();
+    let script = desk.path("waits.rhai");
+    let text = "transaction(|| { connect().pool(\"default\").create_volume(#{ name: \"waiting\", capacity: \"1 MiB\", target: #{ format: \"raw\" } }); \
+        print(\"ready\"); sleep(\"10m\"); });";
+    std::fs::write(&script, text).expect("written");
+    for (persist, logins_of_it) in [("0s", 1), ("60s", 1), ("60s", 0)] {
+        let before = logins();
+        // A terminal sends it to the whole foreground group; with `set -m` bash gives each job a group of its own.
+        let (program, uri, out) = (env!("CARGO_BIN_EXE_vmscript"), desk.uri(), desk.path("out"));
+        let line = format!(
+            "set -m; export HOME={home} XDG_RUNTIME_DIR={run}; {program} -c '{uri}' --ssh-persist {persist} {script} >{out} 2>&1 & \
+            until grep -q ready {out}; do kill -0 $! || exit 99; sleep 0.05; done; kill -INT -- -$!; wait $!",
+            home = desk.path(""),
+            run = desk.path("run"),
+        );
+        let ended = inside(&["timeout", "60", "bash", "-c", &line]);
+        let told = std::fs::read_to_string(&out).expect("it said something");
+        assert_eq!(ended.status.code(), Some(130), "{persist}: {told}");
+        assert!(!told.contains("lost") && told.contains("error: interrupted"), "{persist}: {told}");
+        assert_eq!(logins() - before, logins_of_it, "{persist}: {told}");
+        let volumes = desk.prints(&["--ssh-persist", "0s", "volume", "list", "default", "-o", "name"]).0;
+        assert!(!volumes.contains("waiting"), "{persist}: {volumes}");
+    }
+}
+
+#[test]
 fn where_no_connection_can_be_shared_each_command_has_its_own() {
     let desk = Desk::new();
     // Others could put a program there.
@@ -128,10 +155,12 @@ fn where_no_connection_can_be_shared_each_command_has_its_own() {
     let changed = format!("echo \"127.0.0.1 $(cut -d' ' -f1-2 {})\" >~root/.ssh/known_hosts", desk.path("id.pub"));
     assert!(inside(&["sh", "-c", &changed]).status.success());
     let unknown = desk.uri().replace("/id&", "/hostkey&");
-    for (uri, hint) in
-        [(desk.uri().replace("&no_verify=1", ""), "`ssh-keygen -R HOST`"), (unknown, "`ssh USER@HOST true` shows it")]
-    {
-        let refused = desk.run_at(&uri, &["pool", "list"]);
+    for (uri, persist, hint) in [
+        (desk.uri().replace("&no_verify=1", ""), "60s", "the host's key is another one than before"),
+        (desk.uri().replace("&no_verify=1", ""), "0s", "`ssh-keygen -R HOST` forgets the old one"),
+        (unknown, "0s", "`ssh USER@HOST true` shows it"),
+    ] {
+        let refused = desk.run_at(&uri, &["--ssh-persist", persist, "pool", "list"]);
         let told = text(&refused.stderr);
         assert!(refused.status.code() == Some(3) && told.contains(hint), "{told}");
     }
