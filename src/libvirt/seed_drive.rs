@@ -1,7 +1,7 @@
 //! The seed of a machine that is there: found by what its disk says it is, taken out, put in anew.
 
 use super::delivery::{Bus, child, elem, has_scsi, seed_disk, set};
-use super::{Apply, Content, Domain, Owned, Transaction, Volume};
+use super::{Apply, Content, Domain, Owned, Pool, Transaction, Volume};
 use crate::floor::Result;
 use crate::schema::xml::{self, Elem, Node};
 
@@ -68,14 +68,7 @@ impl Domain {
             (None, Some(drive)) => drive.volume.pool()?,
             (None, None) => self.host().pool("default")?,
         };
-        let mut name = format!("{}-seed.iso", self.name());
-        // The former one is there until the new one has its place.
-        for number in 2.. {
-            if pool.find_volume(&name)?.is_none() {
-                break;
-            }
-            name = format!("{}-seed-{number}.iso", self.name());
-        }
+        let name = new_name(self.name(), former.as_ref().map(|drive| drive.volume.name()), &pool)?;
         let mut volume = xml::parse("<volume><allocation>0</allocation></volume>")?;
         child(&mut volume, "name").nodes.push(Node::Text(name.clone()));
         child(&mut volume, "capacity").nodes.push(Node::Text(image.len().to_string()));
@@ -207,6 +200,23 @@ impl Domain {
     fn own_xml(&self) -> Result<String> {
         if self.is_persistent()? { self.inactive_xml() } else { self.xml() }
     }
+}
+
+/// The name of the volume for a machine's new seed: that of the former one, as far as there can be two. What was `web_cloudinit`
+/// is `web_cloudinit-2`, and `web_cloudinit` the time after: the former one is there until the new one has its place.
+fn new_name(machine: &str, former: Option<&str>, pool: &Pool) -> Result<String> {
+    let usual = format!("{machine}-seed.iso");
+    let former = former.filter(|name| name.starts_with(machine)).unwrap_or(&usual);
+    let (stem, end) = former.strip_suffix(".iso").map_or((former, ""), |stem| (stem, ".iso"));
+    let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let first = stem.rsplit_once('-').filter(|(_, number)| is_number(number)).map_or(stem, |(first, _)| first);
+    let mut name = format!("{first}{end}");
+    let mut number = 1;
+    while pool.find_volume(&name)?.is_some() {
+        number += 1;
+        name = format!("{first}-{number}{end}");
+    }
+    Ok(name)
 }
 
 fn is_seed(volume: &Volume) -> Result<bool> {

@@ -357,6 +357,10 @@ fn a_seed_and_sizes_that_differ_are_told_and_brought_in_line() {
     run(&["vm", "create", "before.yaml"]);
     ready();
     assert_eq!(result("before.yaml"), "result\r\nunchanged\r\n");
+    // What says nothing is no other seed.
+    let empty = spec.replace("guest: {", "guest: { timezone: null, packages: [], cloud_config: {},");
+    std::fs::write(folder.path().join("empty.yaml"), empty).expect("written");
+    assert_eq!(result("empty.yaml"), "result\r\nunchanged\r\n");
     let kept = prints("print(connect().domain(\"reseed\").definition.xml);");
     assert!(kept.contains("guest.hostname") && !kept.contains("hushhush"), "{kept}");
     let told = run(&["vm", "create", "after.yaml", "-o", "json"]);
@@ -364,6 +368,9 @@ fn a_seed_and_sizes_that_differ_are_told_and_brought_in_line() {
     let told = run(&["vm", "create", "after.yaml", "--update", "-o", "json"]);
     assert!(told.contains("\"result\": \"updated\"") && told.contains("\"needs_restart\": true"), "{told}");
     assert_eq!(result("after.yaml"), "result\r\nunchanged\r\n");
+    // The former seed was there until the new one had its place; the next one can have its name.
+    let seeds = || run(&["volume", "list", "default", "-o", "name"]);
+    assert!(seeds().contains("reseed_cloudinit-2\n") && !seeds().contains("reseed_cloudinit\n"), "{}", seeds());
     run(&["vm", "stop", "reseed"]);
     run(&["vm", "start", "reseed"]);
     ready();
@@ -373,6 +380,22 @@ fn a_seed_and_sizes_that_differ_are_told_and_brought_in_line() {
     }
     run(&["vm", "destroy", "reseed", "--yes"]);
     assert_eq!(left("reseed"), "");
+}
+
+#[test]
+fn who_destroys_what_another_destroys_finds_it_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = "name: twice\nvcpus: 1\nmemory: 64 MiB\nboot_disk: { size: 1 GiB, empty: true }\ndata_disks: [ { device: vdb, size: 16 MiB } ]\n";
+    std::fs::write(folder.path().join("twice.yaml"), spec).expect("written");
+    for _ in 0..3 {
+        run(folder.path(), &["vm", "create", "twice.yaml"]);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| run(folder.path(), &["vm", "destroy", "twice", "--yes", "--if-exists"]));
+            }
+        });
+        assert_eq!(left("twice"), "");
+    }
 }
 
 #[test]
