@@ -18,6 +18,7 @@ impl Host {
     /// Defines a domain, which stays when it stops.
     pub fn define_domain(&self, xml: &str) -> Result<Domain> {
         let object = self.absent(Kind::Domain, xml)?;
+        let xml = &self.with_own_variables(xml)?;
         self.making(&object, xml, Self::domain_of_uuid, |xml| {
             self.attempt("define_domain", &object)?;
             let host = self.raw()?;
@@ -32,6 +33,7 @@ impl Host {
     /// Starts a transient domain, which is gone when it stops.
     pub fn create_domain(&self, xml: &str) -> Result<Domain> {
         let object = self.absent(Kind::Domain, xml)?;
+        let xml = &self.with_own_variables(xml)?;
         let before = Wiring::read(xml)?.leases(self);
         let domain = self.making(&object, xml, Self::domain_of_uuid, |xml| {
             self.attempt("create_domain", &object)?;

@@ -6,9 +6,11 @@ use super::ipam::Belongings;
 use super::object::{Kind, Object};
 use super::retry::{despite_loss, repeatedly, while_busy};
 use super::undo::{self, Made};
+use super::variables::Variables;
 use super::wiring::Wiring;
 use super::{Domain, ffi, verify};
 use crate::floor::{Area, Code, Error, Result, clock};
+use crate::schema::xml;
 use std::time::Duration;
 use virt::sys;
 
@@ -238,9 +240,22 @@ impl Domain {
         // While it runs it goes on using its addresses.
         let kept = if self.is_active()? { None } else { Some(self.belongings()?) };
         let own = self.uuid()?;
+        let keep = Keep { nvram: keep.nvram || self.shares_variables(&own)?, ..keep };
         while_busy(self.host(), || self.undefine_raw(keep))?;
         self.may_be_gone(&own);
         kept.map_or(Ok(()), Belongings::release)
+    }
+
+    /// Whether another domain has the file of its UEFI variables, which is then that one's to keep.
+    fn shares_variables(&self, own: &str) -> Result<bool> {
+        let Some(file) = Variables::of(&xml::parse(&self.inactive_xml()?)?) else { return Ok(false) };
+        let Some((other, _)) = self.host().user_of(&file, own)? else { return Ok(false) };
+        tracing::warn!(
+            "the UEFI variables of {} stay: they are in the same file as those of {}",
+            self.object(),
+            other.object()
+        );
+        Ok(true)
     }
 
     /// With it go its snapshots and checkpoints.
@@ -276,18 +291,27 @@ impl Domain {
         self.raw()?.undefine_flags(last).explain("undefine", self.object())
     }
 
-    /// Gives it another name; it must be off. Its UEFI variables stay its own.
+    /// Gives it another name; it must be off. The file of its UEFI variables goes with it, and is called after it again.
     pub fn rename(&self, name: &str) -> Result<Self> {
         self.host().attempt("rename", self.object())?;
-        let pinned = self.pin_variables()?;
+        if self.host().find_domain(name)?.is_some() {
+            return Err(already(&Object::new(Kind::Domain, name)));
+        }
+        let moved = self.move_variables(name)?;
         let renamed = self.raw()?.rename(name, 0).explain("rename", self.object());
         if let Err(mut error) = renamed {
             if error.code == Code::AlreadyExists {
                 error = already(&Object::new(Kind::Domain, name));
             }
-            return Err(pinned.iter().fold(error, |error, old| self.put_back(old, error)));
+            return Err(moved.iter().fold(error, |error, moved| self.move_back(moved, error)));
         }
-        self.host().domain(name)
+        let domain = self.host().domain(name)?;
+        if let Some(moved) = &moved
+            && let Err(error) = domain.moved(moved)
+        {
+            tracing::warn!(%error, "the former file of the UEFI variables stays");
+        }
+        Ok(domain)
     }
 
     /// Sends a non-maskable interrupt, at which many guests write a crash dump.

@@ -36,6 +36,7 @@ mod more;
 mod netlink;
 mod network;
 mod network_edit;
+mod nvram;
 mod object;
 mod passwords;
 mod plan;

@@ -6,6 +6,7 @@ use super::device::{devices, names};
 use super::live::Deed;
 use super::passwords::with_passwords;
 use super::undo::{Named, Transaction};
+use super::variables::Variables;
 use super::{Owned, Storage, define::name_of, object, provision::fill};
 use crate::floor::{Area, Code, Error, Result, Value};
 use crate::schema::xml::{self, Elem, Node};
@@ -151,7 +152,11 @@ impl Domain {
         {
             root.nodes.retain(|node| !matches!(node, Node::Elem(one) if one.local() == "currentMemory"));
         }
-        Definition::from_xml(Kind::Domain, &xml::to_string(&with_passwords(root, &old)))
+        let mut text = xml::to_string(&with_passwords(root, &old));
+        if Variables::of(&old) != Variables::of(&xml::parse(&text)?) {
+            text = self.host().with_own_variables(&text)?;
+        }
+        Definition::from_xml(Kind::Domain, &text)
     }
 
     pub(super) fn redefine(&self, xml: &str) -> Result<()> {

@@ -1,0 +1,170 @@
+//! Copying and moving files of UEFI variables: libvirt gives no access to them but as volumes of a pool on their folder.
+
+use super::undo::Transaction;
+use super::variables::{Variables, by_uuid, name_file};
+use super::{Domain, Host, Pool};
+use crate::floor::{Error, Result};
+use crate::schema::xml::{self, Elem, Name, Node};
+
+/// What a domain was before its variables moved.
+pub(super) struct Moved {
+    definition: String,
+    from: String,
+    /// The path of the copy, if there was something to copy.
+    copy: Option<String>,
+}
+
+impl Domain {
+    /// Gives a domain that is off, and was never started, a copy of the UEFI variables of another one. Gives whether there was
+    /// something to copy.
+    pub fn take_variables(&self, from: &Self) -> Result<bool> {
+        let own = self.secure_xml()?;
+        let paths = (from.variables_path(&from.secure_xml()?)?, self.variables_path(&own)?);
+        let (Some(from), Some(wanted)) = paths else { return Ok(false) };
+        let Some(copy) = self.copy_variables(&from, &wanted)? else { return Ok(false) };
+        if copy != wanted {
+            self.name_variables(&own, &copy)?;
+        }
+        Ok(true)
+    }
+
+    /// Moves the file of its UEFI variables to a path of another name, before it gets that name. One that is called
+    /// differently stays where it is.
+    pub(super) fn move_variables(&self, name: &str) -> Result<Option<Moved>> {
+        if self.is_active()? {
+            return Ok(None);
+        }
+        let definition = self.secure_xml()?;
+        let Some(from) = self.variables_path(&definition)? else { return Ok(None) };
+        let (folder, file) = from.rsplit_once('/').unwrap_or_default();
+        let (path, copy) = if file == default(self.name()) || file == by_uuid(self.name(), &self.uuid()?) {
+            let wanted = format!("{folder}/{}", default(name));
+            match self.copy_variables(&from, &wanted) {
+                Ok(Some(copy)) => (copy.clone(), Some(copy)),
+                Ok(None) => (self.free_path(None, &wanted)?, None),
+                // Where the folder cannot be looked at the file stays as it is.
+                Err(error) => {
+                    tracing::debug!(%error, "the file of the UEFI variables keeps its name");
+                    (from.clone(), None)
+                }
+            }
+        } else {
+            (from.clone(), None)
+        };
+        let moved = Moved { definition, from, copy };
+        match self.name_variables(&moved.definition, &path) {
+            Ok(()) => Ok(Some(moved)),
+            Err(error) => Err(self.move_back(&moved, error)),
+        }
+    }
+
+    /// Deletes what was copied before it was renamed, unless another domain has it.
+    pub(super) fn moved(&self, moved: &Moved) -> Result<()> {
+        let nobodys = self.host().user_of(&Variables::from(moved.from.as_str()), &self.uuid()?)?.is_none();
+        if moved.copy.is_some() && nobodys { self.host().delete_file(&moved.from) } else { Ok(()) }
+    }
+
+    /// Makes it what it was, because of an error.
+    pub(super) fn move_back(&self, moved: &Moved, error: Error) -> Error {
+        let error = self.put_back(&moved.definition, error);
+        match moved.copy.as_ref().map_or(Ok(()), |copy| self.host().delete_file(copy)) {
+            Ok(()) => error,
+            Err(failed) => error.note(format!("cannot undo: {failed}")),
+        }
+    }
+
+    fn name_variables(&self, definition: &str, path: &str) -> Result<()> {
+        let mut root = xml::parse(definition)?;
+        name_file(&mut root, path);
+        self.redefine(&xml::to_string(&root))
+    }
+
+    /// Copies a file to this path, or to one beside it if somebody has that; gives where the copy is, if there is such a file.
+    fn copy_variables(&self, from: &str, wanted: &str) -> Result<Option<String>> {
+        let (place, file) = from.rsplit_once('/').unwrap_or_default();
+        let (folder, _) = wanted.rsplit_once('/').unwrap_or_default();
+        self.host().in_folder(place, |source| {
+            let Some(base) = source.find_volume(file)? else { return Ok(None) };
+            let copy = |pool: &Pool| {
+                let path = self.free_path(Some(pool), wanted)?;
+                let (_, name) = path.rsplit_once('/').unwrap_or_default();
+                let format = base.format()?.unwrap_or_else(|| "raw".to_string());
+                pool.copy_volume(&volume(name, base.info()?.capacity, &format), &base, None, false)?;
+                Ok(Some(path))
+            };
+            if place == folder { copy(source) } else { self.host().in_folder(folder, copy) }
+        })
+    }
+
+    /// This path, or one by its UUID beside it if a domain names that or a file is there.
+    fn free_path(&self, pool: Option<&Pool>, wanted: &str) -> Result<String> {
+        let (folder, file) = wanted.rsplit_once('/').unwrap_or_default();
+        let uuid = self.uuid()?;
+        let there = pool.map(|pool| pool.find_volume(file)).transpose()?.flatten().is_some();
+        if !there && self.host().user_of(&Variables::from(wanted), &uuid)?.is_none() {
+            return Ok(wanted.to_string());
+        }
+        Ok(format!("{folder}/{}", by_uuid(file.trim_end_matches("_VARS.fd"), &uuid)))
+    }
+}
+
+impl Host {
+    /// Does something with a folder as a pool: the one that is there, or one that is gone afterwards.
+    fn in_folder<T>(&self, folder: &str, work: impl FnOnce(&Pool) -> Result<T>) -> Result<T> {
+        if let Ok(raw) = self.raw()?.lookup_storage_pool_by_target_path(folder) {
+            let pool = Pool::new(self, raw)?;
+            pool.refresh()?;
+            return work(&pool);
+        }
+        let name = format!("uefi-variables-{}", std::process::id());
+        let mut root = with("pool", vec![text("name", &name), with("target", vec![text("path", folder)])]);
+        root.attrs.push(xml::Attr { name: Name::plain("type"), value: "dir".to_string() });
+        // Whatever this is a part of: the copy goes and stays with the domain that has it.
+        let transaction = Transaction::begin_apart();
+        let done = self.create_pool(&xml::to_string(&root)).and_then(|pool| {
+            let done = work(&pool)?;
+            pool.destroy()?;
+            Ok(done)
+        });
+        match done {
+            Ok(done) => {
+                transaction.commit();
+                Ok(done)
+            }
+            Err(error) => Err(transaction.roll_back(error)),
+        }
+    }
+
+    fn delete_file(&self, path: &str) -> Result<()> {
+        let (folder, file) = path.rsplit_once('/').unwrap_or_default();
+        self.in_folder(folder, |pool| match pool.find_volume(file)? {
+            Some(volume) => volume.delete(),
+            None => Ok(()),
+        })
+    }
+}
+
+/// What libvirt calls the file of a domain.
+fn default(name: &str) -> String {
+    format!("{name}_VARS.fd")
+}
+
+fn volume(name: &str, capacity: u64, format: &str) -> String {
+    let mut kind = Elem::new(Name::plain("format"));
+    kind.attrs.push(xml::Attr { name: Name::plain("type"), value: format.to_string() });
+    let mode = with("permissions", vec![text("mode", "0600")]);
+    let parts = vec![text("name", name), text("capacity", &capacity.to_string()), with("target", vec![kind, mode])];
+    xml::to_string(&with("volume", parts))
+}
+
+fn text(name: &str, text: &str) -> Elem {
+    let mut element = Elem::new(Name::plain(name));
+    element.nodes.push(Node::Text(text.to_string()));
+    element
+}
+
+fn with(name: &str, children: Vec<Elem>) -> Elem {
+    let mut element = Elem::new(Name::plain(name));
+    element.nodes.extend(children.into_iter().map(Node::Elem));
+    element
+}
