@@ -146,11 +146,11 @@ fn options(
         wait: waits,
         keep: options.bool("keep")?.unwrap_or(false),
         record: MachineRecord {
-            volumes: Vec::new(),
             labels: labels(options.get("labels"), &BTreeMap::new())?,
             annotations: texts("annotations", options.get("annotations"))?,
             protected: options.bool("protect")?.unwrap_or(false),
             lab: options.str("lab")?.map(str::to_string),
+            ..MachineRecord::default()
         },
     })
 }

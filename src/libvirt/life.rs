@@ -8,9 +8,9 @@ use super::retry::{despite_loss, repeatedly, while_busy};
 use super::undo::{self, Made};
 use super::variables::Variables;
 use super::wiring::Wiring;
-use super::{Domain, ffi, verify};
+use super::{Domain, MachineRecord, ffi, verify};
 use crate::floor::{Area, Code, Error, Result, clock};
-use crate::schema::xml;
+use crate::schema::xml::{self, Elem};
 use std::time::Duration;
 use virt::sys;
 
@@ -240,15 +240,17 @@ impl Domain {
         // While it runs it goes on using its addresses.
         let kept = if self.is_active()? { None } else { Some(self.belongings()?) };
         let own = self.uuid()?;
-        let keep = Keep { nvram: keep.nvram || self.shares_variables(&own)?, ..keep };
-        while_busy(self.host(), || self.undefine_raw(keep))?;
+        let was = xml::parse(&self.inactive_xml()?)?;
+        let nvram = keep.nvram || self.shares_variables(&was, &own)?;
+        while_busy(self.host(), || self.undefine_raw(Keep { nvram, ..keep }))?;
+        self.delete_left(&was, &MachineRecord::read(&was).left, keep);
         self.may_be_gone(&own);
         kept.map_or(Ok(()), Belongings::release)
     }
 
     /// Whether another domain has the file of its UEFI variables, which is then that one's to keep.
-    fn shares_variables(&self, own: &str) -> Result<bool> {
-        let Some(file) = Variables::of(&xml::parse(&self.inactive_xml()?)?) else { return Ok(false) };
+    fn shares_variables(&self, was: &Elem, own: &str) -> Result<bool> {
+        let Some(file) = Variables::of(was) else { return Ok(false) };
         let Some((other, _)) = self.host().user_of(&file, own)? else { return Ok(false) };
         tracing::warn!(
             "the UEFI variables of {} stay: they are in the same file as those of {}",

@@ -88,7 +88,7 @@ pub use host_object::{HostInterface, NodeDevice, NwFilter};
 pub use inventory::Inventory;
 pub use ipam::{Claim, NetworkCondition, NetworkStatus, Phase, Planned, Reservation, SeedDisk, static_ips};
 pub use life::{Keep, Mode, Sleep, Start};
-pub use machine::{MachineRecord, Owned, Remove, Removed};
+pub use machine::{Left, MachineRecord, Owned, Remove, Removed};
 pub use migrate::Migrate;
 pub use network::{Lease, Network};
 pub use network_edit::Edit;

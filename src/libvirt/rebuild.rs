@@ -54,6 +54,9 @@ impl Domain {
         if let Err(error) = switched {
             return Err(transaction.roll_back(error));
         }
+        if let Err(error) = self.note_left(&old) {
+            tracing::warn!(%error, "what its former definition had may stay when it is removed");
+        }
         // What is undone is the making of what the machine does not use: now, that is what it had before.
         for note in transaction.undo() {
             tracing::warn!("{note}");

@@ -190,6 +190,7 @@ impl Snapshot {
             | flag(revert.force, sys::VIR_DOMAIN_SNAPSHOT_REVERT_FORCE);
         // The record is about the machine, not about its state: what goes with it and who protected it holds on.
         let record = self.domain.record()?;
+        let before = self.domain.secure_xml()?;
         self.domain.host().attempt("revert", &self.object)?;
         let done = match self.raw()?.revert(flags) {
             Err(error)
@@ -202,7 +203,11 @@ impl Snapshot {
             done => done.explain("revert to", &self.object),
         };
         done?;
-        if self.domain.record()? == record { Ok(()) } else { self.domain.set_record(&record) }
+        if self.domain.record()? != record {
+            self.domain.set_record(&record)?;
+        }
+        self.domain.keep_variables(&before)?;
+        self.domain.note_left(&before)
     }
 
     pub(super) fn raw(&self) -> Result<virt::domain_snapshot::DomainSnapshot> {

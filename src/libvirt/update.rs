@@ -44,7 +44,7 @@ impl Domain {
         let persistent = self.is_persistent()?;
         if persistent {
             self.redefine(&wanted.xml())?;
-            if let Err(error) = self.kept(&wanted, &changes) {
+            if let Err(error) = self.kept(&wanted, &changes).and_then(|()| self.note_left(&old)) {
                 return Err(self.put_back(&old, error));
             }
         }

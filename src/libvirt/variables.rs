@@ -36,7 +36,7 @@ impl Variables {
     }
 
     /// Whether both are one file.
-    fn is(&self, other: &Self) -> bool {
+    pub(super) fn is(&self, other: &Self) -> bool {
         let same_folder = match (&self.folder, &other.folder) {
             (Some(one), Some(other)) => one == other,
             (Some(one), None) | (None, Some(one)) => one.ends_with(FOLDER),

@@ -1,5 +1,6 @@
 //! The record of a machine: what was made for it alone, its labels and annotations, and whether it is protected.
 
+use super::Left;
 use crate::floor::Result;
 use crate::libvirt::Domain;
 use crate::schema::xml::{self, Attr, Elem, Name, Node};
@@ -32,6 +33,8 @@ pub struct MachineRecord {
     pub protected: bool,
     /// The name of the lab that made it, and takes it down.
     pub lab: Option<String>,
+    /// What libvirt keeps for it still, though its definition names it no more.
+    pub left: Left,
 }
 
 impl MachineRecord {
@@ -80,6 +83,7 @@ impl MachineRecord {
             let pairs = named(name).filter_map(|one| Some((one.attr("name")?.to_string(), one.text().into_owned())));
             pairs.collect()
         };
+        let left = |key| named("left").filter_map(|one| one.attr(key)).map(str::to_string).collect();
         let owned = |one: &Elem| Some(Owned { pool: one.attr("pool")?.into(), name: one.attr("name")?.into() });
         Self {
             volumes: named("volume").filter_map(owned).collect(),
@@ -87,6 +91,7 @@ impl MachineRecord {
             annotations: texts("annotation"),
             protected: root.attr("protected") == Some("yes"),
             lab: root.attr("lab").map(str::to_string),
+            left: Left { variables: left("variables"), tpms: left("tpm") },
         }
     }
 
@@ -100,6 +105,13 @@ impl MachineRecord {
             let mut elem = Elem::new(name("volume"));
             elem.attrs.extend([attr("pool", &volume.pool), attr("name", &volume.name)]);
             root.nodes.push(Node::Elem(elem));
+        }
+        for (key, values) in [("variables", &self.left.variables), ("tpm", &self.left.tpms)] {
+            for value in values {
+                let mut elem = Elem::new(name("left"));
+                elem.attrs.push(attr(key, value));
+                root.nodes.push(Node::Elem(elem));
+            }
         }
         for (kind, texts) in [("label", &self.labels), ("annotation", &self.annotations)] {
             for (key, text) in texts {
@@ -145,6 +157,7 @@ mod tests {
             annotations: texts("]]> \"quoted\" --"),
             protected: true,
             lab: Some("<blue>".into()),
+            left: Left { variables: vec!["/srv/<a>_VARS.fd".into()], tpms: vec!["2.0".into()] },
         };
         for domain in ["<domain/>", "<domain><metadata><x:y xmlns:x='urn:x'/></metadata></domain>"] {
             let mut domain = xml::parse(domain).expect("well-formed");
