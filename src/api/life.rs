@@ -285,8 +285,8 @@ mod functions {
         Ok(vm.pm_wakeup()?)
     }
 
-    /// Gives it another name, and gives the domain under that name. It must be off. Its volumes, their record and its
-    /// UEFI variables stay its own, under the names that they have.
+    /// Gives it another name, and gives the domain under that name. It must be off. Its volumes and their record stay its
+    /// own, under the names that they have; the file of its UEFI variables is called after it again.
     ///
     /// # Example
     ///
@@ -297,6 +297,20 @@ mod functions {
     #[rhai_fn(pure, return_raw)]
     pub fn rename(vm: &mut Domain, name: &str) -> RhaiResultOf<Domain> {
         Ok(vm.rename(name)?)
+    }
+
+    /// Gives it a copy of the UEFI variables of another domain, and gives whether that has some. It must be off, and not have
+    /// run yet.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect();
+    /// assert(!host.domain("idle").take_variables(host.domain("web")));
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn take_variables(vm: &mut Domain, from: Domain) -> RhaiResultOf<bool> {
+        Ok(vm.take_variables(&from)?)
     }
 
     /// Sends a non-maskable interrupt, at which many guests write a crash dump.
