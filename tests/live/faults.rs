@@ -156,36 +156,6 @@ fn a_machine_that_took_the_place_of_a_killed_runs_is_left_whole() {
 }
 
 #[test]
-fn a_renamed_machine_keeps_its_uefi_variables_and_they_go_with_it() {
-    let before = kept();
-    let files = || inside("ls /var/lib/libvirt/qemu/nvram").split_whitespace().map(str::to_string).collect::<Vec<_>>();
-    prints(
-        r#"let vm = connect().define_domain(#{
-            type: "qemu", name: "named", memory: "64 MiB", vcpu: 1, features: #{ acpi: true },
-            os: #{ firmware: "efi", type: #{ arch: "x86_64", machine: "q35", value: "hvm" }, boots: [ #{ dev: "hd" } ] },
-        });
-        vm.start();
-        vm.destroy();
-        let vm = vm.rename("other");
-        vm.start();
-        vm.destroy();"#,
-    );
-    let names: Vec<_> =
-        files().into_iter().filter(|file| file.starts_with("named") || file.starts_with("other")).collect();
-    assert_eq!(names, ["named_VARS.fd"]);
-    prints(
-        r#"import "std/vm" as vm;
-        let host = connect();
-        vm::clone("other", "third");
-        let copy = host.domain("third");
-        assert_eq(copy.definition.os.nvram, ());
-        copy.remove();
-        host.domain("other").remove();"#,
-    );
-    assert_eq!(kept(), before);
-}
-
-#[test]
 fn a_removal_that_is_stopped_tells_what_is_gone_and_what_stands() {
     for signal in ["INT", "TERM"] {
         prints(

@@ -29,4 +29,5 @@ mod setup;
 mod storage;
 mod undoing;
 mod update;
+mod variables;
 mod waits;

@@ -1,0 +1,144 @@
+//! UEFI variables and TPM states: each machine has its own, through renaming, copying, changing, going back, and they go with it.
+
+use super::own::inside;
+use super::program::{prints, text};
+
+/// `node(name)` and `started(vm)`: a machine with UEFI, and one that has run, so that its files are there.
+const NODE: &str = r#"
+fn node(name) {
+    #{ type: "qemu", name: name, memory: "64 MiB", vcpu: 1, features: #{ acpi: true },
+       os: #{ firmware: "efi", type: #{ arch: "x86_64", machine: "q35", value: "hvm" }, boots: [ #{ dev: "hd" } ] } }
+}
+fn started(vm) { vm.start(); vm.destroy(); vm }
+let host = connect();
+"#;
+
+fn script(text: &str) -> String {
+    prints(&format!("{NODE}{text}"))
+}
+
+fn shell(script: &str) -> String {
+    let output = inside(&["sh", "-c", script]);
+    assert!(output.status.success(), "{script}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// The files of UEFI variables whose names begin so, each with whether it is marked.
+fn files(stem: &str) -> Vec<String> {
+    let found = shell(&format!(
+        "cd /var/lib/libvirt/qemu/nvram && for one in {stem}*; do test ! -e $one || echo $one $(grep -c MARK $one); done"
+    ));
+    found.lines().map(str::to_string).collect()
+}
+
+/// Writes something into a file of variables by which it is known again.
+fn mark(file: &str) {
+    shell(&format!("printf MARK | dd of=/var/lib/libvirt/qemu/nvram/{file} bs=1 seek=100000 conv=notrunc status=none"));
+}
+
+#[test]
+fn uefi_variables_go_with_a_machines_name_and_are_copied_with_it() {
+    script(r#"started(host.define_domain(node("vara")));"#);
+    mark("vara_VARS.fd");
+    script(r#"host.domain("vara").rename("varb");"#);
+    assert_eq!(files("var[ab]"), ["varb_VARS.fd 1"]);
+    // Another machine gets the former name, with variables of its own; the one that is copied has those of the first.
+    script(
+        r#"started(host.define_domain(node("vara")));
+        import "std/vm" as vm;
+        vm::clone("varb", "varb-copy");
+        for name in ["varb", "varb-copy"] { started(host.domain(name)); }"#,
+    );
+    assert_eq!(files("var[ab]"), ["vara_VARS.fd 0", "varb-copy_VARS.fd 1", "varb_VARS.fd 1"]);
+    script(r#"host.domain("vara").remove();"#);
+    assert_eq!(files("var[ab]"), ["varb-copy_VARS.fd 1", "varb_VARS.fd 1"]);
+    // A name that cannot be had changes nothing.
+    script(
+        r#"let error = ();
+        try { host.domain("varb").rename("varb-copy"); } catch (err) { error = err; }
+        assert_eq(error.code, "already-exists");
+        host.domain("varb").remove();"#,
+    );
+    assert_eq!(files("var[ab]"), ["varb-copy_VARS.fd 1"]);
+    script(r#"host.domain("varb-copy").remove();"#);
+    assert!(files("var[ab]").is_empty());
+}
+
+#[test]
+fn nobody_gets_or_deletes_the_uefi_variables_of_another_machine() {
+    // As other programs leave a machine that they rename: it names the file of its former name.
+    script(
+        r#"let other = node("varc");
+        other.os.nvram = "/var/lib/libvirt/qemu/nvram/vard_VARS.fd";
+        started(host.define_domain(other));"#,
+    );
+    mark("vard_VARS.fd");
+    script(
+        r#"let vm = started(host.define_domain(node("vard")));
+        assert_contains(vm.definition.os.nvram.to_string(), `vard-${vm.uuid.sub_string(0, 8)}_VARS.fd`);
+        vm.remove();
+        let error = ();
+        let third = node("vare");
+        third.os.nvram = "/var/lib/libvirt/qemu/nvram/vard_VARS.fd";
+        try { host.define_domain(third); } catch (err) { error = err; }
+        assert_eq(error.code, "busy");
+        assert_contains(error.message, "is that of domain `varc`");"#,
+    );
+    assert_eq!(files("var[cde]"), ["vard_VARS.fd 1"]);
+    // Two that share one already, as no program of this kind looked: the first one to go leaves it to the other.
+    shell(
+        "virsh -q dumpxml --inactive varc | sed 's/>varc</>vare</; /<uuid>/d' > /tmp/vare.xml && \
+         virsh -q define /tmp/vare.xml && rm /tmp/vare.xml",
+    );
+    script(r#"host.domain("vare").remove();"#);
+    assert_eq!(files("var[cde]"), ["vard_VARS.fd 1"]);
+    script(r#"host.domain("varc").remove();"#);
+    assert!(files("var[cde]").is_empty());
+}
+
+#[test]
+fn what_a_machine_had_goes_with_it_though_its_definition_has_it_no_more() {
+    let uuid = script(
+        r#"let definition = node("varf");
+        definition.devices = #{ tpms: [ #{ model: "tpm-crb", backend: #{ type: "emulator", version: "2.0" } } ] };
+        let vm = started(host.define_domain(definition));
+        print(vm.uuid);"#,
+    );
+    let state = format!("find /var/lib/libvirt/swtpm/{} -type f 2>/dev/null | grep -c permall || true", uuid.trim());
+    assert_eq!((shell(&state).trim(), files("varf").len()), ("1", 1));
+    script(
+        r#"let vm = host.domain("varf");
+        let definition = vm.definition.copy();
+        definition.devices.tpms = [];
+        definition.os.firmware = ();
+        definition.os.nvram = ();
+        definition.os.firmware_features = ();
+        vm.update(definition);
+        started(vm);"#,
+    );
+    assert_eq!((shell(&state).trim(), files("varf").len()), ("1", 1));
+    script(r#"host.domain("varf").remove();"#);
+    assert_eq!((shell(&state).trim(), files("varf").len()), ("0", 0));
+}
+
+#[test]
+fn going_back_to_a_state_of_a_former_name_keeps_the_uefi_variables() {
+    script(
+        r#"let definition = node("varg");
+        let disk = #{ pool: "default", volume: #{ name: "varg.qcow2", capacity: "1 MiB", target: #{ format: "qcow2" } } };
+        definition.devices = #{ disks: [ #{ type: "file", device: "disk", driver: #{ name: "qemu", type: "qcow2" },
+            source: #{ file: "/var/lib/libvirt/images/varg.qcow2" }, target: #{ dev: "vda", bus: "virtio" } } ] };
+        let vm = host.provision(definition, #{ start: false, storage: [ disk ] });
+        started(vm);
+        vm.create_snapshot("before");"#,
+    );
+    mark("varg_VARS.fd");
+    script(
+        r#"let vm = host.domain("varg").rename("varh");
+        vm.snapshot("before").revert();
+        started(vm);"#,
+    );
+    assert_eq!(files("var[gh]"), ["varh_VARS.fd 1"]);
+    script(r#"host.domain("varh").remove();"#);
+    assert!(files("var[gh]").is_empty());
+}
