@@ -1,8 +1,8 @@
 //! Whatever a transaction makes has an inverse, and each is verified.
 
 use super::program::{prints, program, run, text};
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
 
 /// What the scripts share: `look` tells what there is of this name.
 fn shared(name: &str) -> String {
@@ -126,4 +126,52 @@ fn everything_that_a_killed_transaction_made_is_recovered() {
     let recovered = program(folder.path()).arg("recover").output().expect("the program starts");
     assert!(recovered.status.success(), "{}", text(&recovered.stdout));
     assert_eq!(prints(&script("kall", "182", AFTER)), before);
+}
+
+#[test]
+fn what_somebody_makes_under_the_name_of_what_a_run_undoes_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = r#"transaction(|| {
+        connect().pool("default").create_volume(#{ name: "wanted.raw", capacity: "2 MiB", target: #{ format: "raw" } });
+        print("made");
+        sleep(600);
+    });"#;
+    let uri = std::env::var("VMSCRIPT_LAB_URI").expect("VMSCRIPT_LAB_URI names the lab's libvirtd");
+    for round in 0..2 {
+        std::fs::write(folder.path().join("script.rhai"), script).expect("written");
+        let mut undone = program(folder.path())
+            .arg("script.rhai")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut line = String::new();
+        BufReader::new(undone.stdout.take().expect("piped")).read_line(&mut line).expect("it prints");
+        assert_eq!(line, "made\n");
+        // Whoever wants the name tries on and on, and has it as soon as it is free.
+        let mut other = Command::new("virsh")
+            .args(["-q", "-c", &uri])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("virsh starts");
+        let mut lines = other.stdin.take().expect("piped");
+        let sent = Command::new("kill").args(["-s", "INT", &undone.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success());
+        while undone.try_wait().expect("known").is_none() {
+            writeln!(lines, "vol-create-as default wanted.raw 1M").expect("virsh reads");
+        }
+        writeln!(lines, "vol-create-as default wanted.raw 1M").expect("virsh reads");
+        drop(lines);
+        other.wait().expect("ended");
+        let undone = undone.wait_with_output().expect("ended");
+        let told = text(&undone.stderr);
+        assert_eq!((undone.status.code(), told.contains("cannot undo")), (Some(130), false), "{round}: {told}");
+        assert!(!told.contains("recover"), "{told}");
+        let recovered = program(folder.path()).arg("recover").output().expect("the program starts");
+        assert_eq!(text(&recovered.stdout), "no killed run left anything to undo\n");
+        let there = r#"let there = connect().pool("default").volume("wanted.raw"); print(there.info.capacity); there.delete();"#;
+        assert_eq!(prints(there), "1048576\n");
+    }
 }

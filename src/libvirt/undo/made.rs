@@ -11,7 +11,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// How often something that comes back is removed: a call of a killed program may still be on its way.
+/// How often what has a UUID is removed: a call of a killed program may still be on its way.
 const ROUNDS: u32 = 3;
 
 /// Something that was made, or was about to be.
@@ -194,8 +194,12 @@ impl Made {
         })
     }
 
-    /// Removes it, and looks whether it is gone. It is no failure if it never was there.
+    /// Removes it, and looks whether it is gone if it has a UUID: who has its name by then may be another one. It is no
+    /// failure if it never was there.
     pub(super) fn remove(&self, host: &Host) -> Result<()> {
+        if self.is_known_by_name() {
+            return if self.exists(host)? { self.remove_once(host).or_else(gone) } else { Ok(()) };
+        }
         for round in 0..ROUNDS {
             if !self.exists(host)? {
                 return Ok(());
@@ -209,6 +213,21 @@ impl Made {
             return Err(Error::new(Code::Failed, Area::Host, format!("cannot {self}: it is still there")));
         }
         Ok(())
+    }
+
+    /// Whether another one may be there under its name as soon as it is gone.
+    fn is_known_by_name(&self) -> bool {
+        matches!(
+            self,
+            Self::Binding { .. }
+                | Self::Checkpoint { .. }
+                | Self::Interface { .. }
+                | Self::Part { .. }
+                | Self::Reservation { .. }
+                | Self::Snapshot { .. }
+                | Self::Spare { .. }
+                | Self::Volume { .. }
+        )
     }
 
     fn remove_once(&self, host: &Host) -> Result<()> {
