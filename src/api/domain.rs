@@ -44,6 +44,23 @@ mod functions {
         Ok(vm.uuid()?)
     }
 
+    /// What `ssh` has to be told to know its guest again: a list of texts. The host key of the first login is kept under the
+    /// machine's UUID in a file of its own, not with the keys of addresses and names, which others get later. It is forgotten
+    /// when the machine is removed, rebuilt or taken back to a snapshot.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// let words = vm.host_key_arguments();
+    /// assert(words.contains(`HostKeyAlias=${vm.uuid}`));
+    /// // run_program("ssh", words + ["root@192.168.122.3", "uptime"])
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn host_key_arguments(vm: &mut Domain) -> RhaiResultOf<Array> {
+        Ok(vm.host_key_arguments()?.into_iter().map(Dynamic::from).collect())
+    }
+
     /// Whether it is running.
     ///
     /// # Example

@@ -22,6 +22,7 @@ mod hints;
 mod hook;
 mod host;
 mod host_info;
+mod host_key;
 mod host_object;
 mod inventory;
 mod ipam;

@@ -61,6 +61,7 @@ impl Domain {
         for note in transaction.undo() {
             tracing::warn!("{note}");
         }
+        self.forget_host_key();
         Ok(gone)
     }
 

@@ -203,6 +203,7 @@ impl Snapshot {
             done => done.explain("revert to", &self.object),
         };
         done?;
+        self.domain.forget_host_key();
         if self.domain.record()? != record {
             self.domain.set_record(&record)?;
         }

@@ -147,22 +147,29 @@ fn the_machine_of_the_readme_lets_its_owner_in() {
     let public = std::fs::read_to_string(format!("{key}.pub")).expect("read");
     let spec = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/web.yaml").display().to_string();
     let set = format!("key={}", public.trim());
-    let made = run(&["vm", "create", &spec, "--set", &set, "--set", "name=readme", "--wait", "5m", "-o", "json"]);
+    let create = ["vm", "create", &spec, "--set", &set, "--set", "name=readme", "--wait", "5m", "-o", "json"];
+    let made = run(&create);
     assert!(made.contains("\"address\": \"192.168.150."), "{made}");
-    let state = format!("XDG_STATE_HOME={}", folder.path().display());
+    let state = format!("XDG_STATE_HOME={}", folder.path().join("state").display());
     let program = ["env", &state, env!("CARGO_BIN_EXE_vmscript"), "-c", "qemu:///system", "-q"];
-    let ssh = ["vm", "ssh", "readme", "--identity", &key, "--check-host-key=false", "echo", "-e", "in"];
+    let ssh = ["vm", "ssh", "readme", "--identity", &key, "echo", "-e", "in"];
     let shown = inside(&[&program[..], &ssh[..]].concat());
     assert_eq!(text(&shown.stdout).trim(), "in", "{}", text(&shown.stderr));
     // By label there may be many, and what they say is a record of each.
     run(&["vm", "label", "readme", "--set", "owner=readme"]);
-    let many = ["vm", "ssh", "-l", "owner=readme", "--identity", &key, "--check-host-key=false", "-o", "csv"];
+    let many = ["vm", "ssh", "-l", "owner=readme", "--identity", &key, "-o", "csv"];
     let shown = inside(&[&program[..], &many, &["--", "echo", "-e", "in"]].concat());
     assert_eq!(text(&shown.stdout), "name,exit_code,stdout,stderr\r\nreadme,0,in,\r\n", "{}", text(&shown.stderr));
     let shown = inside(&[&program[..], &many, &["--", "false"]].concat());
     assert_eq!(text(&shown.stdout), "name,exit_code,stdout,stderr\r\nreadme,1,,\r\n");
     assert!(text(&shown.stderr).contains("1 of 1 commands failed: readme (1)"), "{}", text(&shown.stderr));
+    // Another one of its name and address has a host key of its own, and nobody is taken for an attacker.
     run(&["vm", "destroy", "readme", "--yes"]);
+    run(&create);
+    let shown = inside(&[&program[..], &ssh[..]].concat());
+    assert_eq!(text(&shown.stdout).trim(), "in", "{}", text(&shown.stderr));
+    run(&["vm", "destroy", "readme", "--yes"]);
+    assert_eq!(std::fs::read_dir(folder.path().join("state/vmscript/known_hosts")).expect("listed").count(), 0);
 }
 
 #[test]

@@ -61,6 +61,7 @@ impl Domain {
         }
         let belongings = self.belongings()?;
         self.stop(how.timeout).and_then(|()| interrupt::check()).map_err(|error| self.stands(error))?;
+        self.forget_host_key();
         // What is begun is ended: half a machine is of no use to anybody.
         interrupt::shielded(|| match volumes.as_slice() {
             [] => self.delete_with(&volumes),
