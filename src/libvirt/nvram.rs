@@ -3,8 +3,15 @@
 use super::undo::Transaction;
 use super::variables::{Variables, by_uuid, name_file};
 use super::{Domain, Host, Pool};
-use crate::floor::{Error, Result};
+use crate::floor::{Code, Error, Result, clock};
 use crate::schema::xml::{self, Elem, Name, Node};
+use std::time::Duration;
+
+/// How the pools begin that are made for the moment of a copy.
+const PREFIX: &str = "uefi-variables-";
+/// How long another run's is waited for; if it is there still, that run was killed.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What a domain was before its variables moved.
 pub(super) struct Moved {
@@ -111,19 +118,13 @@ impl Domain {
 impl Host {
     /// Does something with a folder as a pool: the one that is there, or one that is gone afterwards.
     fn in_folder<T>(&self, folder: &str, work: impl FnOnce(&Pool) -> Result<T>) -> Result<T> {
-        if let Ok(raw) = self.raw()?.lookup_storage_pool_by_target_path(folder) {
-            let pool = Pool::new(self, raw)?;
-            pool.refresh()?;
-            return work(&pool);
-        }
-        let name = format!("uefi-variables-{}", std::process::id());
-        let mut root = with("pool", vec![text("name", &name), with("target", vec![text("path", folder)])]);
-        root.attrs.push(xml::Attr { name: Name::plain("type"), value: "dir".to_string() });
         // Whatever this is a part of: the copy goes and stays with the domain that has it.
         let transaction = Transaction::begin_apart();
-        let done = self.create_pool(&xml::to_string(&root)).and_then(|pool| {
+        let done = self.pool_on(folder).and_then(|(pool, is_own)| {
             let done = work(&pool)?;
-            pool.destroy()?;
+            if is_own {
+                pool.destroy()?;
+            }
             Ok(done)
         });
         match done {
@@ -132,6 +133,36 @@ impl Host {
                 Ok(done)
             }
             Err(error) => Err(transaction.roll_back(error)),
+        }
+    }
+
+    /// A pool on a folder, and whether it was made for that. libvirt has one at most: that of another run is waited for.
+    fn pool_on(&self, folder: &str) -> Result<(Pool, bool)> {
+        let name = format!("{PREFIX}{}", std::process::id());
+        let mut root = with("pool", vec![text("name", &name), with("target", vec![text("path", folder)])]);
+        root.attrs.push(xml::Attr { name: Name::plain("type"), value: "dir".to_string() });
+        let end = clock::now() + PATIENCE;
+        loop {
+            let late = clock::now() > end;
+            let found = self.raw()?.lookup_storage_pool_by_target_path(folder).ok();
+            match found.map(|raw| Pool::new(self, raw)).transpose()? {
+                Some(pool) if late || !pool.name().starts_with(PREFIX) => {
+                    pool.refresh()?;
+                    return Ok((pool, false));
+                }
+                Some(_) => {}
+                None => match self.create_pool(&xml::to_string(&root)) {
+                    Ok(pool) => return Ok((pool, true)),
+                    Err(error) => {
+                        let is_taken = error.code == Code::AlreadyExists
+                            || error.message.contains(&format!("conflict with pool: `{PREFIX}"));
+                        if late || !is_taken {
+                            return Err(error);
+                        }
+                    }
+                },
+            }
+            clock::pause(PAUSE)?;
         }
     }
 
