@@ -31,10 +31,10 @@ impl Pool {
         let room = if thick { grow.unwrap_or(found.capacity) } else { found.allocation };
         self.need(room, &object.to_string())?;
         let transaction = Transaction::begin();
-        let made = Made::Volume { pool: self.named()?, name: object.name.to_string() };
-        let copied = record(self.host(), made, || {
+        let made = Made::copy(self, xml, found.capacity)?;
+        let copied = record(self.host(), made.clone(), || {
             timing::timed(&object.plain(), "copy", || {
-                self.making(&object, || {
+                self.making(&object, &made, || {
                     StorageVol::create_xml_from(&self.raw()?, xml, &base.raw()?, 0).explain("create", &object)
                 })
             })

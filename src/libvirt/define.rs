@@ -6,7 +6,7 @@ use super::retry::{despite_loss, repeatedly, while_busy};
 use super::undo::{self, Made, Transaction};
 use super::wiring::Wiring;
 use super::{Content, Domain, Host, Network, Pool, Volume, ffi, verify};
-use crate::floor::{Code, Error, Result, timing};
+use crate::floor::{Area, Code, Error, Result, timing};
 use crate::schema::xml::{self, Elem, Name, Node};
 use std::sync::PoisonError;
 use std::time::UNIX_EPOCH;
@@ -133,24 +133,36 @@ impl Pool {
         // libvirt's schema for volumes demands more than libvirt itself, such as a `target`: it is not asked.
         let lock = self.host().lock(&self.object().plain());
         let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = Made::Volume { pool: self.named()?, name: object.name.to_string() };
-        undo::record(self.host(), made, || {
+        let made = Made::volume(self, xml)?;
+        undo::record(self.host(), made.clone(), || {
             timing::timed(&object.plain(), "create", || {
-                let volume =
-                    self.making(&object, || StorageVol::create_xml(&self.raw()?, xml, 0).explain("create", &object))?;
+                let volume = self.making(&object, &made, || {
+                    StorageVol::create_xml(&self.raw()?, xml, 0).explain("create", &object)
+                })?;
                 verify::is_as_defined_in_size(&volume, xml)?;
                 Ok(volume)
             })
         })
     }
 
-    /// Makes a volume that was not there before. What is there when the connection was lost is half made: it is removed, and
-    /// made again.
-    pub(super) fn making(&self, object: &Object, mut make: impl FnMut() -> Result<StorageVol>) -> Result<Volume> {
+    /// Makes a volume that was not there before. What is there when the connection was lost may be half made: it is removed,
+    /// and made again, unless somebody else may have made it meanwhile.
+    pub(super) fn making(
+        &self,
+        object: &Object,
+        asked: &Made,
+        mut make: impl FnMut() -> Result<StorageVol>,
+    ) -> Result<Volume> {
         let mut attempt = || self.host().attempt("create_volume", object).and_then(|()| make());
         let create = || while_busy(self.host(), &mut attempt).and_then(|raw| Volume::new(self.host(), raw));
         despite_loss(self.host(), &format!("creation of {object}"), create, || {
-            self.find_volume(&object.name)?.map_or(Ok(()), |half| half.delete()).map(|()| None)
+            let Some(half) = self.find_volume(&object.name)? else { return Ok(None) };
+            match asked.doubt(self.host(), &undo::own())? {
+                Some(doubt) => {
+                    Err(Error::new(Code::AlreadyExists, Area::Storage, format!("there is a {object}: {doubt}")))
+                }
+                None => half.delete().map(|()| None),
+            }
         })
     }
 

@@ -82,7 +82,8 @@ impl Domain {
     /// From now on these may be left over.
     fn spare(&self, volumes: &[Volume]) -> Result<()> {
         for volume in volumes {
-            let made = Made::Volume { pool: volume.pool()?.named()?, name: volume.name().to_string() };
+            let (pool, name) = (volume.pool()?.named()?, volume.name().to_string());
+            let made = Made::Volume { pool, name, shape: None };
             record(self.host(), made, || Ok(()))?;
         }
         Ok(())

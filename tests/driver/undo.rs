@@ -181,6 +181,47 @@ fn a_machine_that_somebody_protected_since_is_left_alone_with_what_it_has() {
 }
 
 #[test]
+fn a_volume_is_a_killed_runs_if_its_machine_tells_so() {
+    let host = Host::new();
+    let file = host.folder().join("host.xml");
+    let bare = std::fs::read_to_string(&file).expect("read");
+    let uri = host.uri();
+    let remove = format!("{uri}: remove domain `db`: ");
+    let delete = format!("{uri}: delete volume `db.raw` of pool `default`: ");
+    // The test host does not tell when a volume was changed.
+    let doubt = "left alone: its host does not tell when it was changed, so somebody else may have made it; `vmscript volume delete default db.raw` deletes it\n";
+    for is_there in [true, false] {
+        std::fs::write(&file, &bare).expect("written");
+        killed_making_db(&host);
+        let folder = host.folder().join("state/vmscript/journal");
+        let journal = std::fs::read_dir(folder).expect("listed").flatten().next().expect("a journal").path();
+        let lines = std::fs::read_to_string(&journal).expect("read");
+        let (_, rest) = lines.split_once("\"name\":\"db\",\"uuid\":\"").expect("the domain is written down");
+        let disk =
+            "<disk type='volume' device='disk'><source pool='default' volume='db.raw'/><target dev='vda'/></disk>";
+        let domain = format!(
+            "<domain type='test'><name>db</name><uuid>{}</uuid><memory>1048576</memory><os><type>hvm</type></os><devices>{disk}</devices></domain>",
+            &rest[..36]
+        );
+        let domain = if is_there { domain.as_str() } else { "" };
+        let there = bare
+            .replace("<volume>", "<volume><name>db.raw</name><capacity>1048576</capacity></volume><volume>")
+            .replace("</node>", &format!("{domain}</node>"));
+        std::fs::write(&file, there).expect("written");
+        let recover = |args: &[&str]| text(&host.command(args).output().expect("started").stdout);
+        let (listed, done) = if is_there {
+            (format!("{remove}to do\n{delete}to do\n"), format!("{remove}done\n{delete}done\n"))
+        } else {
+            let told = format!("{remove}nothing is there\n{delete}{doubt}");
+            (told.clone(), told)
+        };
+        assert_eq!(recover(&["recover", "--list"]), listed);
+        assert_eq!(recover(&["recover"]), done);
+        assert_eq!(journals(&host), 0);
+    }
+}
+
+#[test]
 fn what_another_machine_has_by_now_is_left_alone() {
     let host = Host::new();
     killed_making_db(&host);

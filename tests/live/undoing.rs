@@ -3,6 +3,7 @@
 use super::program::{prints, program, run, text};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 /// What the scripts share: `look` tells what there is of this name.
 fn shared(name: &str) -> String {
@@ -172,6 +173,48 @@ fn what_somebody_makes_under_the_name_of_what_a_run_undoes_stays() {
         let recovered = program(folder.path()).arg("recover").output().expect("the program starts");
         assert_eq!(text(&recovered.stdout), "no killed run left anything to undo\n");
         let there = r#"let there = connect().pool("default").volume("wanted.raw"); print(there.info.capacity); there.delete();"#;
+        assert_eq!(prints(there), "1048576\n");
+    }
+}
+
+#[test]
+fn what_somebody_made_under_the_name_of_what_a_killed_run_made_stays() {
+    let script = r#"transaction(|| {
+        connect().pool("default").create_volume(#{ name: "swapped.raw", capacity: "2 MiB", target: #{ format: "raw" } });
+        print("made");
+        sleep(600);
+    });"#;
+    let swap = r#"let pool = connect().pool("default");
+        pool.volume("swapped.raw").delete();
+        pool.create_volume(#{ name: "swapped.raw", capacity: "1 MiB", target: #{ format: "raw" } });"#;
+    for (answered, told) in [(true, "it was changed after that run ended"), (false, "it is not what was asked for")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("script.rhai"), script).expect("written");
+        let mut child =
+            program(folder.path()).arg("script.rhai").stdout(Stdio::piped()).spawn().expect("the program starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it prints");
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        assert_eq!(line, "made\n");
+        let listed = program(folder.path()).args(["recover", "--list"]).output().expect("the program starts");
+        assert!(text(&listed.stdout).ends_with(": to do\n"), "{}", text(&listed.stdout));
+        prints(swap);
+        // A run that was killed a while ago, or whose call was never answered.
+        let journals = folder.path().join("state/vmscript/journal");
+        let journal = std::fs::read_dir(journals).expect("listed").flatten().next().expect("a journal").path();
+        if !answered {
+            let lines = std::fs::read_to_string(&journal).expect("read");
+            let rest = lines.lines().filter(|line| !line.contains("\"answered\"")).map(|line| format!("{line}\n"));
+            std::fs::write(&journal, rest.collect::<String>()).expect("written");
+        }
+        let ended = SystemTime::now() - Duration::from_secs(60);
+        std::fs::File::options().append(true).open(&journal).expect("opened").set_modified(ended).expect("set");
+        let recovered = program(folder.path()).arg("recover").output().expect("the program starts");
+        let (code, shown) = (recovered.status.code(), text(&recovered.stdout));
+        assert!(code == Some(0) && shown.contains(told), "{shown}");
+        assert!(shown.contains("`vmscript volume delete default swapped.raw` deletes it"), "{shown}");
+        let there = r#"let there = connect().pool("default").volume("swapped.raw"); print(there.info.capacity); there.delete();"#;
         assert_eq!(prints(there), "1048576\n");
     }
 }

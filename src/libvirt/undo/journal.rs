@@ -3,12 +3,13 @@
 //! One file per outermost transaction, one line of JSON per entry. The run holds a lock on its file as long as it lives,
 //! and removes it when all is kept or all is undone: a file without a lock is one that a killed run left behind.
 
-use super::{Made, left};
+use super::{Made, alive, left};
 use crate::floor::state_folder;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A line of a journal.
@@ -17,17 +18,38 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) enum Entry {
     /// Something is about to be made.
     Intend { number: u64, uri: String, made: Made },
+    /// libvirt said that it was made.
+    Answered { number: u64 },
+    /// It is known to be the run's: a recovery has begun that removes what told so.
+    Own { number: u64 },
     /// It was undone, or was not made after all.
     Done { number: u64 },
 }
 
-/// The number of an entry that is left, its host, and what was made.
-pub(super) type Left = (u64, String, Made);
+/// An entry that is left.
+#[derive(Debug)]
+pub(super) struct Left {
+    pub(super) number: u64,
+    pub(super) uri: String,
+    pub(super) made: Made,
+    pub(super) known: Known,
+}
+
+/// What is known of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    /// It was about to be made.
+    Asked,
+    /// libvirt said that it was made.
+    Answered,
+    /// What is there is that.
+    Own,
+}
 
 /// A journal; its file is there from the first entry on.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    file: Option<(PathBuf, File)>,
+    file: Option<(PathBuf, Arc<File>)>,
     next: u64,
     failed: bool,
     /// Whether something could not be undone.
@@ -42,7 +64,11 @@ impl Journal {
         if self.file.is_none() && !self.failed {
             left::tell(uri);
             match create() {
-                Ok(file) => self.file = Some(file),
+                Ok((path, file)) => {
+                    let file = Arc::new(file);
+                    alive::keep(&file);
+                    self.file = Some((path, file));
+                }
                 Err(error) => self.complain(&error),
             }
         }
@@ -54,12 +80,20 @@ impl Journal {
     pub(super) fn note(&mut self, uri: &str, made: &Made) {
         self.next += 1;
         let entry = Entry::Intend { number: self.next, uri: uri.to_string(), made: made.clone() };
-        let written = create().and_then(|(path, mut file)| {
-            write_line(&mut file, &entry)?;
-            self.file = Some((path, file));
+        let written = create().and_then(|(path, file)| {
+            write_line(&file, &entry)?;
+            self.file = Some((path, Arc::new(file)));
             Ok(())
         });
         if let Err(error) = written {
+            self.complain(&error);
+        }
+    }
+
+    /// Writes down that something was made. After a loss of power the host itself tells of it, so nobody waits for the disk.
+    pub(super) fn answered(&mut self, number: u64) {
+        let Some((_, file)) = &self.file else { return };
+        if let Err(error) = write_line(file, &Entry::Answered { number }) {
             self.complain(&error);
         }
     }
@@ -91,7 +125,7 @@ impl Journal {
     }
 
     fn write(&mut self, entry: &Entry) {
-        let Some((_, file)) = &mut self.file else { return };
+        let Some((_, file)) = &self.file else { return };
         if let Err(error) = append(file, entry) {
             self.complain(&error);
         }
@@ -107,12 +141,19 @@ impl Journal {
 }
 
 /// Adds a line that is on disk when this returns.
-pub(super) fn append(file: &mut File, entry: &Entry) -> io::Result<()> {
+fn append(file: &File, entry: &Entry) -> io::Result<()> {
     write_line(file, entry)?;
     file.sync_data()
 }
 
-fn write_line(file: &mut File, entry: &Entry) -> io::Result<()> {
+/// Adds a line to the journal of a killed run, whose time stays: it tells until when the run lived.
+pub(super) fn add(file: &mut File, entry: &Entry) -> io::Result<()> {
+    let ended = file.metadata()?.modified()?;
+    append(file, entry)?;
+    file.set_modified(ended)
+}
+
+fn write_line(mut file: &File, entry: &Entry) -> io::Result<()> {
     let mut line = serde_json::to_string(entry)?;
     line.push('\n');
     file.write_all(line.as_bytes())
@@ -137,15 +178,23 @@ pub(super) fn all(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// Reads a journal: what is left to undo, oldest first. A line that was not written to its end was not acted upon.
 pub(super) fn read(path: &Path) -> io::Result<Vec<Left>> {
-    let mut left = Vec::new();
+    let mut left: Vec<Left> = Vec::new();
     for line in fs::read_to_string(path)?.lines() {
         match serde_json::from_str(line) {
-            Ok(Entry::Intend { number, uri, made }) => left.push((number, uri, made)),
-            Ok(Entry::Done { number }) => left.retain(|(one, ..)| *one != number),
+            Ok(Entry::Intend { number, uri, made }) => left.push(Left { number, uri, made, known: Known::Asked }),
+            Ok(Entry::Answered { number }) => know(&mut left, number, Known::Answered),
+            Ok(Entry::Own { number }) => know(&mut left, number, Known::Own),
+            Ok(Entry::Done { number }) => left.retain(|one| one.number != number),
             Err(error) => tracing::info!(%error, path = %path.display(), "a line of the journal cannot be read"),
         }
     }
     Ok(left)
+}
+
+fn know(left: &mut [Left], number: u64, known: Known) {
+    if let Some(one) = left.iter_mut().find(|one| one.number == number) {
+        one.known = known;
+    }
 }
 
 /// Opens and locks a journal; nothing if it belongs to somebody or is gone meanwhile.

@@ -12,9 +12,9 @@ impl Domain {
     /// Whether a killed run made it, and did not come to its end.
     pub fn is_left_over(&self) -> Result<bool> {
         let own = self.uuid()?;
-        let is_own = |made: &Made| matches!(made, Made::Domain { uuid, .. } if *uuid == own);
+        let is_own = |left: &Left| matches!(&left.made, Made::Domain { uuid, .. } if *uuid == own);
         // Nobody else has its UUID, and one host has many URIs.
-        Ok(journals().iter().any(|(.., left)| left.iter().any(|(.., made)| is_own(made))))
+        Ok(journals().iter().any(|(.., left)| left.iter().any(is_own)))
     }
 }
 
@@ -26,9 +26,8 @@ pub fn left_over(uri: &str) -> Vec<String> {
 /// Strikes all that killed runs left on the host of this URI: what is there stays, and nobody undoes it any more.
 pub fn forget(uri: &str) -> Result<()> {
     for (path, mut file, left) in journals() {
-        let (gone, stays): (Vec<Left>, Vec<Left>) = left.into_iter().partition(|(_, of, _)| of == uri);
-        let written =
-            gone.iter().try_for_each(|(number, ..)| journal::append(&mut file, &Entry::Done { number: *number }));
+        let (gone, stays): (Vec<Left>, Vec<Left>) = left.into_iter().partition(|left| left.uri == uri);
+        let written = gone.iter().try_for_each(|left| journal::add(&mut file, &Entry::Done { number: left.number }));
         let written = if stays.is_empty() { written.and_then(|()| fs::remove_file(&path)) } else { written };
         written.map_err(|cause| Error::io(&path, "write", &cause))?;
     }
@@ -47,7 +46,7 @@ pub(super) fn tell(uri: &str) {
 
 fn on(uri: &str) -> Vec<Made> {
     let left = journals().into_iter().flat_map(|(.., left)| left);
-    left.filter(|(_, of, _)| of == uri).map(|(.., made)| made).collect()
+    left.filter(|left| left.uri == uri).map(|left| left.made).collect()
 }
 
 /// The journals of killed runs, locked as long as their files are held, with what is left of each.

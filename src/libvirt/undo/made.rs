@@ -1,5 +1,6 @@
 //! What can be made, and how it is removed again: by what tells it from everything else, with a look afterwards.
 
+use super::certain::Shape;
 use crate::floor::{Area, Code, Error, Result};
 use crate::libvirt::cause::Explain;
 use crate::libvirt::object::{Kind, Object};
@@ -47,9 +48,20 @@ pub(in crate::libvirt) enum Made {
     /// A snapshot of the domain of this UUID.
     Snapshot { domain: String, uuid: String, name: String },
     /// A volume that a machine had before a change of its disks, or has after it: one of the two is left over.
-    Spare { pool: Named, name: String, machine: Named },
+    Spare {
+        pool: Named,
+        name: String,
+        machine: Named,
+        #[serde(default)]
+        shape: Option<Shape>,
+    },
     /// A volume.
-    Volume { pool: Named, name: String },
+    Volume {
+        pool: Named,
+        name: String,
+        #[serde(default)]
+        shape: Option<Shape>,
+    },
 }
 
 /// A domain, a network or a pool that is there. Another one may have its name some day, but not its UUID.
@@ -78,14 +90,14 @@ impl fmt::Display for Made {
             Self::Reservation { network, ip, .. } => write!(f, "release {ip} on network `{}`", network.name),
             Self::Secret { uuid } => write!(f, "remove secret `{uuid}`"),
             Self::Snapshot { domain, name, .. } => write!(f, "delete snapshot `{name}` of domain `{domain}`"),
-            Self::Spare { pool, name, machine } => {
+            Self::Spare { pool, name, machine, .. } => {
                 write!(
                     f,
                     "delete volume `{name}` of pool `{}`, which domain `{}` does not use",
                     pool.name, machine.name
                 )
             }
-            Self::Volume { pool, name } => write!(f, "delete volume `{name}` of pool `{}`", pool.name),
+            Self::Volume { pool, name, .. } => write!(f, "delete volume `{name}` of pool `{}`", pool.name),
         }
     }
 }
@@ -135,8 +147,8 @@ impl Made {
                 (uuid, name) == (other, known)
             }
             (
-                Self::Volume { pool, name } | Self::Spare { pool, name, .. },
-                Self::Volume { pool: other, name: known } | Self::Spare { pool: other, name: known, .. },
+                Self::Volume { pool, name, .. } | Self::Spare { pool, name, .. },
+                Self::Volume { pool: other, name: known, .. } | Self::Spare { pool: other, name: known, .. },
             ) => (&pool.uuid, name) == (&other.uuid, known),
             _ => self == other,
         }
@@ -183,14 +195,14 @@ impl Made {
                 Some(domain) => domain.snapshots()?.iter().any(|one| one.name() == name),
                 None => false,
             },
-            Self::Spare { pool, name, machine } => match volume_of(host, pool, name)? {
+            Self::Spare { pool, name, machine, .. } => match volume_of(host, pool, name)? {
                 Some(volume) => match host.domain_of_uuid(&machine.uuid)? {
                     Some(domain) => !domain.stands_on(&volume)?,
                     None => true,
                 },
                 None => false,
             },
-            Self::Volume { pool, name } => volume_of(host, pool, name)?.is_some(),
+            Self::Volume { pool, name, .. } => volume_of(host, pool, name)?.is_some(),
         })
     }
 
@@ -272,7 +284,7 @@ impl Made {
                 Some(domain) => domain.snapshot(name)?.take_back(),
                 None => Ok(()),
             },
-            Self::Spare { pool, name, .. } | Self::Volume { pool, name } => {
+            Self::Spare { pool, name, .. } | Self::Volume { pool, name, .. } => {
                 let Some(volume) = volume_of(host, pool, name)? else { return Ok(()) };
                 while_busy(host, || volume.delete())
             }

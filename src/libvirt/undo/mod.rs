@@ -1,6 +1,8 @@
 //! Undoing: whatever is made inside a transaction is written down before it is made, and removed again, in reverse, if
 //! the whole does not succeed. What was there before is never touched.
 
+mod alive;
+mod certain;
 mod journal;
 mod left;
 mod made;
@@ -19,7 +21,12 @@ use super::Host;
 use crate::floor::{Code, Error, Result, interrupt};
 use journal::Journal;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The last call of a run that was killed or lost its connection may still be on its way to the host when it is looked for.
+const ON_ITS_WAY: Duration = Duration::from_millis(500);
 
 thread_local! {
     static CURRENT: RefCell<Option<Arc<Scope>>> = const { RefCell::new(None) };
@@ -42,6 +49,8 @@ struct Step {
     /// The number of the connection over which it was made.
     over: u64,
     made: Made,
+    /// Whether libvirt said that it was made.
+    answered: bool,
 }
 
 /// Everything that this thread makes from its beginning until it is committed or rolled back. A transaction inside
@@ -111,8 +120,9 @@ impl Transaction {
     }
 
     fn undo_now(&self) -> Vec<String> {
+        let own = machines(Some(&self.scope));
         let steps = std::mem::take(&mut *self.scope.made());
-        let (mut notes, left) = remove(steps, |number| self.scope.journal().done(number));
+        let (mut notes, left) = remove(steps, &own, |number| self.scope.journal().done(number));
         if left {
             self.scope.journal().leave();
             notes.push("`vmscript recover` finishes the undoing".to_string());
@@ -141,12 +151,12 @@ impl Kept {
 
     /// Removes it after all; gives what there is to tell. The wish to stop waits.
     pub fn undo(self) -> Vec<String> {
-        interrupt::shielded(|| remove(self.0, |_| ()).0)
+        interrupt::shielded(|| remove(self.0, &[], |_| ()).0)
     }
 }
 
-/// Removes what was made, in reverse; gives what there is to tell, and whether something is left.
-fn remove(steps: Vec<Step>, mut done: impl FnMut(u64)) -> (Vec<String>, bool) {
+/// Removes what was made, in reverse, by a run whose machines are `own`; gives what there is to tell, and whether something is left.
+fn remove(steps: Vec<Step>, own: &[String], mut done: impl FnMut(u64)) -> (Vec<String>, bool) {
     let mut notes = Vec::new();
     let mut left = false;
     for step in steps.into_iter().rev() {
@@ -155,7 +165,7 @@ fn remove(steps: Vec<Step>, mut done: impl FnMut(u64)) -> (Vec<String>, bool) {
         if step.host.link().get().is_ok_and(|(_, number)| number > step.over) {
             let note =
                 format!("the connection to `{}` was lost: what was made is undone over a new one", step.host.uri());
-            if !notes.contains(&note) {
+            if first_told(&note) {
                 notes.push(note);
             }
         }
@@ -166,8 +176,12 @@ fn remove(steps: Vec<Step>, mut done: impl FnMut(u64)) -> (Vec<String>, bool) {
             done(step.number);
             continue;
         }
-        match step.made.remove(&step.host) {
-            Ok(()) => done(step.number),
+        match step.remove(own) {
+            Ok(None) => done(step.number),
+            Ok(Some(doubt)) => {
+                notes.push(format!("did not {}: {doubt}", step.made));
+                done(step.number);
+            }
             Err(failure) => {
                 left = true;
                 notes.push(format!("cannot undo: {}: {failure}", step.made));
@@ -175,6 +189,20 @@ fn remove(steps: Vec<Step>, mut done: impl FnMut(u64)) -> (Vec<String>, bool) {
         }
     }
     (notes, left)
+}
+
+impl Step {
+    /// Removes it; or tells why it may be somebody else's.
+    fn remove(&self, own: &[String]) -> Result<Option<String>> {
+        if !self.answered {
+            // The call may still be on its way.
+            std::thread::sleep(ON_ITS_WAY);
+            if let Some(doubt) = self.made.doubt(&self.host, own)? {
+                return Ok(Some(doubt));
+            }
+        }
+        self.made.remove(&self.host).map(|()| None)
+    }
 }
 
 impl Drop for Transaction {
@@ -221,6 +249,26 @@ impl Current {
     }
 }
 
+/// The machines that the transaction of this thread has made so far.
+pub(super) fn own() -> Vec<String> {
+    CURRENT.with_borrow(|current| machines(current.as_ref()))
+}
+
+fn machines(mut scope: Option<&Arc<Scope>>) -> Vec<String> {
+    let mut found = Vec::new();
+    while let Some(current) = scope {
+        found.extend(current.made().iter().filter_map(|step| step.made.machine().map(str::to_string)));
+        scope = current.outer.as_ref();
+    }
+    found
+}
+
+/// Whether nobody told this yet: many items may undo at once what they made over one connection.
+fn first_told(note: &str) -> bool {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert(note.to_string())
+}
+
 /// Whether what is made now can be undone.
 pub(super) fn is_on() -> bool {
     CURRENT.with_borrow(Option::is_some)
@@ -232,11 +280,13 @@ pub(super) fn record<T>(host: &Host, made: Made, call: impl FnOnce() -> Result<T
         return call().inspect(|_| strike::made_anew(host, &made));
     };
     let made = match (made, &scope.machine) {
-        (Made::Volume { pool, name }, Some(machine)) => Made::Spare { pool, name, machine: machine.clone() },
+        (Made::Volume { pool, name, shape }, Some(machine)) => {
+            Made::Spare { pool, name, machine: machine.clone(), shape }
+        }
         (made, _) => made,
     };
     let number = scope.journal().intend(host.uri(), &made);
-    let step = Step { number, host: host.clone(), over: host.link().number(), made };
+    let mut step = Step { number, host: host.clone(), over: host.link().number(), made, answered: false };
     match call() {
         Err(error) if !matches!(error.code, Code::NoConnection | Code::Timeout | Code::Interrupted) => {
             scope.journal().done(number);
@@ -244,6 +294,8 @@ pub(super) fn record<T>(host: &Host, made: Made, call: impl FnOnce() -> Result<T
         }
         other => {
             if other.is_ok() {
+                step.answered = true;
+                scope.journal().answered(number);
                 // A killed run may have made one of that name too, which went in the meantime.
                 strike::made_anew(host, &step.made);
             }

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 /// Who has what a killed run made, beside the machines of these UUIDs; nothing if nobody has.
 pub(super) fn owner(host: &Host, made: &Made, own: &[String]) -> Result<Option<String>> {
     match made {
-        Made::Volume { pool, name } | Made::Spare { pool, name, .. } => of_volume(host, pool, name, own),
+        Made::Volume { pool, name, .. } | Made::Spare { pool, name, .. } => of_volume(host, pool, name, own),
         Made::Reservation { network, ip, mac } => {
             let is_kept = |root: &Elem| has_address(root, &network.name, *ip, mac.as_deref());
             domain(host, own, is_kept)
@@ -47,7 +47,7 @@ pub(super) fn comes_to(made: &Made) -> bool {
     let journals = journal::folder().map(|folder| journal::all(&folder).unwrap_or_default()).unwrap_or_default();
     let in_it =
         |made: &Made| matches!(made, Made::Volume { pool, .. } | Made::Spare { pool, .. } if pool.uuid == *uuid);
-    journals.iter().any(|path| journal::read(path).is_ok_and(|left| left.iter().any(|(.., made)| in_it(made))))
+    journals.iter().any(|path| journal::read(path).is_ok_and(|left| left.iter().any(|left| in_it(&left.made))))
 }
 
 fn of_volume(host: &Host, pool: &Named, name: &str, own: &[String]) -> Result<Option<String>> {

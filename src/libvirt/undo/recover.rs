@@ -1,17 +1,14 @@
 //! Finishing the undoing of runs that were killed.
 
-use super::journal::{self, Entry};
-use super::{Made, others};
+use super::journal::{self, Entry, Known, Left};
+use super::{Made, ON_ITS_WAY, others};
 use crate::floor::{Error, Result, interrupt};
 use crate::libvirt::Host;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::time::Duration;
-
-/// The last call of a killed run may still be on its way to the host when it is looked for.
-const ON_ITS_WAY: Duration = Duration::from_millis(500);
+use std::time::SystemTime;
 
 /// What happened to an entry of a journal.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +27,9 @@ pub struct Recovered {
     pub failure: Option<Error>,
 }
 
+/// The hosts by their URIs, or why they cannot be reached.
+type Hosts = BTreeMap<String, Result<Host>>;
+
 /// Undoes what killed runs left behind, or only tells what there is if `act` is not set. Journals of living runs and of
 /// another recovery are left alone.
 pub fn recover(act: bool) -> Result<Vec<Recovered>> {
@@ -45,27 +45,40 @@ pub fn recover(act: bool) -> Result<Vec<Recovered>> {
     Ok(done)
 }
 
-fn one(path: &Path, mut file: File, act: bool, hosts: &mut BTreeMap<String, Result<Host>>) -> Result<Vec<Recovered>> {
-    let left = journal::read(path).map_err(|cause| Error::io(path, "read", &cause))?;
+fn one(path: &Path, mut file: File, act: bool, hosts: &mut Hosts) -> Result<Vec<Recovered>> {
+    let end = file.metadata().and_then(|data| data.modified()).map_err(|cause| Error::io(path, "read", &cause))?;
+    let mut left = journal::read(path).map_err(|cause| Error::io(path, "read", &cause))?;
     if act && !left.is_empty() {
         interrupt::sleep(ON_ITS_WAY)?;
     }
     let mut told = Vec::new();
     let mut failed = false;
-    let machines: Vec<String> = left.iter().filter_map(|(.., made)| made.machine().map(str::to_string)).collect();
+    let machines: Vec<String> = left.iter().filter_map(|left| left.made.machine().map(str::to_string)).collect();
     let mut owned: BTreeMap<String, Result<Vec<String>>> = BTreeMap::new();
-    for (number, uri, made) in left.into_iter().rev() {
-        let host = hosts.entry(uri.clone()).or_insert_with(|| Host::connect(Some(&uri)));
-        let done = host.as_ref().map_err(Clone::clone).and_then(|host| {
-            let own = owned.entry(uri.clone()).or_insert_with(|| unprotected(host, &machines));
-            entry(&made, host, own.as_ref().map_err(Clone::clone)?, act)
+    let reached =
+        |uri: &str, hosts: &mut Hosts| hosts.entry(uri.to_string()).or_insert_with(|| Host::connect(Some(uri))).clone();
+    // What belongs to one of the run's machines is told by that machine, which goes first.
+    for one in left.iter_mut().filter(|one| one.known != Known::Own) {
+        if reached(&one.uri, hosts).and_then(|host| one.is_of(&host, &machines)).unwrap_or_default() {
+            one.known = Known::Own;
+            if act {
+                let entry = Entry::Own { number: one.number };
+                journal::add(&mut file, &entry).map_err(|cause| Error::io(path, "write", &cause))?;
+            }
+        }
+    }
+    for one in left.into_iter().rev() {
+        let done = reached(&one.uri, hosts).and_then(|host| {
+            let own = owned.entry(one.uri.clone()).or_insert_with(|| unprotected(&host, &machines));
+            entry(&one, &host, own.as_ref().map_err(Clone::clone)?, end, act)
         });
+        let Left { number, uri, made, .. } = one;
         let (exists, kept, failure) = match done {
             Ok((exists, kept)) => (Some(exists), kept, None),
             Err(error) => (None, None, Some(error)),
         };
         if act && failure.is_none() {
-            journal::append(&mut file, &Entry::Done { number }).map_err(|cause| Error::io(path, "write", &cause))?;
+            journal::add(&mut file, &Entry::Done { number }).map_err(|cause| Error::io(path, "write", &cause))?;
         }
         failed |= failure.is_some();
         let journal = path.display().to_string();
@@ -90,7 +103,8 @@ fn unprotected(host: &Host, machines: &[String]) -> Result<Vec<String>> {
 }
 
 /// Tells whether it is there and why it stays, and removes what does not stay. `own` are the machines that the run made.
-fn entry(made: &Made, host: &Host, own: &[String], act: bool) -> Result<(bool, Option<String>)> {
+fn entry(left: &Left, host: &Host, own: &[String], end: SystemTime, act: bool) -> Result<(bool, Option<String>)> {
+    let made = &left.made;
     if !made.exists(host)? {
         return Ok((false, None));
     }
@@ -98,8 +112,12 @@ fn entry(made: &Made, host: &Host, own: &[String], act: bool) -> Result<(bool, O
         return Ok((true, Some("it is protected".to_string())));
     }
     let owner = others::owner(host, made, own)?;
-    if act && owner.is_none() {
+    let kept = match owner {
+        Some(owner) => Some(format!("{owner} has it")),
+        None => left.doubt(host, end)?,
+    };
+    if act && kept.is_none() {
         made.remove(host)?;
     }
-    Ok((true, owner.map(|owner| format!("{owner} has it"))))
+    Ok((true, kept))
 }

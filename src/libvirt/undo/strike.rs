@@ -23,12 +23,12 @@ pub(in crate::libvirt) fn gone(host: &Host, concerned: impl Fn(&Made) -> bool) {
         }
         scope = outer;
     }
-    strike(|(_, uri, made)| is_gone(uri, made));
+    strike(|left| is_gone(&left.uri, &left.made));
 }
 
 /// Strikes the entries of killed runs that name what has just been made: theirs is gone.
 pub(super) fn made_anew(host: &Host, made: &Made) {
-    strike(|(_, uri, old)| uri == host.uri() && old.is(made));
+    strike(|left| left.uri == host.uri() && left.made.is(made));
 }
 
 fn is_absent(made: &Made, host: &Host) -> Result<bool> {
@@ -46,9 +46,9 @@ fn strike(which: impl Fn(&Left) -> bool) {
         let struck = journal::claim(&path).and_then(|file| {
             let Some(mut file) = file else { return Ok(()) };
             let left = journal::read(&path)?;
-            let gone: Vec<u64> = left.iter().filter(|entry| which(entry)).map(|(number, ..)| *number).collect();
+            let gone: Vec<u64> = left.iter().filter(|entry| which(entry)).map(|entry| entry.number).collect();
             for number in &gone {
-                journal::append(&mut file, &Entry::Done { number: *number })?;
+                journal::add(&mut file, &Entry::Done { number: *number })?;
             }
             if !gone.is_empty() && gone.len() == left.len() { std::fs::remove_file(&path) } else { Ok(()) }
         });
