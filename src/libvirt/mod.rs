@@ -37,6 +37,7 @@ mod more;
 mod netlink;
 mod network;
 mod network_edit;
+mod nudge;
 mod nvram;
 mod object;
 mod passwords;

@@ -15,6 +15,7 @@ mod lab;
 mod labs;
 mod memory;
 mod migrate;
+mod nudged;
 mod objects;
 mod own;
 mod pools;
