@@ -39,9 +39,13 @@ const OBJECTS: &[(&str, &str)] =
 pub(super) fn translate(shown: &mut [Diagnostic], recipe: &Recipe) {
     for one in shown {
         one.message = opening(&text(&one.message, recipe), recipe);
-        // To keep what failed is an option of functions that few commands pass on.
-        one.lines.retain(|(_, line)| !line.starts_with("`keep: true`") || known("keep", recipe).is_some());
+        // To keep what failed is an option of functions that few commands pass on. Who does not wait keeps it too.
+        let keeps = |line: &str| line.starts_with("`keep: true`") && known("keep", recipe).is_none();
+        one.lines.retain(|(_, line)| !keeps(line) || known("wait", recipe).is_some());
         for (_, line) in &mut one.lines {
+            if keeps(line) {
+                *line = "without `--wait` it stays, and `vmscript vm console` shows how far it comes".to_string();
+            }
             *line = text(line, recipe);
         }
     }
@@ -101,7 +105,7 @@ fn command(code: &str) -> Option<String> {
     }
     let named = |(before, behind, command): &(&str, &str, &str)| {
         let name = code.strip_prefix(before)?.strip_suffix(behind)?;
-        (!name.contains('"')).then(|| format!("{command} {name}"))
+        (!name.contains('"')).then(|| format!("{command} {}", word(name)))
     };
     if let Some(command) = NAMED.iter().find_map(named) {
         return Some(command);
@@ -109,6 +113,16 @@ fn command(code: &str) -> Option<String> {
     let is_whole = code.contains('(') && !code.contains('\'') && !code.contains("...");
     let (object, rest) = OBJECTS.iter().find_map(|(name, object)| Some((object, code.strip_prefix(name)?)))?;
     is_whole.then(|| format!("vmscript -e '{object}.{rest}'"))
+}
+
+/// A name as the shell takes it for one word.
+fn word(name: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:@%+=".contains(c);
+    if !name.is_empty() && name.chars().all(is_plain) {
+        name.to_string()
+    } else {
+        format!("'{}'", name.replace('\'', "'\\''"))
+    }
 }
 
 #[cfg(test)]
@@ -149,9 +163,24 @@ mod tests {
     }
 
     #[test]
+    fn who_does_not_wait_keeps_what_failed() {
+        let told = |options: Vec<Field>| {
+            let error = crate::floor::Error::argument("late").hint("`keep: true` leaves the guest for inspection");
+            let mut shown = [Diagnostic::from_error(&error)];
+            translate(&mut shown, &Recipe { options, ..recipe() });
+            shown[0].lines.iter().map(|(_, line)| line.clone()).collect::<Vec<_>>()
+        };
+        let option = |name: &str| Field { name: name.into(), kind: "flag".into(), default: None, text: String::new() };
+        assert!(told(Vec::new()).is_empty());
+        assert_eq!(told(vec![option("keep")]), ["`--keep` leaves the guest for inspection"]);
+        assert!(told(vec![option("wait")])[0].starts_with("without `--wait` it stays"));
+    }
+
+    #[test]
     fn functions_are_commands() {
         for (script, shown) in [
             ("`host.domain(\"web\").start()`", "`vmscript vm start web`"),
+            ("`host.domain(\"my web's\").start()`", r"`vmscript vm start 'my web'\''s'`"),
             ("`host.domain(\"web\").is_protected = false` lifts that", "`vmscript vm unprotect web` lifts that"),
             ("`host.networks()` lists what is there", "`vmscript network list` lists what is there"),
             ("`host.network(\"lab\").start()`", "`vmscript network start lab`"),

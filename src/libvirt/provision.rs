@@ -192,9 +192,13 @@ fn finish(
             transaction.commit();
             Ok(made)
         }
-        Err(error) if options.keep && error.code != Code::AlreadyExists => {
+        Err(mut error) if options.keep && error.code != Code::AlreadyExists => {
             transaction.commit();
             let expression = object.expression();
+            error.hints.retain(|hint| !hint.starts_with("`keep: true`"));
+            if error.code == Code::Timeout {
+                error = error.hint(format!("`virsh console {}` shows how far it came", object.name));
+            }
             Err(error
                 .note("what was made is left for inspection, as `keep` asks")
                 .hint(format!("remove it with `{expression}.destroy()` and `{expression}.undefine()`")))

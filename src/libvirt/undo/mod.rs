@@ -274,6 +274,20 @@ pub(super) fn is_on() -> bool {
     CURRENT.with_borrow(Option::is_some)
 }
 
+/// Whether a domain was made in the transaction of this thread or in one around it, and goes if that fails.
+pub(super) fn is_made_here(uuid: &str) -> bool {
+    let innermost = CURRENT.with_borrow(Clone::clone);
+    let mut scope = innermost.as_ref();
+    while let Some(current) = scope {
+        let is_it = |step: &Step| matches!(&step.made, Made::Domain { uuid: made, .. } if made == uuid);
+        if current.made().iter().any(is_it) {
+            return true;
+        }
+        scope = current.outer.as_ref();
+    }
+    false
+}
+
 /// Makes something, written down before. If the answer leaves open whether it was made, it counts as made.
 pub(super) fn record<T>(host: &Host, made: Made, call: impl FnOnce() -> Result<T>) -> Result<T> {
     let Some(scope) = CURRENT.with_borrow(Clone::clone) else {

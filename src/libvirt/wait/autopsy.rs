@@ -4,7 +4,7 @@
 use super::{TimedOut, tail};
 use crate::floor::{Error, Map, Value};
 use crate::libvirt::wiring::{Channel, Wiring};
-use crate::libvirt::{Domain, Network};
+use crate::libvirt::{Domain, Network, undo};
 use crate::schema::xml;
 
 /// How many lines of a console or a log are shown.
@@ -42,9 +42,13 @@ pub(super) fn explain(mut error: Error, domain: &Domain, networks: Option<&[Netw
     }
     error = fact(error, "elapsed", Value::Float(how.elapsed.as_secs_f64()));
     error = fact(error, "polls", i64::from(how.polls));
+    // One that is taken back now has no console any more.
+    if domain.uuid().is_ok_and(|uuid| undo::is_made_here(&uuid)) {
+        return error.hint("`keep: true` leaves the guest for inspection");
+    }
     let next = format!("virsh console {}", domain.name());
     error = fact(error, "next", next.clone());
-    error.hint("`keep: true` leaves the guest for inspection").hint(format!("`{next}` shows how far it came"))
+    error.hint(format!("`{next}` shows how far it came"))
 }
 
 /// Adds the end of QEMU's log, where this machine has it, to an error about a guest that stopped.
