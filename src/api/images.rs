@@ -2,10 +2,11 @@
 
 use super::value;
 use crate::floor::{Area, Code, Error, Map as Plain, Options, Result, Value, format_size};
-use crate::image::{self, Catalogue, Checksum, Description, Fetched, Format, Key, Request, Signature, check, fetch};
+use crate::image::{self, Catalogue, Checksum, Description, Format, Key, Request, Signature, check, fetch};
 use crate::libvirt::{Content, Pool, Volume};
 use crate::schema::{Definition, Kind};
 use rhai::{Dynamic, Map};
+use std::path::Path;
 
 const IMAGE: &[&str] = &[
     "bootable",
@@ -92,7 +93,7 @@ pub(super) fn ensure(pool: &Pool, name: &str, given: &Map) -> Result<Ensured> {
         }
         volume.check_unused()?;
     }
-    pool.need(allocated(&fetched)?, &format!("image `{name}`"))?;
+    pool.need(allocated(&fetched.path)?, &format!("image `{name}`"))?;
     if dry_run {
         return Ok(Ensured { volume: there, changed: true, outdated: false });
     }
@@ -262,8 +263,8 @@ fn signature(given: Value) -> Result<Signature> {
 }
 
 /// What the image takes on the disk without its holes.
-fn allocated(fetched: &Fetched) -> Result<u64> {
+pub(super) fn allocated(path: &Path) -> Result<u64> {
     use std::os::unix::fs::MetadataExt;
-    let facts = std::fs::metadata(&fetched.path).map_err(|error| Error::io(&fetched.path, "read", &error))?;
+    let facts = std::fs::metadata(path).map_err(|error| Error::io(path, "read", &error))?;
     Ok((facts.blocks() * 512).min(facts.len()))
 }

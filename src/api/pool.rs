@@ -19,6 +19,7 @@ mod functions {
     use crate::libvirt::{Content, Host, Volume};
     use crate::schema::{Definition, Kind};
     use crate::seed::Seed;
+    use std::path::Path;
 
     /// A storage pool on a host.
     pub type Pool = crate::libvirt::Pool;
@@ -183,12 +184,26 @@ mod functions {
     pub fn upload_file_with(pool: &mut Pool, name: &str, file: &str, options: Map) -> RhaiResultOf<Volume> {
         let options = Options::from_value("upload_file", value(&options.into(), "")?, &["replace"])?;
         let (content, size) = file_content(file)?;
+        need_room(pool, file)?;
         let xml = sized_volume(name, size)?.xml();
         let old = if options.bool("replace")?.unwrap_or(false) { pool.find_volume(name)? } else { None };
         Ok(match old {
             Some(old) => pool.replace_volume(&old, &xml, &content)?,
             None => pool.create_filled_volume(&xml, &content)?,
         })
+    }
+
+    /// Fails if a file, its holes left out, does not fit into it.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// write_file("small.raw", "a few bytes");
+    /// connect().pool("default").need_room("small.raw");
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn need_room(pool: &mut Pool, file: &str) -> RhaiResultOf<()> {
+        Ok(pool.need(images::allocated(Path::new(file))?, &format!("`{file}`"))?)
     }
 
     /// What it is and its name.
