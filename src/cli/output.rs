@@ -21,6 +21,8 @@ pub(super) struct Output {
     pub(super) width: Option<u16>,
     /// The columns in the order of their importance, as far as it is known.
     pub(super) order: Vec<String>,
+    /// Whether those that are not there come with `--wide`.
+    pub(super) is_narrow: bool,
 }
 
 /// The form of a result.
@@ -85,7 +87,7 @@ impl Output {
             Form::Yaml => yaml(&value),
             // A value of ours has a form in JSON, whatever it is.
             Form::Json => serde_json::to_string_pretty(&value).unwrap_or_default() + "\n",
-            Form::Name => names(&value),
+            Form::Name => names(&value, self),
             Form::Csv => csv(&value, self),
         };
         Ok(Text { text, left_out: Vec::new() })
@@ -116,6 +118,11 @@ impl Output {
         let known = columns(&items, &Self::default());
         for name in self.asked() {
             if !items.is_empty() && !known.contains(name) {
+                if self.is_narrow && self.order.contains(name) {
+                    return Err(
+                        Error::argument(format!("the column `{name}` is not among them")).hint("`--wide` adds it")
+                    );
+                }
                 let hint = did_you_mean(name, known.iter().map(String::as_str));
                 let hint = hint.unwrap_or_else(|| format!("columns: {}", known.join(", ")));
                 return Err(Error::argument(format!("there is no column `{name}`")).hint(hint));
@@ -171,12 +178,14 @@ pub(super) fn columns(items: &[Value], output: &Output) -> Vec<String> {
     columns
 }
 
-fn names(value: &Value) -> String {
+/// The name of each record; what stands first in those that have none.
+fn names(value: &Value, output: &Output) -> String {
     match value {
         Value::Unit => String::new(),
-        Value::List(items) => items.iter().map(names).collect(),
+        Value::List(items) => items.iter().map(|item| names(item, output)).collect(),
         Value::Map(map) => {
-            map.get("name").or_else(|| map.values().next()).map(|name| cell(name) + "\n").unwrap_or_default()
+            let first = || columns(std::slice::from_ref(value), output).first().and_then(|column| map.get(column));
+            map.get("name").or_else(first).map(|name| cell(name) + "\n").unwrap_or_default()
         }
         scalar => cell(scalar) + "\n",
     }
@@ -260,6 +269,9 @@ mod tests {
         let chosen = Output { filter, columns: vec!["size".into()], ..output(Form::Json) };
         assert_eq!(chosen.text(rows()).expect("text").text, "[\n  {\n    \"size\": 100\n  }\n]\n");
         assert_eq!(output(Form::Name).text(rows()).expect("text").text, "b, \"x\"\na\nweb-1\n");
+        let host = Map::from([("domains".to_string(), 2.into()), ("hostname".to_string(), "hv1".into())]);
+        let first = Output { order: vec!["hostname".into(), "domains".into()], ..output(Form::Name) };
+        assert_eq!(first.text(Value::Map(host)).expect("text").text, "hv1\n");
         let Value::List(all) = rows() else { panic!("rows are a list") };
         let one = Output { columns: vec!["size".into()], ..output(Form::Yaml) };
         assert_eq!(one.text(all[0].clone()).expect("text").text, "size: 10\n");

@@ -109,7 +109,17 @@ fn output(recipe: &Recipe, given: &ArgMatches, config: &Config) -> Result<Output
         wrong(error.hints.iter().fold(format!("{error}\n"), |text, hint| format!("{text}  = hint: {hint}\n")))
     })?;
     let filter = words("filter").into_iter().map(pair).collect::<Result<_, _>>()?;
-    Ok(Output { columns: words("columns"), filter, sort, order: recipe.columns.clone(), texts_stay, ..standard })
+    let is_wide = |field: &Field| field.name == "wide" && !matches!(value(field, given), Value::Bool(true));
+    let is_narrow = recipe.options.iter().any(is_wide);
+    Ok(Output {
+        columns: words("columns"),
+        filter,
+        sort,
+        order: recipe.columns.clone(),
+        is_narrow,
+        texts_stay,
+        ..standard
+    })
 }
 
 fn general(recipe: &Recipe, given: &ArgMatches) -> General {

@@ -185,6 +185,9 @@ fn what_is_no_table_and_no_exit_code_is_told() {
     std::fs::write(host.folder().join("recipes/odd.rhai"), recipe).expect("written");
     let (told, code) = run(&host, &["odd", "say", "--columns", "name"]);
     assert!(code == Some(1) && told.contains("the result is no table, so it has no column `name`"), "{told}");
+    let (told, code) = run(&host, &["vm", "list", "--columns", "name,addresses"]);
+    assert!(code == Some(1) && told.contains("hint: `--wide` adds it"), "{told}");
+    assert_eq!(run(&host, &["vm", "list", "--wide", "--columns", "name,addresses"]).1, Some(0));
     assert_eq!(text(&host.command(["odd", "later"]).output().expect("started").stdout), "closure\n");
     let (told, code) = run(&host, &["odd", "end", "300"]);
     assert!(code == Some(1) && told.contains("an exit code is a whole number, not \"300\""), "{told}");
