@@ -10,7 +10,8 @@ pub(super) fn run(repl: &mut Repl, input: impl BufRead, write: &mut dyn FnMut(&R
     let mut lines = input.lines();
     loop {
         let reply = match lines.next() {
-            Some(Ok(line)) => repl.step(&line),
+            // Some editors write a mark of the byte order in front.
+            Some(Ok(line)) => repl.step(line.trim_start_matches('\u{feff}')),
             // What is no text, or cannot be read any more, ends the input.
             Some(Err(cause)) => {
                 write(&Reply { err: format!("error: cannot read the input: {cause}"), ..Reply::default() });

@@ -257,12 +257,14 @@ fn bare(text: &str) -> String {
     text.lines().flat_map(|line| [if line.trim_start().starts_with("//") { "" } else { line }, "\n"]).collect()
 }
 
-/// The text as Rhai shall see it: a first line `#!...` becomes a comment.
+/// The text as Rhai shall see it: a first line `#!...` becomes a comment, and a mark of the byte order a blank, as all places
+/// stay where they are.
 pub(super) fn prepare(text: &str) -> String {
+    let (before, text) = text.strip_prefix('\u{feff}').map_or(("", text), |text| (" ", text));
     match text.strip_prefix("#!") {
         // With a blank: `///` and `//!` would begin a doc comment.
-        Some(rest) => format!("// {rest}"),
-        None => text.to_string(),
+        Some(rest) => format!("{before}// {rest}"),
+        None => format!("{before}{text}"),
     }
 }
 

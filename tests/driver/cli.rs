@@ -27,6 +27,20 @@ fn code_standard_input_and_a_hash_bang_line_run() {
 }
 
 #[test]
+fn a_mark_of_the_byte_order_is_passed_over() {
+    let host = Host::new();
+    std::fs::write(host.folder().join("part.rhai"), "\u{feff}fn two() { 2 }").expect("written");
+    let script = "\u{feff}#!/usr/bin/env vmscript\nimport \"part\" as part;\nprint(part::two());";
+    std::fs::write(host.folder().join("a.rhai"), script).expect("written");
+    let output = host.command(["a.rhai"]).output().expect("started");
+    assert_eq!(text(&output.stdout), "2\n", "{}", text(&output.stderr));
+
+    let mut child = host.command::<&str>([]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("started");
+    child.stdin.take().expect("piped").write_all("\u{feff}print(3)\n".as_bytes()).expect("written");
+    assert_eq!(text(&child.wait_with_output().expect("ended").stdout), "3\n");
+}
+
+#[test]
 fn imports_are_relative_to_the_importing_script() {
     let host = Host::new();
     std::fs::create_dir_all(host.folder().join("lib/deep")).expect("made");
