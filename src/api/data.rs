@@ -80,11 +80,18 @@ fn unreadable(file: &Arc<DataFile>, kind: &str, (words, at): &Wrong) -> Error {
         None => (words, None),
     };
     let twice = words.strip_prefix("duplicate mapping key: ").and_then(|rest| rest.split(", set ").next());
-    let words = twice.map_or_else(|| words.to_string(), |key| format!("`{key}` is there twice"));
+    let meant = SAID.iter().find(|(part, _)| words.starts_with(part)).map_or(words, |(_, meant)| meant);
+    let words = twice.map_or_else(|| meant.to_string(), |key| format!("`{key}` is there twice"));
     let message = format!("`{}` is not {kind}: {words}", file.name);
     let hint = HINTS.iter().find(|(part, _)| words.contains(part)).map(|(_, hint)| (*hint).to_string());
     Error::definition(&file.name, vec![Finding { message, hint, place, ..Finding::default() }])
 }
+
+/// How the parser's words begin that tell of itself, and what they say of the file.
+const SAID: &[(&str, &str)] = &[
+    ("budget breached", "it is too large or too deep, with all that its anchors (`*name`) stand for"),
+    ("recursive references", "an anchor (`&name`) holds itself (`*name`)"),
+];
 
 /// What the parser's words mean most of the time.
 const HINTS: &[(&str, &str)] = &[

@@ -5,6 +5,7 @@ use super::support::{Host, text};
 /// A file, and what is told of it: places with messages, or hints.
 const FILES: &[(&str, &[&str])] = &[
     ("name: web\n\tvcpus: 1\n", &["a tab indents this line\n --> wrong.yaml:2:1", "hint: indent with spaces"]),
+    ("name: &a [*a]\n", &["is not YAML: an anchor (`&name`) holds itself (`*name`)\n --> wrong.yaml:1:"]),
     ("name: web\nvcpus: 1\nvcpus: 2\n", &["`vcpus` is there twice\n --> wrong.yaml:3:1"]),
     ("name: web\nvcpus 1\nmemory: 1 GiB\n", &["wrong.yaml:2:1", "hint: a field is written `name: value`"]),
     ("name: \"web\nvcpus: 1\n", &["wrong.yaml:2:1", "hint: a quote may not be closed"]),
