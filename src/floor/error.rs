@@ -281,8 +281,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
         match &self.cause {
-            Some(cause) => write!(f, ": {cause}"),
-            None => Ok(()),
+            // The message has the fact of libvirt's words.
+            Some(cause) if !self.by_libvirt => write!(f, ": {cause}"),
+            _ => Ok(()),
         }
     }
 }

@@ -31,7 +31,7 @@ impl<T> Explain<T> for Result<T, VirtError> {
 const QUESTIONS: &[&str] = &["ask for", "list", "look up", "open", "read"];
 
 fn explain(doing: &str, object: &Object, error: &VirtError) -> Error {
-    let words = error.message();
+    let words = error.message().trim_end();
     let code = code(error);
     let area = if code == Code::NoConnection { Area::Connection } else { object.kind.area() };
     tracing::debug!(doing, object = object.plain(), code = code.name(), libvirt = words, "call failed");
@@ -44,7 +44,7 @@ fn explain(doing: &str, object: &Object, error: &VirtError) -> Error {
 
 /// Turns a failed connection into ours.
 pub(super) fn connect_error(uri: Option<&str>, error: &VirtError) -> Error {
-    let words = error.message();
+    let words = error.message().trim_end();
     let denied = matches!(code(error), Code::PermissionDenied) || words.contains("Permission denied");
     let code = if denied { Code::PermissionDenied } else { Code::NoConnection };
     let target = uri.map_or_else(|| "libvirt".to_string(), |uri| format!("`{uri}`"));

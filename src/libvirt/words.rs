@@ -32,7 +32,8 @@ pub(super) fn fact(words: &str) -> String {
     if words.starts_with("this function is not supported") {
         return "the host's driver does not support this".to_string();
     }
-    lower_first(&backticks(bare))
+    // What is between the colons is nothing where libvirt has nothing to tell.
+    lower_first(&backticks(&bare.replace(": : ", ": ")))
 }
 
 /// What QEMU itself said when it quit at once: `... monitor: 2026-01-31T10:00:00Z qemu-system-x86_64: WORDS`.
@@ -94,6 +95,10 @@ mod tests {
             ),
             ("QEMU guest agent is not connected", "QEMU guest agent is not connected"),
             ("can't do that", "can't do that"),
+            (
+                "End of file while reading data: : Input/output error",
+                "end of file while reading data: Input/output error",
+            ),
             (
                 "this function is not supported by the connection driver: virNetworkGetDHCPLeases",
                 "the host's driver does not support this",
