@@ -1,10 +1,10 @@
 //! A call now and then, so that no other one is slept through.
 //!
-//! A daemon hands each call to one of its threads that wait for work. The C library of many hosts (glibc before 2.41, its
-//! bug 25847) may lose such a wake-up: the call lies there while all threads wait, until another call wakes one of them,
-//! which takes what came first. libvirt's own client has the like of it: a thread that has a call for the one that is at the
-//! wire may wake it just before that one goes to sleep. Keepalive does not help, since the daemon answers that without those
-//! threads. A program whose calls all wait for one never makes another: here is one.
+//! A daemon hands each call to one of its threads that wait for work. Rarely, one of many runs under load was seen to wait for
+//! ever for an answer while all of these threads slept and keepalive was answered, which needs none of them: as if the wake-up
+//! was lost, as glibc's bug 25847 does. Another call wakes a thread, which takes what came first. libvirt's own client has the
+//! like of it: a thread that has a call for the one that is at the wire may wake it just before that one goes to sleep. A
+//! program whose calls all wait for one never makes another: here is one.
 
 use std::thread;
 use std::time::Duration;

@@ -153,8 +153,7 @@ impl Way {
         match shared {
             // It is to blame for what tells of its files: a folder in which there can be no sockets, say.
             Some((was_open, Err(error)))
-                if error.code != Code::Interrupted
-                    && (was_open || error.to_string().contains(&self.folder.display().to_string())) =>
+                if error.code != Code::Interrupted && (was_open || tells_of(&error, &self.folder)) =>
             {
                 tracing::debug!(%error, "the shared connection over ssh is left alone");
             }
@@ -272,6 +271,12 @@ impl Way {
         }
         Ok(())
     }
+}
+
+/// Whether an error, or what libvirt or `ssh` said, names a folder.
+fn tells_of(error: &Error, folder: &Path) -> bool {
+    let folder = folder.display().to_string();
+    error.to_string().contains(&folder) || error.cause.as_ref().is_some_and(|words| words.contains(&folder))
 }
 
 #[cfg(test)]
