@@ -4,7 +4,7 @@ use super::definition::definition;
 use super::provision::storage;
 use super::records::record;
 use super::{RhaiResultOf, dynamic, shown, value};
-use crate::floor::{Error, Options, Result, Value};
+use crate::floor::{Code, Error, Options, Result, Value};
 use crate::libvirt::{Lease, Owned, Rebuild, Remove, Removed, Selector, Uses};
 use crate::schema::Kind;
 use rhai::plugin::*;
@@ -156,7 +156,11 @@ mod functions {
             uses,
         };
         match vm.remove(&how) {
-            Err(_) if flag("if_exists")? && vm.host().find_domain(vm.name())?.is_none() => {
+            Err(error)
+                if error.code == Code::NotFound
+                    && flag("if_exists")?
+                    && vm.host().find_domain(vm.name())?.is_none() =>
+            {
                 Ok(removed(Removed::default()))
             }
             done => Ok(removed(done?)),

@@ -66,14 +66,13 @@ impl Host {
         let uri = uri.and_then(Way::of).map_or(told.clone(), |way| way.without(&told));
         super::cut::note(&uri);
         tracing::debug!(uri, "connected");
-        let object = Object::new(Kind::Host, &uri);
-        let hub = Hub::default();
-        let link = Link::new(&connect, uri.clone(), open, hub.clone());
         if let (Ok(here), Ok(there)) = (Connect::version(), connect.lib_version()) {
             crate::schema::meet(&dotted(here), &dotted(there));
         }
+        let object = Object::new(Kind::Host, &uri);
+        let hub = Hub::default();
         Ok(Self(Arc::new(Inner {
-            link,
+            link: Link::new(connect, uri.clone(), open, hub.clone()),
             uri,
             object,
             before: Mutex::default(),

@@ -2,8 +2,8 @@
 
 use super::cause::connect_error;
 use super::events::{Event, Hub, Raw};
+use super::ffi;
 use super::ssh::Way;
-use super::{ffi, nudge};
 use crate::floor::{Area, Code, Error, Result, interrupt};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -33,7 +33,7 @@ pub(super) struct Link {
     uri: String,
     open: Open,
     hub: Hub,
-    current: Arc<Mutex<Current>>,
+    current: Mutex<Current>,
     /// Held by the one who makes the connection anew.
     lost: Mutex<Option<Lost>>,
 }
@@ -54,15 +54,15 @@ struct Current {
 }
 
 impl Link {
-    pub(super) fn new(connect: &Connect, uri: String, open: Open, hub: Hub) -> Self {
-        let current = Arc::new(Mutex::new(Current { connect: Some(connect.clone()), number: 0 }));
-        // Before the first call: none is too early to be slept through.
-        if keep_alive(connect) {
-            let current = Arc::downgrade(&current);
-            nudge::begin(move || current.upgrade().map(|current| lock(&current).connect.clone()));
+    pub(super) fn new(connect: Connect, uri: String, open: Open, hub: Hub) -> Self {
+        watch(&connect, &uri, &hub);
+        Self {
+            uri,
+            open,
+            hub,
+            current: Mutex::new(Current { connect: Some(connect), number: 0 }),
+            lost: Mutex::default(),
         }
-        watch(connect, &uri, &hub);
-        Self { uri, open, hub, current, lost: Mutex::default() }
     }
 
     /// The connection and its number. A host that went away is given the time to come back; if it does not, or if
@@ -165,7 +165,6 @@ impl Link {
     }
 
     fn replace(&self, connect: Connect) {
-        keep_alive(&connect);
         watch(&connect, &self.uri, &self.hub);
         self.close();
         self.hub.resume(&connect);
@@ -178,7 +177,7 @@ impl Link {
     }
 
     fn lock(&self) -> MutexGuard<'_, Current> {
-        lock(&self.current)
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -254,28 +253,17 @@ pub(super) fn open_in_time(uri: Option<&str>, way: Option<&str>, open: Open, pat
         .hint("something accepts the connection and does not answer: the host's daemon may hang"))
 }
 
-fn lock(current: &Mutex<Current>) -> MutexGuard<'_, Current> {
-    current.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Has libvirt notice a host that went away. Gives whether it will: drivers without a wire have no use for it and refuse.
-fn keep_alive(connect: &Connect) -> bool {
+/// Has libvirt notice a host that went away, and tell. Drivers without a wire have no use for it and refuse.
+fn watch(connect: &Connect, uri: &str, hub: &Hub) {
     const INTERVAL: i32 = 5;
     const COUNT: u32 = 5;
-    let done = connect.set_keep_alive(INTERVAL, COUNT);
-    if let Err(error) = &done {
-        tracing::debug!(libvirt = error.message(), "the connection is not kept alive");
-    }
-    done.is_ok()
-}
-
-/// Has libvirt tell when the connection closes.
-fn watch(connect: &Connect, uri: &str, hub: &Hub) {
     let (hub, uri) = (hub.clone(), uri.to_string());
     let sink = Box::new(move |raw: Raw| {
         hub.publish(&Event::closed(&uri, raw.numbers.first().copied().unwrap_or_default()));
     });
-    if let Err(error) = ffi::on_close(connect, sink) {
-        tracing::debug!(libvirt = error.message(), "the connection is not watched");
+    for refused in [connect.set_keep_alive(INTERVAL, COUNT).map(drop), ffi::on_close(connect, sink)] {
+        if let Err(error) = refused {
+            tracing::debug!(libvirt = error.message(), "the connection is not watched");
+        }
     }
 }

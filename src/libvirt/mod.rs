@@ -37,7 +37,6 @@ mod more;
 mod netlink;
 mod network;
 mod network_edit;
-mod nudge;
 mod nvram;
 mod object;
 mod passwords;

@@ -15,7 +15,6 @@ mod lab;
 mod labs;
 mod memory;
 mod migrate;
-mod nudged;
 mod objects;
 mod own;
 mod pools;
