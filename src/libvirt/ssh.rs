@@ -142,23 +142,17 @@ impl Way {
             tracing::debug!(%error, "libvirt starts ssh itself");
             return open_in_time(uri, uri, open, patience);
         }
-        let mut shared = None;
         if is_shared() {
             let was_open = self.is_open();
             let opened = if was_open { Ok(()) } else { self.open(patience) };
             let patience = if was_open { PATIENCE.min(patience) } else { patience };
-            let tried = opened.and_then(|()| open_in_time(uri, Some(&self.through(&self.shared())), open, patience));
-            shared = Some((was_open, tried));
-        }
-        match shared {
-            // It is to blame for what tells of its files: a folder in which there can be no sockets, say.
-            Some((was_open, Err(error)))
-                if error.code != Code::Interrupted && (was_open || tells_of(&error, &self.folder)) =>
-            {
-                tracing::debug!(%error, "the shared connection over ssh is left alone");
+            match opened.and_then(|()| open_in_time(uri, Some(&self.through(&self.shared())), open, patience)) {
+                // It is to blame for what tells of its files: a folder in which there can be no sockets, say.
+                Err(error) if error.code != Code::Interrupted && (was_open || tells_of(&error, &self.folder)) => {
+                    tracing::debug!(%error, "the shared connection over ssh is left alone");
+                }
+                tried => return tried,
             }
-            Some((_, tried)) => return tried,
-            None => {}
         }
         open_in_time(uri, Some(&self.through(&self.alone())), open, patience)
     }
@@ -241,7 +235,7 @@ impl Way {
             if Instant::now() > end {
                 drop(running.kill());
                 drop(running.wait());
-                break;
+                return Err(ssh_error(&self.uri, &format!("no answer for {} s", patience.as_secs())));
             }
             thread::sleep(STEP);
         }

@@ -2,6 +2,7 @@
 
 use super::program::{prints, program, run, text};
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
@@ -109,18 +110,23 @@ fn everything_that_a_failed_transaction_made_is_taken_back() {
     assert_eq!(prints(&script("tall", "181", AFTER)), before);
 }
 
+/// Runs a script until it prints something, kills it, and gives that.
+fn killed_at_its_first_line(folder: &Path, script: &str) -> String {
+    std::fs::write(folder.join("script.rhai"), script).expect("written");
+    let mut child = program(folder).arg("script.rhai").stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it prints");
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    line
+}
+
 #[test]
 fn everything_that_a_killed_transaction_made_is_recovered() {
     let before = prints(&script("kall", "182", BEFORE));
     let folder = tempfile::tempdir().expect("a folder");
     let body = script("kall", "182", &ALL.replace("ENDING", "sleep(600);"));
-    std::fs::write(folder.path().join("script.rhai"), body).expect("written");
-    let mut child =
-        program(folder.path()).arg("script.rhai").stdout(Stdio::piped()).spawn().expect("the program starts");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it prints");
-    child.kill().expect("killed");
-    child.wait().expect("ended");
+    let line = killed_at_its_first_line(folder.path(), &body);
     assert_eq!(line.split_whitespace().count(), MADE, "{line}");
     let listed = program(folder.path()).args(["recover", "--list"]).output().expect("the program starts");
     assert_eq!(text(&listed.stdout).matches("to do").count(), 15, "{}", text(&listed.stdout));
@@ -189,14 +195,7 @@ fn what_somebody_made_under_the_name_of_what_a_killed_run_made_stays() {
         pool.create_volume(#{ name: "swapped.raw", capacity: "1 MiB", target: #{ format: "raw" } });"#;
     for (answered, told) in [(true, "it was changed after that run ended"), (false, "it is not what was asked for")] {
         let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("script.rhai"), script).expect("written");
-        let mut child =
-            program(folder.path()).arg("script.rhai").stdout(Stdio::piped()).spawn().expect("the program starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it prints");
-        child.kill().expect("killed");
-        child.wait().expect("ended");
-        assert_eq!(line, "made\n");
+        assert_eq!(killed_at_its_first_line(folder.path(), script), "made\n");
         let listed = program(folder.path()).args(["recover", "--list"]).output().expect("the program starts");
         assert!(text(&listed.stdout).ends_with(": to do\n"), "{}", text(&listed.stdout));
         prints(swap);
