@@ -65,6 +65,26 @@ pub fn leave(code: u8) -> ! {
     unsafe { libc::_exit(c_int::from(code)) }
 }
 
+/// Has libxml2 load the types of its schemas now. It does so at the first use, up to 2.10 without a lock: of several
+/// definitions that this process checks at once, some fail ("is not exported by type library").
+///
+/// Source: `xmlRelaxNGInitTypes`, `xmlSchemaInitTypes`, <https://gnome.pages.gitlab.gnome.org/libxml2/html/relaxng_8h.html>.
+pub(super) fn load_schema_types() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        for name in [c"xmlSchemaInitTypes", c"xmlRelaxNGInitTypes"] {
+            // SAFETY: the name is a C string; libvirt has loaded libxml2, whose function takes nothing, and what it returns
+            // (a number, or nothing in other versions) is not looked at.
+            unsafe {
+                let found = libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr());
+                if !found.is_null() {
+                    std::mem::transmute::<*mut c_void, extern "C" fn()>(found)();
+                }
+            }
+        }
+    });
+}
+
 /// A domain's state and reason as libvirt's numbers.
 pub(super) fn domain_state(domain: &Domain) -> Result<(c_uint, c_int), Error> {
     let (mut state, mut reason) = (0, 0);

@@ -325,6 +325,23 @@ fn who_stops_many_items_is_told_how_far_each_came() {
     assert!(told.contains("done: `1`") && told.contains("not begun: `3`"), "{told}");
 }
 
+/// libxml2's types of schemas are loaded at the first use, and by several at once they were not there for all.
+#[test]
+fn the_first_definitions_of_a_run_can_be_checked_at_once() {
+    let host = Host::new();
+    for _ in 0..20 {
+        let shown = host.run(
+            r#"
+let host = connect("test:///default");
+parallel(["a", "b", "c", "d", "e", "f", "g", "h"], |name| {
+    host.define_network(`<network><name>${name}</name></network>`)
+}, #{ limit: 8 });
+"#,
+        );
+        assert!(shown.status.success(), "{}", text(&shown.stderr));
+    }
+}
+
 #[test]
 fn items_in_parallel_keep_order_output_and_names_and_one_transaction() {
     let host = Host::new();
