@@ -7,7 +7,7 @@ use super::undo::{self, Made, Transaction};
 use super::wiring::Wiring;
 use super::{Content, Domain, Host, Network, Pool, Volume, ffi, verify};
 use crate::floor::{Area, Code, Error, Result, timing};
-use crate::schema::xml::{self, Elem, Name, Node};
+use crate::schema::xml::{self, Elem, Node};
 use std::sync::PoisonError;
 use std::time::UNIX_EPOCH;
 use virt::error::Error as VirtError;
@@ -221,9 +221,7 @@ pub(super) fn name_or_new(kind: Kind, text: &str) -> Result<(String, String)> {
     }
     let seconds = UNIX_EPOCH.elapsed().map_or(0, |time| time.as_secs());
     let mut document = xml::parse(text)?;
-    let mut name = Elem::new(Name::plain("name"));
-    name.nodes.push(Node::Text(seconds.to_string()));
-    document.nodes.insert(0, Node::Elem(name));
+    document.nodes.insert(0, Node::Elem(Elem::plain("name", &[]).with_text(seconds.to_string())));
     Ok((seconds.to_string(), xml::to_string(&document)))
 }
 

@@ -5,7 +5,7 @@ use super::delivery::set;
 use super::retry::{repeatedly, while_busy};
 use super::{Domain, ffi, verify};
 use crate::floor::{Area, Code, Error, Result, clock};
-use crate::schema::xml::{self, Attr, Elem, Name, Node};
+use crate::schema::xml::{self, Elem, Node};
 use std::time::Duration;
 use virt::sys;
 
@@ -89,7 +89,7 @@ impl Domain {
 
     /// Puts a medium into a CD or floppy drive, or takes it out. With `force` a guest that has locked the drive is not asked.
     pub fn change_media(&self, drive: &str, file: Option<&str>, apply: Apply, force: bool) -> Result<()> {
-        let source = file.map(|file| element("source", "file", file));
+        let source = file.map(|file| Elem::plain("source", &[("file", file)]));
         self.wherever(drive, apply, |device, flags| {
             let mut device = xml::parse(device)?;
             // It may have been a volume of a pool.
@@ -101,7 +101,7 @@ impl Domain {
 
     /// Pulls the cable of a network interface, or puts it back.
     pub fn set_link_state(&self, interface: &str, up: bool, apply: Apply) -> Result<()> {
-        let link = element("link", "state", if up { "up" } else { "down" });
+        let link = Elem::plain("link", &[("state", if up { "up" } else { "down" })]);
         self.wherever(interface, apply, |xml, flags| self.replace_child(xml, &["link"], Some(link.clone()), flags))
     }
 
@@ -256,12 +256,6 @@ impl Domain {
 /// The devices of a domain's document.
 pub(super) fn devices(domain: &Elem) -> Vec<Elem> {
     domain.child("devices").map(|devices| devices.children().cloned().collect()).unwrap_or_default()
-}
-
-fn element(name: &str, attribute: &str, value: &str) -> Elem {
-    let mut element = Elem::new(Name::plain(name));
-    element.attrs.push(Attr { name: Name::plain(attribute), value: value.to_string() });
-    element
 }
 
 /// What a device is called: by its target, its MAC address, its alias.

@@ -4,7 +4,7 @@ use super::undo::Transaction;
 use super::variables::{Variables, by_uuid, name_file};
 use super::{Domain, Host, Pool};
 use crate::floor::{Code, Error, Result, clock};
-use crate::schema::xml::{self, Elem, Name, Node};
+use crate::schema::xml::{self, Elem};
 use std::time::Duration;
 
 /// How the pools begin that are made for the moment of a copy.
@@ -139,8 +139,9 @@ impl Host {
     /// A pool on a folder, and whether it was made for that. libvirt has one at most: that of another run is waited for.
     fn pool_on(&self, folder: &str) -> Result<(Pool, bool)> {
         let name = format!("{PREFIX}{}", std::process::id());
-        let mut root = with("pool", vec![text("name", &name), with("target", vec![text("path", folder)])]);
-        root.attrs.push(xml::Attr { name: Name::plain("type"), value: "dir".to_string() });
+        let elem = |name| Elem::plain(name, &[]);
+        let target = elem("target").with([elem("path").with_text(folder)]);
+        let root = Elem::plain("pool", &[("type", "dir")]).with([elem("name").with_text(&name), target]);
         let end = clock::now() + PATIENCE;
         loop {
             let late = clock::now() > end;
@@ -181,21 +182,9 @@ fn default(name: &str) -> String {
 }
 
 fn volume(name: &str, capacity: u64, format: &str) -> String {
-    let mut kind = Elem::new(Name::plain("format"));
-    kind.attrs.push(xml::Attr { name: Name::plain("type"), value: format.to_string() });
-    let mode = with("permissions", vec![text("mode", "0600")]);
-    let parts = vec![text("name", name), text("capacity", &capacity.to_string()), with("target", vec![kind, mode])];
-    xml::to_string(&with("volume", parts))
-}
-
-fn text(name: &str, text: &str) -> Elem {
-    let mut element = Elem::new(Name::plain(name));
-    element.nodes.push(Node::Text(text.to_string()));
-    element
-}
-
-fn with(name: &str, children: Vec<Elem>) -> Elem {
-    let mut element = Elem::new(Name::plain(name));
-    element.nodes.extend(children.into_iter().map(Node::Elem));
-    element
+    let elem = |name| Elem::plain(name, &[]);
+    let mode = elem("permissions").with([elem("mode").with_text("0600")]);
+    let target = elem("target").with([Elem::plain("format", &[("type", format)]), mode]);
+    let capacity = elem("capacity").with_text(capacity.to_string());
+    xml::to_string(&elem("volume").with([elem("name").with_text(name), capacity, target]))
 }

@@ -6,7 +6,7 @@ use super::object::{Kind, Object};
 use super::undo::Transaction;
 use super::{Domain, Revert, Snapshot, Start};
 use crate::floor::{Area, Code, Error, Result};
-use crate::schema::xml::{self, Attr, Elem, Name, Node};
+use crate::schema::xml::{self, Elem, Name, Node};
 use virt::sys;
 
 /// A disk as it was at the time of the snapshot, and the layer that it gets.
@@ -126,25 +126,14 @@ impl Snapshot {
             }
             number += 1;
         };
-        let text = |name: &str, text: String| {
-            let mut element = Elem::new(Name::plain(name));
-            element.nodes.push(Node::Text(text));
-            element
-        };
-        let with = |mut element: Elem, children: Vec<Elem>| {
-            element.nodes.extend(children.into_iter().map(Node::Elem));
-            element
-        };
-        let format_of = |format: &str| set(Elem::new(Name::plain("format")), "type", format);
-        let volume = with(
-            Elem::new(Name::plain("volume")),
-            vec![
-                text("name", name.clone()),
-                text("capacity", base.info()?.capacity.to_string()),
-                with(Elem::new(Name::plain("target")), vec![format_of("qcow2")]),
-                with(Elem::new(Name::plain("backingStore")), vec![text("path", base.path()?), format_of(format)]),
-            ],
-        );
+        let elem = |name| Elem::plain(name, &[]);
+        let format_of = |format| Elem::plain("format", &[("type", format)]);
+        let volume = elem("volume").with([
+            elem("name").with_text(&name),
+            elem("capacity").with_text(base.info()?.capacity.to_string()),
+            elem("target").with([format_of("qcow2")]),
+            elem("backingStore").with([elem("path").with_text(base.path()?), format_of(format)]),
+        ]);
         let made = pool.create_volume(&xml::to_string(&volume))?;
         Ok(Layer { disk: target, pool: pool.name().to_string(), volume: name, path: made.path()? })
     }
@@ -197,18 +186,14 @@ fn active_files(domain: &Elem) -> Vec<(String, String)> {
 fn plug_in(disk: &mut Elem, layer: &Layer) {
     disk.nodes.retain(|node| !matches!(node, Node::Elem(child) if child.local() == "backingStore"));
     for child in disk.children_mut() {
-        let own = std::mem::replace(child, Elem::new(Name::plain("none")));
-        *child = match own.local() {
-            "driver" => set(own, "type", "qcow2"),
-            "source" if own.attr("pool").is_some() => set(set(own, "pool", &layer.pool), "volume", &layer.volume),
-            "source" => set(own, "file", &layer.path),
-            _ => own,
-        };
+        match child.local() {
+            "driver" => child.set("type", "qcow2"),
+            "source" if child.attr("pool").is_some() => {
+                child.set("pool", &layer.pool);
+                child.set("volume", &layer.volume);
+            }
+            "source" => child.set("file", &layer.path),
+            _ => {}
+        }
     }
-}
-
-fn set(mut element: Elem, attribute: &str, value: &str) -> Elem {
-    element.attrs.retain(|attr| !attr.name.is_plain(attribute));
-    element.attrs.push(Attr { name: Name::plain(attribute), value: value.to_string() });
-    element
 }

@@ -6,7 +6,7 @@ use super::object::Kind;
 use super::undo::Made;
 use super::{Domain, Host};
 use crate::floor::{Area, Code, Error, Result};
-use crate::schema::xml::{self, Elem, Name, Node};
+use crate::schema::xml::{self, Elem, Node};
 
 /// The end of libvirt's folder of such files, wherever that is.
 const FOLDER: &str = "/qemu/nvram";
@@ -124,11 +124,9 @@ pub(super) fn by_uuid(name: &str, uuid: &str) -> String {
 /// Names the file in a domain's document.
 pub(super) fn name_file(domain: &mut Elem, path: &str) {
     let Some(os) = domain.children_mut().find(|child| child.name.is_plain("os")) else { return };
-    let mut nvram = os.child("nvram").cloned().unwrap_or_else(|| Elem::new(Name::plain("nvram")));
-    os.nodes.retain(|node| !matches!(node, Node::Elem(child) if child.name.is_plain("nvram")));
+    let nvram = os.child_or_new("nvram");
     nvram.attrs.retain(|attr| !attr.name.is_plain("type"));
     nvram.nodes = vec![Node::Text(path.to_string())];
-    os.nodes.push(Node::Elem(nvram));
 }
 
 /// The file of the variables in QEMU's command, where it is the second flash.

@@ -3,7 +3,7 @@
 
 use super::{Content, Domain, GuestKind, Host, Pool, Transaction};
 use crate::floor::{Code, Result, cache_folder, clock, interrupt, timing};
-use crate::schema::xml::{self, Attr, Elem, Name};
+use crate::schema::xml::{self, Elem};
 use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::time::{Duration, UNIX_EPOCH};
@@ -102,10 +102,7 @@ impl Host {
             sector.len()
         );
         pool.create_filled_volume(&volume, &Content::Bytes(sector))?;
-        let mut source = Elem::new(Name::plain("source"));
-        for (key, value) in [("pool", pool.name()), ("volume", name)] {
-            source.attrs.push(Attr { name: Name::plain(key), value: value.to_string() });
-        }
+        let source = Elem::plain("source", &[("pool", pool.name()), ("volume", name)]);
         let started = self.create_domain(&format!(
             "<domain type='{kind}'><name>{name}</name><memory unit='MiB'>16</memory><vcpu>1</vcpu>\
              <os><type arch='x86_64' machine='q35'>hvm</type><boot dev='hd'/></os><features><acpi/></features>\

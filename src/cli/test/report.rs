@@ -2,7 +2,7 @@
 
 use super::find::Case;
 use super::process::Outcome;
-use crate::schema::xml::{Attr, Elem, Name, Node, to_string_pretty};
+use crate::schema::xml::{Elem, Node, to_string_pretty};
 use serde_json::json;
 use std::time::Duration;
 
@@ -128,37 +128,27 @@ pub(super) fn to_junit(done: &[Done], took: Duration) -> String {
 
 fn test_case((case, outcome): &Done) -> Elem {
     let (class, name) = case.name.split_once("::").unwrap_or((case.name.as_str(), "parse"));
-    let mut test = Elem::new(Name::plain("testcase"));
     let file = case.file.display().to_string();
-    for (key, value) in [("classname", class), ("name", name), ("file", &file), ("time", &seconds(outcome.took))] {
-        attribute(&mut test, key, value);
-    }
+    let attrs = [("classname", class), ("name", name), ("file", &file), ("time", &seconds(outcome.took))];
+    let mut test = Elem::plain("testcase", &attrs);
     if let Some(failure) = &outcome.failure {
         let told = plain(failure);
-        let mut failed = Elem::new(Name::plain("failure"));
-        attribute(&mut failed, "message", told.lines().next().unwrap_or_default().trim_start_matches("error: "));
-        failed.nodes.push(Node::Text(told));
-        test.nodes.push(Node::Elem(failed));
+        let message = told.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        test = test.with([Elem::plain("failure", &[("message", message)]).with_text(&told)]);
     }
     if !outcome.printed.is_empty() {
-        let mut out = Elem::new(Name::plain("system-out"));
-        out.nodes.push(Node::Text(plain(&outcome.printed)));
-        test.nodes.push(Node::Elem(out));
+        test = test.with([Elem::plain("system-out", &[]).with_text(plain(&outcome.printed))]);
     }
     test
 }
 
 fn element(name: &str, attributes: &[(&str, String)], done: &[Done]) -> Elem {
-    let mut elem = Elem::new(Name::plain(name));
+    let mut elem = Elem::plain(name, &[]);
     let counts = [("tests", done.len().to_string()), ("failures", failed(done).to_string())];
     for (key, value) in attributes.iter().chain(&counts) {
-        attribute(&mut elem, key, value);
+        elem.set(key, value);
     }
     elem
-}
-
-fn attribute(elem: &mut Elem, name: &str, value: &str) {
-    elem.attrs.push(Attr { name: Name::plain(name), value: value.to_string() });
 }
 
 fn seconds(time: Duration) -> String {

@@ -2,7 +2,7 @@
 
 use crate::floor::Result;
 use crate::libvirt::{Apply, Edit, Network};
-use crate::schema::xml::{self, Attr, Elem, Name, Node};
+use crate::schema::xml::{self, Elem};
 use std::net::IpAddr;
 
 impl Network {
@@ -41,10 +41,6 @@ impl Network {
 }
 
 fn host(ip: IpAddr, name: &str) -> String {
-    let mut host = Elem::new(Name::plain("host"));
-    host.attrs.push(Attr { name: Name::plain("ip"), value: ip.to_string() });
-    let mut inner = Elem::new(Name::plain("hostname"));
-    inner.nodes.push(Node::Text(name.to_string()));
-    host.nodes.push(Node::Elem(inner));
-    xml::to_string(&host)
+    let named = Elem::plain("hostname", &[]).with_text(name);
+    xml::to_string(&Elem::plain("host", &[("ip", &ip.to_string())]).with([named]))
 }

@@ -5,7 +5,7 @@ use crate::addressing::{Mac, Source, is_host_name, usable};
 use crate::floor::{Area, Code, Error, Result};
 use crate::libvirt::Network;
 use crate::libvirt::undo::{self, Made};
-use crate::schema::xml::{self, Attr, Elem, Name};
+use crate::schema::xml::{self, Elem};
 use std::net::IpAddr;
 use virt::sys;
 
@@ -35,15 +35,14 @@ impl Reservation {
     }
 
     fn xml(&self) -> String {
-        let mut host = Elem::new(Name::plain("host"));
-        let fields = [
-            ("mac", self.mac.map(|mac| mac.to_string())),
-            ("name", self.name.clone()),
-            ("ip", Some(self.ip.to_string())),
-        ];
-        for (name, value) in fields {
-            host.attrs.extend(value.map(|value| Attr { name: Name::plain(name), value }));
+        let mut host = Elem::plain("host", &[]);
+        if let Some(mac) = self.mac {
+            host.set("mac", &mac.to_string());
         }
+        if let Some(name) = &self.name {
+            host.set("name", name);
+        }
+        host.set("ip", &self.ip.to_string());
         xml::to_string(&host)
     }
 }

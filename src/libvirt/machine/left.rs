@@ -6,7 +6,7 @@ use crate::floor::Result;
 use crate::libvirt::undo::Transaction;
 use crate::libvirt::variables::{Variables, name_file};
 use crate::libvirt::{Domain, Keep};
-use crate::schema::xml::{self, Attr, Elem, Name, Node};
+use crate::schema::xml::{self, Elem};
 
 /// What a machine's former definitions had.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,28 +98,17 @@ fn tpms(domain: &Elem) -> Vec<String> {
 
 /// A definition of nothing but what is left.
 fn shell(was: &Elem, variables: Option<&String>, tpm: Option<&String>) -> String {
-    let attr = |name, value: &str| Attr { name: Name::plain(name), value: value.to_string() };
-    let with = |name, attrs: Vec<Attr>, nodes: Vec<Node>| {
-        let mut elem = Elem::new(Name::plain(name));
-        (elem.attrs, elem.nodes) = (attrs, nodes);
-        elem
-    };
-    let mut nodes: Vec<Node> =
-        ["name", "uuid"].iter().filter_map(|key| was.child(key)).cloned().map(Node::Elem).collect();
-    nodes.push(Node::Elem(with("memory", Vec::new(), vec![Node::Text("1024".to_string())])));
-    let firmware = variables.map(|_| attr("firmware", "efi")).into_iter().collect();
-    let mut os = with("os", firmware, Vec::new());
-    os.nodes.extend(was.find("os/type").cloned().map(Node::Elem));
-    nodes.push(Node::Elem(os));
-    let acpi = with("acpi", Vec::new(), Vec::new());
-    nodes.push(Node::Elem(with("features", Vec::new(), vec![Node::Elem(acpi)])));
+    let elem = |name| Elem::plain(name, &[]);
+    let firmware: &[(&str, &str)] = if variables.is_some() { &[("firmware", "efi")] } else { &[] };
+    let mut domain = Elem::plain("domain", &[("type", was.attr("type").unwrap_or("qemu"))])
+        .with(["name", "uuid"].iter().filter_map(|key| was.child(key)).cloned())
+        .with([elem("memory").with_text("1024"), Elem::plain("os", firmware).with(was.find("os/type").cloned())])
+        .with([elem("features").with([elem("acpi")])]);
     if let Some(version) = tpm {
-        let backend = with("backend", vec![attr("type", "emulator"), attr("version", version)], Vec::new());
-        let tpm = with("tpm", vec![attr("model", "tpm-tis")], vec![Node::Elem(backend)]);
-        nodes.push(Node::Elem(with("devices", Vec::new(), vec![Node::Elem(tpm)])));
+        let backend = Elem::plain("backend", &[("type", "emulator"), ("version", version)]);
+        let tpm = Elem::plain("tpm", &[("model", "tpm-tis")]).with([backend]);
+        domain = domain.with([elem("devices").with([tpm])]);
     }
-    let kind = was.attr("type").unwrap_or("qemu");
-    let mut domain = with("domain", vec![attr("type", kind)], nodes);
     if let Some(path) = variables {
         name_file(&mut domain, path);
     }

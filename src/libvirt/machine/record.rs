@@ -3,7 +3,7 @@
 use super::Left;
 use crate::floor::Result;
 use crate::libvirt::Domain;
-use crate::schema::xml::{self, Attr, Elem, Name, Node};
+use crate::schema::xml::{self, Elem, Name, Node};
 use std::collections::BTreeMap;
 
 /// The namespace of the record.
@@ -63,17 +63,15 @@ impl MachineRecord {
         if self.is_empty() {
             return;
         }
-        let elem = Node::Elem(self.elem(|name| Name::new(SPACE, PREFIX, name)));
+        let elem = self.elem(|name| Name::new(SPACE, PREFIX, name));
         let metadata = domain.nodes.iter_mut().find_map(|node| match node {
             Node::Elem(child) if child.name.is_plain("metadata") => Some(child),
             _ => None,
         });
         if let Some(metadata) = metadata {
-            metadata.nodes.push(elem);
+            metadata.nodes.push(Node::Elem(elem));
         } else {
-            let mut metadata = Elem::new(Name::plain("metadata"));
-            metadata.nodes.push(elem);
-            domain.nodes.push(Node::Elem(metadata));
+            domain.nodes.push(Node::Elem(Elem::plain("metadata", &[]).with([elem])));
         }
     }
 
@@ -98,27 +96,29 @@ impl MachineRecord {
     fn elem(&self, name: impl Fn(&str) -> Name) -> Elem {
         let mut root = Elem::new(name("machine"));
         if self.protected {
-            root.attrs.push(attr("protected", "yes"));
+            root.set("protected", "yes");
         }
-        root.attrs.extend(self.lab.as_ref().map(|lab| attr("lab", lab)));
+        if let Some(lab) = &self.lab {
+            root.set("lab", lab);
+        }
         for volume in &self.volumes {
             let mut elem = Elem::new(name("volume"));
-            elem.attrs.extend([attr("pool", &volume.pool), attr("name", &volume.name)]);
+            elem.set("pool", &volume.pool);
+            elem.set("name", &volume.name);
             root.nodes.push(Node::Elem(elem));
         }
         for (key, values) in [("variables", &self.left.variables), ("tpm", &self.left.tpms)] {
             for value in values {
                 let mut elem = Elem::new(name("left"));
-                elem.attrs.push(attr(key, value));
+                elem.set(key, value);
                 root.nodes.push(Node::Elem(elem));
             }
         }
         for (kind, texts) in [("label", &self.labels), ("annotation", &self.annotations)] {
             for (key, text) in texts {
                 let mut elem = Elem::new(name(kind));
-                elem.attrs.push(attr("name", key));
-                elem.nodes.push(Node::Text(text.clone()));
-                root.nodes.push(Node::Elem(elem));
+                elem.set("name", key);
+                root.nodes.push(Node::Elem(elem.with_text(text)));
             }
         }
         root
@@ -138,10 +138,6 @@ impl Domain {
         let text = (!record.is_empty()).then(|| xml::to_string(&record.elem(Name::plain)));
         self.set_metadata(text.as_deref(), PREFIX, SPACE)
     }
-}
-
-fn attr(name: &str, value: &str) -> Attr {
-    Attr { name: Name::plain(name), value: value.to_string() }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::libvirt::cause::Explain;
 use crate::libvirt::object::{Kind, Object};
 use crate::libvirt::retry::while_busy;
 use crate::libvirt::{Domain, Host, Network, NwFilter, Pool, Remove, Volume};
-use crate::schema::xml::{self, Elem, Name, Node};
+use crate::schema::xml::{self, Elem, Node};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
@@ -110,8 +110,7 @@ impl Made {
             (uuid, text.to_string())
         } else {
             let uuid = new_uuid()?;
-            let mut elem = Elem::new(Name::plain("uuid"));
-            elem.nodes.push(Node::Text(uuid.clone()));
+            let elem = Elem::plain("uuid", &[]).with_text(&uuid);
             document.nodes.insert(0, Node::Elem(elem));
             (uuid, xml::to_string(&document))
         };

@@ -3,6 +3,7 @@
 //! Comments, processing instructions and blanks between elements carry nothing and are not kept, except the blanks
 //! inside `metadata`, which belongs to other programs.
 
+mod build;
 mod name;
 mod parse;
 mod write;
