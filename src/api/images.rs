@@ -2,7 +2,7 @@
 
 use super::value;
 use crate::floor::{Area, Code, Error, Map as Plain, Options, Result, Value, format_size};
-use crate::image::{self, Catalogue, Checksum, Description, Format, Key, Request, Signature, check, fetch};
+use crate::image::{self, Catalogue, Checksum, Description, Fetched, Format, Key, Request, Signature, check, fetch};
 use crate::libvirt::{Content, Pool, Volume};
 use crate::schema::{Definition, Kind};
 use rhai::{Dynamic, Map};
@@ -27,6 +27,8 @@ const IMAGE: &[&str] = &[
 const TOLD: &[&str] =
     &["architecture", "catalogue", "default", "description", "filename", "folder", "name", "size", "user"];
 const FORMATS: &[&str] = &["iso", "qcow2", "raw", "vdi", "vhd", "vhdx", "vmdk"];
+/// How often another run may be faster.
+const TURNS: u32 = 5;
 const DISK: &[&str] = &["format", "image", "mode", "size", "thick"];
 
 /// An image in a pool.
@@ -47,7 +49,7 @@ pub(super) fn ensure(pool: &Pool, name: &str, given: &Map) -> Result<Ensured> {
     let convert = options.one_of("convert", &["qcow2", "raw"])?.and_then(Format::from_name);
     let compare = options.one_of("compare", &["all", "head", "no"])?.unwrap_or("head");
     let dry_run = options.bool("dry_run")?.unwrap_or(false);
-    let there = pool.find_volume(name)?;
+    let there = pool.find_whole_volume(name)?;
     if there.is_some() && compare == "no" && !request.force {
         return Ok(Ensured { volume: there, changed: false, outdated: false });
     }
@@ -73,43 +75,85 @@ pub(super) fn ensure(pool: &Pool, name: &str, given: &Map) -> Result<Ensured> {
         fetched = image::convert(fetched, format, &request.cache)?;
         check(name, &fetched.description, None, false)?;
     }
-    if let Some(volume) = &there {
-        if !request.force {
-            if volume.holds(&fetched.path, compare == "all")? {
-                return Ok(Ensured { volume: there, changed: false, outdated: false });
+    let wish = Wish { pool, name, fetched, force: request.force, whole: compare == "all", dry_run };
+    let (mut there, mut is_own) = (there, is_own);
+    for _ in 0..TURNS {
+        match wish.put(there.as_ref(), is_own) {
+            Err(error) if wish.is_overtaken(&error, there.is_some(), is_own) => {
+                pool.give_way(name)?;
+                there = pool.find_whole_volume(name)?;
+                // What is there now came from somebody else.
+                is_own = false;
             }
-            let users = volume.users()?;
-            if !users.domains.is_empty() || !users.overlays.is_empty() {
-                tracing::warn!(image = name, "its source has something else, but it is in use and stays");
-                return Ok(Ensured { volume: there, changed: false, outdated: true });
-            }
-            if !is_own {
-                let message =
-                    format!("volume `{name}` is there and has other content, which is not known to be from there");
-                return Err(Error::new(Code::AlreadyExists, Area::Storage, message)
-                    .about(format!("volume `{name}`"))
-                    .hint("take another name, or pass `force: true`, which replaces it"));
-            }
+            done => return done,
         }
-        volume.check_unused()?;
     }
-    pool.need(allocated(&fetched.path)?, &format!("image `{name}`"))?;
-    if dry_run {
-        return Ok(Ensured { volume: there, changed: true, outdated: false });
+    wish.put(there.as_ref(), is_own)
+}
+
+/// An image that is here, and what is to become of it.
+struct Wish<'a> {
+    pool: &'a Pool,
+    name: &'a str,
+    fetched: Fetched,
+    force: bool,
+    /// Whether all of what is there is compared.
+    whole: bool,
+    dry_run: bool,
+}
+
+impl Wish<'_> {
+    /// Whether another run was faster: it made what was to be made, or removed what was to be looked at.
+    fn is_overtaken(&self, error: &Error, is_there: bool, is_own: bool) -> bool {
+        match error.code {
+            Code::AlreadyExists => !is_there || is_own || self.force,
+            Code::NotFound => is_there,
+            _ => false,
+        }
     }
-    let file = std::fs::metadata(&fetched.path).map_err(|error| Error::io(&fetched.path, "read", &error))?.len();
-    let format = fetched.description.format;
-    let capacity = match (format, fetched.description.virtual_size) {
-        (Format::Qcow2, Some(size)) => size,
-        _ => file,
-    };
-    let xml = volume_definition(name, capacity, format.driver(), Room::Thin)?.xml();
-    let content = Content::File(fetched.path);
-    let volume = match &there {
-        Some(old) => pool.replace_volume(old, &xml, &content)?,
-        None => pool.create_filled_volume(&xml, &content)?,
-    };
-    Ok(Ensured { volume: Some(volume), changed: true, outdated: false })
+
+    /// Puts it into the pool, if what is there is something else and may go: as it came from the same source, or is to be replaced.
+    fn put(&self, there: Option<&Volume>, is_own: bool) -> Result<Ensured> {
+        let Self { pool, name, fetched, .. } = self;
+        if let Some(volume) = there {
+            if !self.force {
+                let unchanged = || Ensured { volume: Some(volume.clone()), changed: false, outdated: false };
+                if volume.holds(&fetched.path, self.whole)? {
+                    return Ok(unchanged());
+                }
+                let users = volume.users()?;
+                if !users.domains.is_empty() || !users.overlays.is_empty() {
+                    tracing::warn!(image = name, "its source has something else, but it is in use and stays");
+                    return Ok(Ensured { outdated: true, ..unchanged() });
+                }
+                if !is_own {
+                    let message =
+                        format!("volume `{name}` is there and has other content, which is not known to be from there");
+                    return Err(Error::new(Code::AlreadyExists, Area::Storage, message)
+                        .about(format!("volume `{name}`"))
+                        .hint("take another name, or pass `force: true`, which replaces it"));
+                }
+            }
+            volume.check_unused()?;
+        }
+        pool.need(allocated(&fetched.path)?, &format!("image `{name}`"))?;
+        if self.dry_run {
+            return Ok(Ensured { volume: there.cloned(), changed: true, outdated: false });
+        }
+        let file = std::fs::metadata(&fetched.path).map_err(|error| Error::io(&fetched.path, "read", &error))?.len();
+        let format = fetched.description.format;
+        let capacity = match (format, fetched.description.virtual_size) {
+            (Format::Qcow2, Some(size)) => size,
+            _ => file,
+        };
+        let xml = volume_definition(name, capacity, format.driver(), Room::Thin)?.xml();
+        let content = Content::File(fetched.path.clone());
+        let volume = match there {
+            Some(old) => pool.replace_volume(old, &xml, &content)?,
+            None => pool.create_filled_volume(&xml, &content)?,
+        };
+        Ok(Ensured { volume: Some(volume), changed: true, outdated: false })
+    }
 }
 
 /// Whether a volume holds what was fetched from there last: then it is an image of that source, and nothing else goes when

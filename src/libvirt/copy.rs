@@ -4,7 +4,7 @@ use super::cause::Explain;
 use super::define::name_of;
 use super::object::{Kind, Object};
 use super::retry::while_busy;
-use super::undo::{Made, Transaction, record};
+use super::undo::{Made, Transaction, complete, record};
 use super::{Pool, Volume, verify};
 use crate::floor::{Area, Code, Error, Result, format_size, timing};
 use crate::schema::xml;
@@ -53,6 +53,7 @@ impl Pool {
         });
         match grown {
             Ok(volume) => {
+                complete(&made);
                 transaction.commit();
                 Ok(volume)
             }

@@ -126,6 +126,11 @@ impl Host {
 impl Pool {
     /// Creates a volume. A pool that is busy for a moment is waited for.
     pub fn create_volume(&self, xml: &str) -> Result<Volume> {
+        let made = Made::volume(self, xml)?;
+        self.new_volume(xml, &made).inspect(|_| undo::complete(&made))
+    }
+
+    fn new_volume(&self, xml: &str, made: &Made) -> Result<Volume> {
         let object = Object::new(Kind::Volume, &name_of(Kind::Volume, xml)?);
         if self.find_volume(&object.name)?.is_some() {
             return Err(already(&object));
@@ -133,10 +138,9 @@ impl Pool {
         // libvirt's schema for volumes demands more than libvirt itself, such as a `target`: it is not asked.
         let lock = self.host().lock(&self.object().plain());
         let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = Made::volume(self, xml)?;
         undo::record(self.host(), made.clone(), || {
             timing::timed(&object.plain(), "create", || {
-                let volume = self.making(&object, &made, || {
+                let volume = self.making(&object, made, || {
                     StorageVol::create_xml(&self.raw()?, xml, 0).explain("create", &object)
                 })?;
                 verify::is_as_defined_in_size(&volume, xml)?;
@@ -172,7 +176,8 @@ impl Pool {
             return self.copy_volume(xml, from, *grow, *thick);
         }
         let transaction = Transaction::begin();
-        let filled = self.create_volume(xml).and_then(|volume| {
+        let made = Made::volume(self, xml)?;
+        let filled = self.new_volume(xml, &made).and_then(|volume| {
             let name = volume.object().plain();
             match content {
                 Content::None | Content::Copy { .. } => {}
@@ -189,6 +194,7 @@ impl Pool {
         });
         match filled {
             Ok(volume) => {
+                undo::complete(&made);
                 transaction.commit();
                 Ok(volume)
             }

@@ -59,6 +59,7 @@ mod stats;
 mod taps;
 mod transfer;
 mod tune;
+mod turn;
 mod undo;
 mod update;
 mod variables;

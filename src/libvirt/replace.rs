@@ -11,7 +11,7 @@ impl Pool {
     /// no volume, it is sent twice.
     pub fn replace_volume(&self, old: &Volume, xml: &str, content: &Content) -> Result<Volume> {
         old.check_unused()?;
-        let beside = format!("{}.new", old.name());
+        let beside = beside(old.name());
         let complete = self.create_for_good(&called(xml, &beside)?, content)?;
         if let Err(error) = old.delete_unused() {
             return Err(match complete.delete() {
@@ -37,6 +37,11 @@ impl Pool {
             Err(error) => Err(transaction.roll_back(error)),
         }
     }
+}
+
+/// What the volume is called that will take the place of the one of this name.
+pub(super) fn beside(name: &str) -> String {
+    format!("{name}.new")
 }
 
 /// A volume's definition under another name.

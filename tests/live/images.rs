@@ -1,7 +1,10 @@
 //! Images on the lab's host: from a file to a pool, to disks, and to a guest that boots from one.
 
 use super::own::inside;
-use super::program::{left, prints, run, text};
+use super::program::{left, prints, program, run, text};
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 #[test]
 fn an_image_becomes_disks_and_is_kept_while_they_stand_on_it() {
@@ -161,4 +164,59 @@ pool.destroy();
         assert!(told, "{out}");
     }
     assert_eq!(lines[2], r#"["small-image.qcow2", "small-overlay.qcow2"]"#, "{out}");
+}
+
+/// Whatever the first run brings, the second one, which comes in the middle of it, waits and looks at all of it.
+#[test]
+fn of_two_imports_at_once_the_second_one_waits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (file, byte) in [("one.raw", 1), ("two.raw", 2)] {
+        let mut image = vec![byte; 96 << 20];
+        image[510..512].copy_from_slice(&[0x55, 0xaa]);
+        std::fs::write(folder.path().join(file), image).expect("written");
+    }
+    for (second, ended, words) in [
+        ("one.raw", true, "result: unchanged"),
+        ("two.raw", false, "volume `twice.raw` is there and has other content"),
+    ] {
+        let import = |file| {
+            let mut command = program(folder.path());
+            command.args(["image", "import", "default", file, "--name", "twice.raw"]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started")
+        };
+        let first = import("one.raw");
+        until_it_is_made(&folder.path().join("state/vmscript/journal"));
+        signal(&first, "STOP");
+        let mut waiting = import(second);
+        let mut told = BufReader::new(waiting.stderr.take().expect("piped"));
+        let mut line = String::new();
+        told.read_line(&mut line).expect("read");
+        signal(&first, "CONT");
+        assert!(line.contains("another run is making volume `twice.raw`, which is waited for"), "{line}");
+        let mut rest = String::new();
+        told.read_to_string(&mut rest).expect("read");
+        let second = waiting.wait_with_output().expect("waited for");
+        let first = first.wait_with_output().expect("waited for");
+        assert!(text(&first.stdout).contains("result: created"), "{first:?}");
+        assert_eq!(second.status.success(), ended, "{rest}");
+        assert!(format!("{}{rest}", text(&second.stdout)).contains(words), "{rest}");
+        prints("connect().pool(\"default\").volume(\"twice.raw\").delete();");
+    }
+}
+
+fn signal(child: &Child, name: &str) {
+    assert!(Command::new("kill").args(["-s", name, &child.id().to_string()]).status().expect("started").success());
+}
+
+/// Waits until a run has written down that libvirt made what it asked for.
+fn until_it_is_made(journals: &Path) {
+    let is_made = || {
+        let found = std::fs::read_dir(journals).into_iter().flatten().flatten();
+        found.filter_map(|one| std::fs::read_to_string(one.path()).ok()).any(|text| text.contains("answered"))
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    while !is_made() {
+        assert!(std::time::Instant::now() < deadline, "nothing is made");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
 }

@@ -20,6 +20,8 @@ pub(super) enum Entry {
     Intend { number: u64, uri: String, made: Made },
     /// libvirt said that it was made.
     Answered { number: u64 },
+    /// It has all that it is to hold: who finds it need not wait for its maker.
+    Complete { number: u64 },
     /// It is known to be the run's: a recovery has begun that removes what told so.
     Own { number: u64 },
     /// It was undone, or was not made after all.
@@ -42,6 +44,8 @@ pub(super) enum Known {
     Asked,
     /// libvirt said that it was made.
     Answered,
+    /// It has all that it is to hold.
+    Complete,
     /// What is there is that.
     Own,
 }
@@ -90,12 +94,14 @@ impl Journal {
         }
     }
 
-    /// Writes down that something was made. After a loss of power the host itself tells of it, so nobody waits for the disk.
+    /// Writes down that something was made.
     pub(super) fn answered(&mut self, number: u64) {
-        let Some((_, file)) = &self.file else { return };
-        if let Err(error) = write_line(file, &Entry::Answered { number }) {
-            self.complain(&error);
-        }
+        self.tell(&Entry::Answered { number });
+    }
+
+    /// Writes down that something has all that it is to hold.
+    pub(super) fn complete(&mut self, number: u64) {
+        self.tell(&Entry::Complete { number });
     }
 
     /// Writes down that nothing is left of an entry.
@@ -127,6 +133,14 @@ impl Journal {
     fn write(&mut self, entry: &Entry) {
         let Some((_, file)) = &self.file else { return };
         if let Err(error) = append(file, entry) {
+            self.complain(&error);
+        }
+    }
+
+    /// After a loss of power the host itself tells of such things, so nobody waits for the disk.
+    fn tell(&mut self, entry: &Entry) {
+        let Some((_, file)) = &self.file else { return };
+        if let Err(error) = write_line(file, entry) {
             self.complain(&error);
         }
     }
@@ -183,6 +197,7 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<Left>> {
         match serde_json::from_str(line) {
             Ok(Entry::Intend { number, uri, made }) => left.push(Left { number, uri, made, known: Known::Asked }),
             Ok(Entry::Answered { number }) => know(&mut left, number, Known::Answered),
+            Ok(Entry::Complete { number }) => know(&mut left, number, Known::Complete),
             Ok(Entry::Own { number }) => know(&mut left, number, Known::Own),
             Ok(Entry::Done { number }) => left.retain(|one| one.number != number),
             Err(error) => tracing::info!(%error, path = %path.display(), "a line of the journal cannot be read"),

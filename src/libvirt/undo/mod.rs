@@ -13,6 +13,7 @@ mod strike;
 
 pub use left::{forget, left_over};
 pub(super) use made::{Made, Named};
+pub(super) use others::is_being_made;
 pub use recover::{Recovered, recover};
 pub(super) use removal::removing;
 pub(super) use strike::gone;
@@ -286,6 +287,15 @@ pub(super) fn is_made_here(uuid: &str) -> bool {
         scope = current.outer.as_ref();
     }
     false
+}
+
+/// Writes down that something has all that it is to hold.
+pub(super) fn complete(made: &Made) {
+    let Some(scope) = CURRENT.with_borrow(Clone::clone) else { return };
+    let number = scope.made().iter().rev().find(|step| step.made.is(made)).map(|step| step.number);
+    if let Some(number) = number {
+        scope.journal().complete(number);
+    }
 }
 
 /// Makes something, written down before. If the answer leaves open whether it was made, it counts as made.

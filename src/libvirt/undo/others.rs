@@ -1,7 +1,8 @@
 //! Whose a thing is by now: the names of volumes and the addresses of a killed run may be those of another machine since.
 
+use super::journal::{self, Known, Left};
 use super::made::volume_of;
-use super::{Made, Named, journal};
+use super::{Made, Named};
 use crate::floor::{Code, Result};
 use crate::libvirt::{Domain, Host, MachineRecord, Owned};
 use crate::schema::xml::{self, Elem};
@@ -48,6 +49,19 @@ pub(super) fn comes_to(made: &Made) -> bool {
     let in_it =
         |made: &Made| matches!(made, Made::Volume { pool, .. } | Made::Spare { pool, .. } if pool.uuid == *uuid);
     journals.iter().any(|path| journal::read(path).is_ok_and(|left| left.iter().any(|left| in_it(&left.made))))
+}
+
+/// Whether a living run of this machine is making a volume right now: it does not have yet what it is to hold.
+pub(in crate::libvirt) fn is_being_made(pool: &Named, name: &str) -> bool {
+    let is_it = |left: &Left| {
+        matches!(left.known, Known::Asked | Known::Answered)
+            && matches!(&left.made, Made::Volume { pool: of, name: known, .. } | Made::Spare { pool: of, name: known, .. }
+                if of.uuid == pool.uuid && known == name)
+    };
+    let journals = journal::folder().map(|folder| journal::all(&folder).unwrap_or_default()).unwrap_or_default();
+    journals.iter().any(|path| {
+        journal::read(path).is_ok_and(|left| left.iter().any(is_it)) && matches!(journal::claim(path), Ok(None))
+    })
 }
 
 fn of_volume(host: &Host, pool: &Named, name: &str, own: &[String]) -> Result<Option<String>> {
