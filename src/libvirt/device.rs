@@ -1,7 +1,6 @@
 //! Changing a domain's devices and sizes: live, for its next start, or both.
 
 use super::cause::Explain;
-use super::delivery::set;
 use super::retry::{repeatedly, while_busy};
 use super::{Domain, ffi, verify};
 use crate::floor::{Area, Code, Error, Result, clock};
@@ -89,11 +88,22 @@ impl Domain {
 
     /// Puts a medium into a CD or floppy drive, or takes it out. With `force` a guest that has locked the drive is not asked.
     pub fn change_media(&self, drive: &str, file: Option<&str>, apply: Apply, force: bool) -> Result<()> {
-        let source = file.map(|file| Elem::plain("source", &[("file", file)]));
+        self.change_source(drive, file.map(|file| ("file", Elem::plain("source", &[("file", file)]))), apply, force)
+    }
+
+    /// The same with a medium of any type of source, in the element that names it.
+    pub(super) fn change_source(
+        &self,
+        drive: &str,
+        medium: Option<(&str, Elem)>,
+        apply: Apply,
+        force: bool,
+    ) -> Result<()> {
+        let (kind, source) = medium.map_or(("file", None), |(kind, source)| (kind, Some(source)));
         self.wherever(drive, apply, |device, flags| {
             let mut device = xml::parse(device)?;
-            // It may have been a volume of a pool.
-            set(&mut device, "type", "file");
+            // It may have been of another one.
+            device.set("type", kind);
             let flags = if force { flags | sys::VIR_DOMAIN_DEVICE_MODIFY_FORCE } else { flags };
             self.replace_child(&xml::to_string(&device), &["source", "backingStore"], source.clone(), flags)
         })

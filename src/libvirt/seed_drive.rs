@@ -2,7 +2,7 @@
 
 use super::delivery::{Bus, child, elem, has_scsi, seed_disk, set};
 use super::{Apply, Content, Domain, Owned, Pool, Transaction, Volume};
-use crate::floor::Result;
+use crate::floor::{Code, Result};
 use crate::schema::xml::{self, Elem, Node};
 
 /// The names of volumes by which guests find their seeds.
@@ -27,6 +27,8 @@ struct Drive {
     target: String,
     bus: Option<Bus>,
     volume: Volume,
+    /// Whether the disk names a file and no volume of a pool.
+    by_path: bool,
 }
 
 impl Drive {
@@ -34,6 +36,14 @@ impl Drive {
     /// not open the tray of a drive that was plugged into a running machine.
     fn stays(&self) -> bool {
         !self.bus.is_some_and(Bus::is_hot)
+    }
+
+    /// How a disk names the volume, and the element that does so: as it named the former one.
+    fn source(&self, volume: &Volume) -> Result<Source> {
+        if self.by_path {
+            return Ok(("file", elem("source", &[("file", &volume.path()?)])));
+        }
+        source(volume)
     }
 }
 
@@ -60,7 +70,8 @@ impl Domain {
     }
 
     /// Gives the machine a new seed, in place of the one that it has, if any. A guest reads it at its next start; what it
-    /// does again depends on the seed's instance id. The former volume goes when the new one is in its place.
+    /// does again depends on the seed's instance id. Its volume has the name of the former one: the machine has the new seed
+    /// under another name while the former volume goes, so that it has one or the other at any time.
     pub fn set_seed(&self, image: Vec<u8>, wish: &NewSeed) -> Result<()> {
         let former = self.seed_drive()?;
         let pool = match (&wish.pool, &former) {
@@ -68,9 +79,44 @@ impl Domain {
             (None, Some(drive)) => drive.volume.pool()?,
             (None, None) => self.host().pool("default")?,
         };
-        let name = new_name(self.name(), former.as_ref().map(|drive| drive.volume.name()), &pool)?;
+        let home = home(self.name(), former.as_ref().map(|drive| drive.volume.name()));
+        self.drop_spares(&pool, &home, former.as_ref())?;
+        let name = free_name(&pool, &home)?;
+        let stays_here = |drive: &Drive| drive.stays() || wish.bus.is_none() || wish.bus == drive.bus;
+        let persistent = self.is_persistent()?;
+        let Some(drive) = former.as_ref().filter(|drive| persistent && stays_here(drive)) else {
+            self.place(&pool, &name, image, |volume| self.put_in(volume, former.as_ref(), wish.bus))?;
+            return former.map_or(Ok(()), |drive| self.forget(&drive.volume, false));
+        };
+        let plugged = !drive.stays() && self.is_active()? && self.device(&drive.target).is_ok();
+        let mut volume = self.place(&pool, &name, image.clone(), |volume| {
+            if plugged {
+                // What a guest does not give back is found before the definition changes.
+                self.detach_device(&drive.target, Apply::Live)?;
+            }
+            self.exchange(drive, volume)
+        })?;
+        self.forget(&drive.volume, false)?;
+        if name != home && pool.find_volume(&home)?.is_none() {
+            match self.place(&pool, &home, image, |volume| self.exchange(drive, volume)) {
+                Ok(there) => self.forget(&std::mem::replace(&mut volume, there), false)?,
+                Err(error) if error.code == Code::Interrupted => return Err(error),
+                Err(error) => tracing::warn!("the new seed of {} is called `{name}`: {error}", self.object()),
+            }
+        }
+        if plugged { self.plug(drive, &volume) } else { Ok(()) }
+    }
+
+    /// Makes the volume of a new seed, records it, and has it put into its place. A failure leaves no volume.
+    fn place(
+        &self,
+        pool: &Pool,
+        name: &str,
+        image: Vec<u8>,
+        put_in: impl FnOnce(&Volume) -> Result<()>,
+    ) -> Result<Volume> {
         let mut volume = xml::parse("<volume><allocation>0</allocation></volume>")?;
-        child(&mut volume, "name").nodes.push(Node::Text(name.clone()));
+        child(&mut volume, "name").nodes.push(Node::Text(name.to_string()));
         child(&mut volume, "capacity").nodes.push(Node::Text(image.len().to_string()));
         set(child(child(&mut volume, "target"), "format"), "type", "raw");
         let before = self.record()?;
@@ -79,19 +125,23 @@ impl Domain {
         let put = pool.create_filled_volume(&xml::to_string(&volume), &Content::Bytes(image)).and_then(|volume| {
             // A run that is killed in between leaves the name of a volume that is not there, and no volume of nobody's.
             let mut record = before.clone();
-            record.volumes.push(Owned { pool: pool.name().to_string(), name: name.clone() });
+            record.volumes.push(Owned { pool: pool.name().to_string(), name: name.to_string() });
             self.set_record(&record)?;
-            self.put_in(&volume.path()?, former.as_ref(), wish.bus)
+            put_in(&volume).map(|()| volume)
         });
-        if let Err(error) = put {
-            let error = match self.set_record(&before) {
-                Ok(()) => error,
-                Err(other) => error.note(format!("its record names `{name}` still: {other}")),
-            };
-            return Err(transaction.roll_back(error));
+        match put {
+            Ok(volume) => {
+                transaction.commit();
+                Ok(volume)
+            }
+            Err(error) => {
+                let error = match self.set_record(&before) {
+                    Ok(()) => error,
+                    Err(other) => error.note(format!("its record names `{name}` still: {other}")),
+                };
+                Err(transaction.roll_back(error))
+            }
         }
-        transaction.commit();
-        former.map_or(Ok(()), |drive| self.forget(&drive.volume, false))
     }
 
     /// What its seed tells cloud-init as user data, if it has a seed with such a file and that is of a usual size.
@@ -104,14 +154,11 @@ impl Domain {
         Ok(user_data(&drive.volume.read(0, size)?))
     }
 
-    fn put_in(&self, path: &str, former: Option<&Drive>, bus: Option<Bus>) -> Result<()> {
+    /// Puts a seed into a disk of its own, in place of one that the machine had.
+    fn put_in(&self, volume: &Volume, former: Option<&Drive>, bus: Option<Bus>) -> Result<()> {
         if let Some(drive) = former {
             if drive.stays() {
-                // A guest that still has its seed mounted has locked the drive.
-                return self.change_media(&drive.target, Some(path), Apply::Both, true);
-            }
-            if self.is_persistent()? && (bus.is_none() || bus == drive.bus) {
-                return self.exchange(path, drive);
+                return self.exchange(drive, volume);
             }
             self.detach_device(&drive.target, Apply::Both)?;
         }
@@ -122,36 +169,47 @@ impl Domain {
             let controller = elem("controller", &[("type", "scsi"), ("index", "0"), ("model", "virtio-scsi")]);
             self.attach_device(&xml::to_string(&controller), apply)?;
         }
-        let mut disk = seed_disk(&root, bus, "file", elem("source", &[("file", path)]));
+        let (kind, source) = source(volume)?;
+        let mut disk = seed_disk(&root, bus, kind, source);
         if let Some(drive) = former.filter(|drive| drive.bus == Some(bus)) {
             set(child(&mut disk, "target"), "dev", &drive.target);
         }
         self.attach_device(&xml::to_string(&disk), apply)
     }
 
-    /// Puts a new medium in place of a disk that can be plugged. The definition has the one or the other at any time.
-    fn exchange(&self, path: &str, drive: &Drive) -> Result<()> {
-        let runs = self.is_active()?;
-        let live = if runs { self.device(&drive.target).ok() } else { None };
-        if live.is_some() {
-            // What a guest does not give back is found before the definition changes.
-            self.detach_device(&drive.target, Apply::Live)?;
-        }
-        self.change_media(&drive.target, Some(path), Apply::Config, false)?;
-        if live.is_none() {
-            return Ok(());
-        }
+    /// Puts a new medium in place of the former one: in the definition, and in a drive that stays also while the machine runs.
+    /// A guest that still has its seed mounted has locked the drive.
+    fn exchange(&self, drive: &Drive, volume: &Volume) -> Result<()> {
+        let apply = if drive.stays() { Apply::Both } else { Apply::Config };
+        self.change_source(&drive.target, Some(drive.source(volume)?), apply, drive.stays())
+    }
+
+    /// Plugs the seed into the running machine again, as the definition has it.
+    fn plug(&self, drive: &Drive, volume: &Volume) -> Result<()> {
         let root = xml::parse(&self.own_xml()?)?;
-        let mut disk =
-            seed_disk(&root, drive.bus.unwrap_or_else(|| Bus::of(&root)), "file", elem("source", &[("file", path)]));
+        let (kind, source) = drive.source(volume)?;
+        let mut disk = seed_disk(&root, drive.bus.unwrap_or_else(|| Bus::of(&root)), kind, source);
         set(child(&mut disk, "target"), "dev", &drive.target);
-        self.attach_device(&xml::to_string(&disk), Apply::Live).map_err(|error| {
-            let former = drive.volume.path();
-            match former.and_then(|path| self.change_media(&drive.target, Some(&path), Apply::Config, false)) {
-                Ok(()) => error.note("the former seed is there again at the next start"),
-                Err(other) => error.note(format!("the definition has the new seed still: {other}")),
+        match self.attach_device(&xml::to_string(&disk), Apply::Live) {
+            Err(error) if error.code != Code::Interrupted => {
+                tracing::warn!("{} has its new seed at its next start only: {error}", self.object());
+                Ok(())
             }
-        })
+            done => done,
+        }
+    }
+
+    /// Deletes seeds of its own that no disk has: a killed change may have left them.
+    fn drop_spares(&self, pool: &Pool, home: &str, former: Option<&Drive>) -> Result<()> {
+        let own = self.record()?.volumes.into_iter().filter(|owned| owned.pool == pool.name());
+        for owned in own.filter(|owned| is_turn_of(&owned.name, home)) {
+            let Some(volume) = pool.find_volume(&owned.name)? else { continue };
+            let is_former = former.is_some_and(|drive| drive.volume.name() == volume.name());
+            if !is_former && volume.check_unused().is_ok() {
+                self.forget(&volume, false)?;
+            }
+        }
+        Ok(())
     }
 
     /// Deletes the volume of a former seed, unless it is to be kept, and then its name in the record.
@@ -178,7 +236,8 @@ impl Domain {
             let Some(volume) = self.volume_of(disk)? else { continue };
             if is_seed(&volume)? {
                 let bus = of_target("bus").and_then(Bus::from_word);
-                return Ok(Some(Drive { target: target.to_string(), bus, volume }));
+                let by_path = disk.child("source").is_some_and(|source| source.attr("file").is_some());
+                return Ok(Some(Drive { target: target.to_string(), bus, volume, by_path }));
             }
         }
         Ok(None)
@@ -202,21 +261,49 @@ impl Domain {
     }
 }
 
-/// The name of the volume for a machine's new seed: that of the former one, as far as there can be two. What was `web_cloudinit`
-/// is `web_cloudinit-2`, and `web_cloudinit` the time after: the former one is there until the new one has its place.
-fn new_name(machine: &str, former: Option<&str>, pool: &Pool) -> Result<String> {
+/// How a disk names its volume, and the element that does so.
+type Source = (&'static str, Elem);
+
+fn source(volume: &Volume) -> Result<Source> {
+    Ok(("volume", elem("source", &[("pool", volume.pool()?.name()), ("volume", volume.name())])))
+}
+
+/// The name of a machine's seed: that of the former one, without the number that it may have since a repave or an update.
+fn home(machine: &str, former: Option<&str>) -> String {
     let usual = format!("{machine}-seed.iso");
     let former = former.filter(|name| name.starts_with(machine)).unwrap_or(&usual);
-    let (stem, end) = former.strip_suffix(".iso").map_or((former, ""), |stem| (stem, ".iso"));
-    let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let first = stem.rsplit_once('-').filter(|(_, number)| is_number(number)).map_or(stem, |(first, _)| first);
-    let mut name = format!("{first}{end}");
+    let (stem, end) = parts(former);
+    let first = stem.rsplit_once('-').filter(|(first, number)| is_number(number) && first.starts_with(machine));
+    let first = first.map_or(stem, |(first, _)| first);
+    format!("{first}{end}")
+}
+
+/// That name, or if it is taken, with the first number that is free.
+fn free_name(pool: &Pool, home: &str) -> Result<String> {
+    let (stem, end) = parts(home);
+    let mut name = home.to_string();
     let mut number = 1;
     while pool.find_volume(&name)?.is_some() {
         number += 1;
-        name = format!("{first}-{number}{end}");
+        name = format!("{stem}-{number}{end}");
     }
     Ok(name)
+}
+
+/// Whether a volume has that name, or had to take it with a number.
+fn is_turn_of(name: &str, home: &str) -> bool {
+    let (stem, end) = parts(home);
+    let number =
+        name.strip_suffix(end).and_then(|name| name.strip_prefix(stem)).and_then(|rest| rest.strip_prefix('-'));
+    name == home || number.is_some_and(is_number)
+}
+
+fn parts(name: &str) -> (&str, &'static str) {
+    name.strip_suffix(".iso").map_or((name, ""), |stem| (stem, ".iso"))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_seed(volume: &Volume) -> Result<bool> {
