@@ -2,7 +2,7 @@
 
 use super::Host;
 use crate::floor::Result;
-use crate::schema::xml::{self, Attr, Elem, Name, Node};
+use crate::schema::xml::{self, Elem, Node};
 
 /// Where the disk of a seed is plugged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,12 +80,12 @@ impl Bus {
 /// Adds the disk of a seed to a domain, on this bus or on one that its guest can see.
 pub fn add_seed_disk(root: &mut Elem, bus: Option<Bus>, pool: &str, volume: &str) {
     let bus = bus.unwrap_or_else(|| Bus::of(root));
-    let source = elem("source", &[("pool", pool), ("volume", volume)]);
+    let source = Elem::plain("source", &[("pool", pool), ("volume", volume)]);
     let disk = seed_disk(root, bus, "volume", source);
     let scsi = has_scsi(root);
-    let devices = child(root, "devices");
+    let devices = root.child_or_new("devices");
     if bus == Bus::Scsi && !scsi {
-        devices.nodes.push(Node::Elem(elem("controller", &[("type", "scsi"), ("model", "virtio-scsi")])));
+        devices.nodes.push(Node::Elem(Elem::plain("controller", &[("type", "scsi"), ("model", "virtio-scsi")])));
     }
     devices.nodes.push(Node::Elem(disk));
 }
@@ -104,32 +104,28 @@ pub(super) fn seed_disk(root: &Elem, bus: Bus, kind: &str, source: Elem) -> Elem
     // A machine whose first disk is on another bus gets `vda`; one with `vdz` has no letter left, which libvirt tells.
     let next = last.map_or('a', |letter| char::from(letter as u8 + 1));
     let device = if bus == Bus::Virtio { "disk" } else { "cdrom" };
-    let mut disk = elem("disk", &[("type", kind), ("device", device)]);
-    let parts = [
-        elem("driver", &[("name", "qemu"), ("type", "raw")]),
+    Elem::plain("disk", &[("type", kind), ("device", device)]).with([
+        Elem::plain("driver", &[("name", "qemu"), ("type", "raw")]),
         source,
-        elem("target", &[("dev", &format!("{prefix}{next}")), ("bus", bus.word())]),
-        elem("readonly", &[]),
-    ];
-    disk.nodes.extend(parts.map(Node::Elem));
-    disk
+        Elem::plain("target", &[("dev", &format!("{prefix}{next}")), ("bus", bus.word())]),
+        Elem::plain("readonly", &[]),
+    ])
 }
 
 /// Has the firmware's configuration give the guest a file of the host under this name.
 pub fn add_fw_cfg(root: &mut Elem, name: &str, file: &str) {
-    let entry = elem("entry", &[("name", name), ("file", file)]);
+    let entry = Elem::plain("entry", &[("name", name), ("file", file)]);
     sysinfo(root, "fwcfg").nodes.push(Node::Elem(entry));
 }
 
 /// Tells a guest's cloud-init by the serial number of its machine where its seed is.
 pub fn add_smbios_seed(root: &mut Elem, url: &str) {
-    set(child(child(root, "os"), "smbios"), "mode", "sysinfo");
-    let system = child(sysinfo(root, "smbios"), "system");
+    root.child_or_new("os").child_or_new("smbios").set("mode", "sysinfo");
+    let system = sysinfo(root, "smbios").child_or_new("system");
     system.nodes.retain(|node| !matches!(node, Node::Elem(entry) if entry.attr("name") == Some("serial")));
-    let mut entry = elem("entry", &[("name", "serial")]);
     // Whatever cloud-init looks for is appended to this.
     let url = if url.ends_with('/') { url.to_string() } else { format!("{url}/") };
-    entry.nodes.push(Node::Text(format!("ds=nocloud-net;s={url}")));
+    let entry = Elem::plain("entry", &[("name", "serial")]).with_text(format!("ds=nocloud-net;s={url}"));
     system.nodes.push(Node::Elem(entry));
 }
 
@@ -143,9 +139,9 @@ impl Host {
         // Such as `+64055:+64055`; a host without it runs QEMU as the user of its daemon.
         let Some(label) = labels.first().map(|label| label.text().into_owned()) else { return Ok(()) };
         let Some((user, group)) = label.split_once(':') else { return Ok(()) };
-        let permissions = child(child(volume, "target"), "permissions");
+        let permissions = volume.child_or_new("target").child_or_new("permissions");
         for (name, text) in [("mode", "0400"), ("owner", user), ("group", group)] {
-            child(permissions, name).nodes.push(Node::Text(text.trim_start_matches('+').to_string()));
+            permissions.child_or_new(name).nodes.push(Node::Text(text.trim_start_matches('+').to_string()));
         }
         Ok(())
     }
@@ -155,41 +151,13 @@ fn sysinfo<'a>(root: &'a mut Elem, kind: &str) -> &'a mut Elem {
     let of_kind =
         |node: &Node| matches!(node, Node::Elem(one) if one.name.is_plain("sysinfo") && one.attr("type") == Some(kind));
     if !root.nodes.iter().any(of_kind) {
-        root.nodes.push(Node::Elem(elem("sysinfo", &[("type", kind)])));
+        root.nodes.push(Node::Elem(Elem::plain("sysinfo", &[("type", kind)])));
     }
     let found = root.nodes.iter_mut().find_map(|node| match node {
         Node::Elem(one) if one.name.is_plain("sysinfo") && one.attr("type") == Some(kind) => Some(one),
         _ => None,
     });
     found.expect("it was added if it was missing")
-}
-
-/// An element with these attributes.
-pub(super) fn elem(name: &str, attrs: &[(&str, &str)]) -> Elem {
-    let mut elem = Elem::new(Name::plain(name));
-    for (name, value) in attrs {
-        set(&mut elem, name, value);
-    }
-    elem
-}
-
-/// Sets an attribute.
-pub(super) fn set(elem: &mut Elem, name: &str, value: &str) {
-    elem.attrs.retain(|attr| !attr.name.is_plain(name));
-    elem.attrs.push(Attr { name: Name::plain(name), value: value.to_string() });
-}
-
-/// The child of that name, made if it is missing.
-pub(super) fn child<'a>(elem: &'a mut Elem, name: &str) -> &'a mut Elem {
-    let is_it = |node: &Node| matches!(node, Node::Elem(child) if child.name.is_plain(name));
-    let at = elem.nodes.iter().position(is_it).unwrap_or_else(|| {
-        elem.nodes.push(Node::Elem(Elem::new(Name::plain(name))));
-        elem.nodes.len() - 1
-    });
-    match &mut elem.nodes[at] {
-        Node::Elem(child) => child,
-        Node::Text(_) => unreachable!("the position is that of an element"),
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The seed of a machine that is there: found by what its disk says it is, taken out, put in anew.
 
-use super::delivery::{Bus, child, elem, has_scsi, seed_disk, set};
+use super::delivery::{Bus, has_scsi, seed_disk};
 use super::{Apply, Content, Domain, Owned, Pool, Transaction, Volume};
 use crate::floor::{Code, Result};
 use crate::schema::xml::{self, Elem, Node};
@@ -41,7 +41,7 @@ impl Drive {
     /// How a disk names the volume, and the element that does so: as it named the former one.
     fn source(&self, volume: &Volume) -> Result<Source> {
         if self.by_path {
-            return Ok(("file", elem("source", &[("file", &volume.path()?)])));
+            return Ok(("file", Elem::plain("source", &[("file", &volume.path()?)])));
         }
         source(volume)
     }
@@ -116,9 +116,9 @@ impl Domain {
         put_in: impl FnOnce(&Volume) -> Result<()>,
     ) -> Result<Volume> {
         let mut volume = xml::parse("<volume><allocation>0</allocation></volume>")?;
-        child(&mut volume, "name").nodes.push(Node::Text(name.to_string()));
-        child(&mut volume, "capacity").nodes.push(Node::Text(image.len().to_string()));
-        set(child(child(&mut volume, "target"), "format"), "type", "raw");
+        volume.child_or_new("name").nodes.push(Node::Text(name.to_string()));
+        volume.child_or_new("capacity").nodes.push(Node::Text(image.len().to_string()));
+        volume.child_or_new("target").child_or_new("format").set("type", "raw");
         let before = self.record()?;
         // The former one does not come back, so what is done stays done, whatever becomes of a transaction around it.
         let transaction = Transaction::begin_apart();
@@ -166,13 +166,13 @@ impl Domain {
         let bus = bus.or_else(|| former?.bus).unwrap_or_else(|| Bus::of(&root));
         let apply = if bus.is_hot() { Apply::Both } else { Apply::Config };
         if bus == Bus::Scsi && !has_scsi(&root) {
-            let controller = elem("controller", &[("type", "scsi"), ("index", "0"), ("model", "virtio-scsi")]);
+            let controller = Elem::plain("controller", &[("type", "scsi"), ("index", "0"), ("model", "virtio-scsi")]);
             self.attach_device(&xml::to_string(&controller), apply)?;
         }
         let (kind, source) = source(volume)?;
         let mut disk = seed_disk(&root, bus, kind, source);
         if let Some(drive) = former.filter(|drive| drive.bus == Some(bus)) {
-            set(child(&mut disk, "target"), "dev", &drive.target);
+            disk.child_or_new("target").set("dev", &drive.target);
         }
         self.attach_device(&xml::to_string(&disk), apply)
     }
@@ -189,7 +189,7 @@ impl Domain {
         let root = xml::parse(&self.own_xml()?)?;
         let (kind, source) = drive.source(volume)?;
         let mut disk = seed_disk(&root, drive.bus.unwrap_or_else(|| Bus::of(&root)), kind, source);
-        set(child(&mut disk, "target"), "dev", &drive.target);
+        disk.child_or_new("target").set("dev", &drive.target);
         match self.attach_device(&xml::to_string(&disk), Apply::Live) {
             Err(error) if error.code != Code::Interrupted => {
                 tracing::warn!("{} has its new seed at its next start only: {error}", self.object());
@@ -265,7 +265,7 @@ impl Domain {
 type Source = (&'static str, Elem);
 
 fn source(volume: &Volume) -> Result<Source> {
-    Ok(("volume", elem("source", &[("pool", volume.pool()?.name()), ("volume", volume.name())])))
+    Ok(("volume", Elem::plain("source", &[("pool", volume.pool()?.name()), ("volume", volume.name())])))
 }
 
 /// The name of a machine's seed: that of the former one, without the number that it may have since a repave or an update.
