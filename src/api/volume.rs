@@ -12,6 +12,7 @@ pub(super) fn fill(module: &mut Module) {
 
 #[export_module]
 mod functions {
+    use super::super::volume_use::{FORCE, resized};
     use crate::floor::size;
     use crate::schema::{Definition, Kind};
     use std::path::Path;
@@ -124,7 +125,8 @@ mod functions {
         Ok(volume.delete_unused()?)
     }
 
-    /// Changes its capacity: bytes or text such as `"20 GiB"`.
+    /// Changes its capacity: bytes or text such as `"20 GiB"`. Refused while a domain that runs has a disk on it, whose guest
+    /// would not know: `vm.block_resize` tells it.
     ///
     /// # Example
     ///
@@ -134,10 +136,11 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn resize(volume: &mut Volume, capacity: Dynamic) -> RhaiResultOf<()> {
-        Ok(volume.resize(size(&value(&capacity, "")?)?, false)?)
+        resized(volume, &capacity, false, false)
     }
 
     /// Fills it from a file: `#{ size, data }`, the bytes from beginning to end and those that were sent. Holes of the file are not sent.
+    /// Refused while a domain that runs has a disk on it or other volumes stand on it, and if a raw volume is smaller than the file.
     ///
     /// # Example
     ///
@@ -147,13 +150,14 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn upload(volume: &mut Volume, file: &str) -> RhaiResultOf<Map> {
-        Ok(record(volume.upload(Path::new(file))?))
+        upload_with(volume, file, Map::new())
     }
 
     /// Fills it from a file, beginning somewhere. The error of an upload that broke off has where to go on: `err.facts.offset`.
     ///
     /// Options:
     /// * `offset`: where to begin, in the file and in the volume: bytes or text such as `"1 GiB"`.
+    /// * `force`: even if somebody needs what it holds, default `false`.
     ///
     /// # Example
     ///
@@ -171,8 +175,12 @@ mod functions {
     /// ```
     #[rhai_fn(name = "upload", pure, return_raw)]
     pub fn upload_with(volume: &mut Volume, file: &str, options: Map) -> RhaiResultOf<Map> {
-        let options = Options::from_value("upload", value(&options.into(), "")?, &["offset"])?;
+        let options = Options::from_value("upload", value(&options.into(), "")?, &["offset", "force"])?;
         let offset = options.get("offset").map(size).transpose()?.unwrap_or(0);
+        if !options.bool("force")?.unwrap_or(false) {
+            volume.check_writable("upload to", true).map_err(|error| error.hint(FORCE))?;
+        }
+        volume.check_fits(Path::new(file))?;
         Ok(record(volume.upload_from(Path::new(file), offset)?))
     }
 

@@ -2,8 +2,8 @@
 
 use super::definition::definition as checked;
 use super::{RhaiResultOf, list, value};
-use crate::floor::{Options, size};
-use crate::libvirt::Users;
+use crate::floor::{Error, Options, size};
+use crate::libvirt::{Users, Volume};
 use crate::schema::Kind;
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
@@ -18,9 +18,28 @@ fn told(users: Users) -> Map {
     Map::from([("domains".into(), list(users.domains).into()), ("overlays".into(), list(overlays).into())])
 }
 
+/// What a refusal of something that can be forced says.
+pub(super) const FORCE: &str = "`force: true` does it all the same";
+
+/// Resizes it, unless a domain would not be told.
+pub(super) fn resized(volume: &Volume, capacity: &Dynamic, shrink: bool, force: bool) -> RhaiResultOf<()> {
+    let capacity = size(&value(capacity, "")?)?;
+    if !force {
+        let told = volume.check_writable("resize", shrink);
+        told.map_err(|error| error.hint("`vm.block_resize(disk, size)` tells a guest that runs").hint(FORCE))?;
+    }
+    Ok(volume.resize(capacity, shrink)?)
+}
+
+/// Wipes it, unless somebody needs it.
+fn wiped(volume: &Volume, algorithm: Option<&str>) -> RhaiResultOf<()> {
+    volume.check_writable("wipe", true)?;
+    Ok(volume.wipe(algorithm)?)
+}
+
 #[export_module]
 mod functions {
-    use crate::libvirt::{Host, Pool, Uses, Volume};
+    use crate::libvirt::{Host, Pool, Uses};
 
     /// Makes a volume with the content of another one, which may be in another pool: a definition, a map or XML. An error if one of this name is there already.
     ///
@@ -133,7 +152,7 @@ mod functions {
         if options.bool("force")?.unwrap_or(false) { Ok(volume.delete()?) } else { Ok(volume.delete_unused()?) }
     }
 
-    /// Overwrites its data with zeros.
+    /// Overwrites its data with zeros. Refused while a domain that runs has a disk on it or other volumes stand on it.
     ///
     /// # Example
     ///
@@ -144,7 +163,7 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn wipe(volume: &mut Volume) -> RhaiResultOf<()> {
-        Ok(volume.wipe(None)?)
+        wiped(volume, None)
     }
 
     /// Overwrites its data as an algorithm says: `zero`, `nnsa`, `dod`, `bsi`, `gutmann`, `schneier`, `random` or `trim`. Hosts can do all but `zero` and `trim` only with the program `scrub`.
@@ -158,13 +177,14 @@ mod functions {
     /// ```
     #[rhai_fn(name = "wipe", pure, return_raw)]
     pub fn wipe_as(volume: &mut Volume, algorithm: &str) -> RhaiResultOf<()> {
-        Ok(volume.wipe(Some(algorithm))?)
+        wiped(volume, Some(algorithm))
     }
 
     /// Changes its capacity: bytes or text such as `"20 GiB"`.
     ///
     /// Options:
     /// * `shrink`: it may become smaller, and lose what is behind its new end; default `false`.
+    /// * `force`: even while a domain that runs has a disk on it, whose guest is not told, or volumes stand on what is lost; default `false`.
     ///
     /// # Example
     ///
@@ -175,7 +195,8 @@ mod functions {
     /// ```
     #[rhai_fn(name = "resize", pure, return_raw)]
     pub fn resize_with(volume: &mut Volume, capacity: Dynamic, options: Map) -> RhaiResultOf<()> {
-        let options = Options::from_value("resize", value(&options.into(), "")?, &["shrink"])?;
-        Ok(volume.resize(size(&value(&capacity, "")?)?, options.bool("shrink")?.unwrap_or(false))?)
+        let options = Options::from_value("resize", value(&options.into(), "")?, &["shrink", "force"])?;
+        let is_set = |name| Ok::<_, Error>(options.bool(name)?.unwrap_or(false));
+        resized(volume, &capacity, is_set("shrink")?, is_set("force")?)
     }
 }

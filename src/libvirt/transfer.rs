@@ -6,7 +6,8 @@ use super::ffi::{self, Downloading, Received};
 use super::object::Object;
 use super::retry::while_busy;
 use crate::floor::progress::Progress;
-use crate::floor::{Error, Result, interrupt};
+use crate::floor::{Area, Code, Error, Result, interrupt};
+use crate::schema::xml;
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
@@ -65,6 +66,26 @@ impl Volume {
             error.facts.insert("offset".to_string(), arrived.into());
             error
         })
+    }
+
+    /// Fails if a file is larger than it is, which a volume that is a file would take, and be larger itself. Images of other
+    /// formats than raw bring their sizes along.
+    pub fn check_fits(&self, path: &Path) -> Result<()> {
+        let size = path.metadata().map_err(|error| Error::io(path, "read", &error))?.len();
+        let format =
+            xml::parse(&self.xml()?)?.find("target/format").and_then(|format| Some(format.attr("type")?.to_string()));
+        let capacity = self.info()?.capacity;
+        if format.is_some_and(|format| format != "raw") || size <= capacity {
+            return Ok(());
+        }
+        let message = format!(
+            "cannot upload to {}: `{}` has {size} bytes, and the volume {capacity}",
+            self.object(),
+            path.display()
+        );
+        Err(Error::new(Code::InvalidArgument, Area::Storage, message)
+            .about(self.object().plain())
+            .hint("make it larger first: `volume.resize(size)`"))
     }
 
     /// Fills it with data in memory.

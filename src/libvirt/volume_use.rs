@@ -51,12 +51,37 @@ impl Volume {
 
     /// Fails if somebody needs it.
     pub fn check_unused(&self) -> Result<()> {
-        let users = self.users()?.named();
+        self.unless_needed("delete", &self.users()?).map_err(|error| error.hint("remove those first"))
+    }
+
+    fn unless_needed(&self, verb: &str, users: &Users) -> Result<()> {
+        let users = users.named();
         if users.is_empty() {
             return Ok(());
         }
-        let message = format!("cannot delete {}: it is needed by {}", self.object(), users.join(" and "));
-        Err(Error::new(Code::Busy, Area::Storage, message).about(self.object().plain()).hint("remove those first"))
+        let message = format!("cannot {verb} {}: it is needed by {}", self.object(), users.join(" and "));
+        Err(Error::new(Code::Busy, Area::Storage, message).about(self.object().plain()))
+    }
+
+    /// Fails if it is not to be changed behind somebody's back: a domain runs with a disk on it, or, where what it holds
+    /// changes, volumes stand on it. `verb` is what is about to be done.
+    pub fn check_writable(&self, verb: &str, content: bool) -> Result<()> {
+        let mut users = self.users()?;
+        if !content {
+            users.overlays.clear();
+        }
+        let mut running = Vec::new();
+        for domain in std::mem::take(&mut users.domains) {
+            if domain.is_active().unwrap_or(false) {
+                running.push(domain);
+            }
+        }
+        let hint = match running.first() {
+            Some(domain) => format!("it runs: `{}.shutdown()` first", domain.object().expression()),
+            None => "what stands on it would be lost".to_string(),
+        };
+        users.domains = running;
+        self.unless_needed(verb, &users).map_err(|error| error.hint(hint))
     }
 
     /// Overwrites its data with zeros, or as an algorithm of libvirt's (`nnsa`, `dod`, `bsi`, `random`, `trim`, ...) says.

@@ -220,3 +220,52 @@ fn until_it_is_made(journals: &Path) {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }
+
+#[test]
+fn what_somebody_needs_is_not_written_behind_his_back() {
+    let images = std::env::var("VMSCRIPT_LAB_IMAGES").expect("VMSCRIPT_LAB_IMAGES is the tiny guest's folder");
+    let out = prints(&format!(
+        r#"
+let host = connect();
+let pool = host.pool("default");
+let base = pool.upload_file("written.qcow2", "{images}/tiny.qcow2");
+let over = pool.create_disk("written-over.qcow2", #{{ image: base }});
+let tell = |what| {{ try {{ what.call(); print("done"); }} catch (err) {{ print(`${{err.code}}: ${{err.message}}`); }} }};
+tell.call(|| base.upload("{images}/vmlinuz"));
+tell.call(|| base.wipe());
+tell.call(|| base.resize("1 MiB", #{{ shrink: true }}));
+let vm = host.define_domain(#{{ type: "qemu", name: "written", memory: "64 MiB", os: #{{ type: #{{ arch: "x86_64", value: "hvm" }} }},
+    devices: #{{ disks: [#{{ type: "volume", device: "disk", driver: #{{ name: "qemu", type: "qcow2" }},
+        source: #{{ pool: "default", volume: "written-over.qcow2" }}, target: #{{ dev: "vda", bus: "virtio" }} }}] }} }});
+let was = over.info.capacity;
+over.resize(was + 1048576);
+vm.start();
+tell.call(|| over.upload("{images}/vmlinuz"));
+tell.call(|| over.resize("2 GiB"));
+vm.destroy();
+vm.undefine();
+over.delete();
+base.upload("{images}/tiny.qcow2");
+base.delete();
+let small = pool.create_volume(#{{ name: "written.raw", capacity: "1 MiB", target: #{{ format: "raw" }} }});
+tell.call(|| small.upload("{images}/vmlinuz"));
+assert_eq(small.info.capacity, 1048576);
+small.delete();
+"#
+    ));
+    let lines: Vec<_> = out.lines().collect();
+    let overlay = "it is needed by its overlay `written-over.qcow2`";
+    let domain = "it is needed by domain `written`";
+    assert_eq!(
+        lines[..5],
+        [
+            format!("busy: cannot upload to volume `written.qcow2`: {overlay}"),
+            format!("busy: cannot wipe volume `written.qcow2`: {overlay}"),
+            format!("busy: cannot resize volume `written.qcow2`: {overlay}"),
+            format!("busy: cannot upload to volume `written-over.qcow2`: {domain}"),
+            format!("busy: cannot resize volume `written-over.qcow2`: {domain}"),
+        ]
+    );
+    assert!(lines[5].starts_with("invalid-argument: cannot upload to volume `written.raw`: "), "{out}");
+    assert_eq!(left("written"), "");
+}
