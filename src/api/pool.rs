@@ -360,7 +360,14 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn delete_volumes(pool: &mut Pool) -> RhaiResultOf<()> {
-        Ok(pool.volumes()?.iter().try_for_each(Volume::delete)?)
+        for volume in pool.volumes()? {
+            if let Err(error) = volume.delete()
+                && pool.find_volume(volume.name())?.is_some()
+            {
+                return Err(error.into());
+            }
+        }
+        Ok(())
     }
 
     /// All its volumes, sorted by name. One call, whatever their number.

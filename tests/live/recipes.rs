@@ -407,6 +407,47 @@ fn who_destroys_what_another_destroys_finds_it_gone() {
     }
 }
 
+/// Whoever comes second says so, or fails as one does who comes later.
+#[test]
+fn what_two_runs_delete_at_once_is_gone_for_both() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let make = "let pool = connect().define_pool(#{ type: \"dir\", name: \"both\", target: #{ path: \"/var/lib/libvirt/both\" } });
+        pool.build();
+        pool.start();
+        for name in [\"both-a\", \"both-b\", \"both-c\"] { pool.create_volume(#{ name: name, capacity: \"1 MiB\", target: #{ format: \"raw\" } }); }
+        let net = connect().define_network(#{ name: \"both\", bridge: #{ name: \"virbr-both\" } });
+        net.start();";
+    for if_exists in [true, false, true] {
+        prints(make);
+        for deed in [
+            &["volume", "delete", "both", "both-a"][..],
+            &["network", "delete", "both"],
+            &["pool", "delete", "both", "--with-volumes"],
+        ] {
+            let delete = || {
+                let options: &[&str] =
+                    if if_exists { &["--yes", "-o", "json", "--if-exists"] } else { &["--yes", "-o", "json"] };
+                program(folder.path()).args(deed).args(options).output().expect("started")
+            };
+            let ended = std::thread::scope(|scope| {
+                let runs = [scope.spawn(delete), scope.spawn(delete)];
+                runs.map(|run| run.join().expect("run"))
+            });
+            let (well, badly): (Vec<_>, Vec<_>) = ended.iter().partition(|one| one.status.success());
+            assert_eq!(well.len(), if if_exists { 2 } else { 1 }, "{deed:?} {ended:?}");
+            let own = well.iter().filter(|one| text(&one.stdout).contains("\"deleted\"")).count();
+            assert_eq!(own, 1, "{deed:?} {ended:?}");
+            for one in badly {
+                let told = format!("error: there is no {} `", deed[0]);
+                assert!(text(&one.stderr).contains(&told), "{deed:?} {ended:?}");
+            }
+        }
+    }
+    prints("let pool = connect().define_pool(#{ type: \"dir\", name: \"both\", target: #{ path: \"/var/lib/libvirt/both\" } });
+        pool.delete();
+        pool.undefine();");
+}
+
 #[test]
 fn a_new_boot_disk_keeps_the_data() {
     let folder = tempfile::tempdir().expect("a folder");
