@@ -4,7 +4,7 @@
 //! computed. What is read from a file is tagged with a number, under which a table knows its place: so a mistake in a
 //! value is shown in the file it came from, wherever a script took it in between.
 
-use crate::floor::{DataFile, Error, Finding, Place, Result, Step, Value, steps};
+use crate::floor::{DataFile, Error, Place, Result, Step, Value, steps, unreadable};
 use rhai::Dynamic;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
@@ -31,7 +31,7 @@ pub(super) fn yaml_documents(name: &str, text: String) -> Result<rhai::Array> {
         (error.to_string(), at)
     });
     let file = Arc::new(DataFile { name: name.to_string(), text });
-    let roots = read.map_err(|wrong| unreadable(&file, "YAML", &wrong))?;
+    let roots = read.map_err(|(words, at)| unreadable(&file, "YAML", &words, at))?;
     let mut table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(roots.into_iter().map(|root| table.add(Arc::clone(&file), root)).collect())
 }
@@ -55,61 +55,8 @@ type Wrong = (String, Option<(u64, u64)>);
 
 fn document(name: &str, kind: &str, text: String, read: Result<Spanned<Node>, Wrong>) -> Result<Dynamic> {
     let file = Arc::new(DataFile { name: name.to_string(), text });
-    let root = read.map_err(|wrong| unreadable(&file, kind, &wrong))?;
+    let root = read.map_err(|(words, at)| unreadable(&file, kind, &words, at))?;
     Ok(TABLE.lock().unwrap_or_else(PoisonError::into_inner).add(file, root))
-}
-
-/// The error of a file that is no document of its kind.
-fn unreadable(file: &Arc<DataFile>, kind: &str, (words, at): &Wrong) -> Error {
-    // The parser's words begin and end with the place, which is shown by itself.
-    if let Some(at) = tab(&file.text).filter(|_| words.contains("tab")) {
-        let message = format!("`{}` is not {kind}: a tab indents this line", file.name);
-        let hint = Some("indent with spaces".to_string());
-        return Error::definition(
-            &file.name,
-            vec![Finding { message, hint, place: Some(place(file, at)), ..Finding::default() }],
-        );
-    }
-    let words = words.lines().next().unwrap_or_default().trim_start_matches("error: ");
-    let (words, place) = match *at {
-        Some((line, column)) => {
-            let words = words.trim_start_matches(&format!("line {line} column {column}: "));
-            let words = words.trim_end_matches(&format!(" at line {line} column {column}"));
-            (words, Some(place(file, (number(line), number(column)))))
-        }
-        None => (words, None),
-    };
-    let twice = words.strip_prefix("duplicate mapping key: ").and_then(|rest| rest.split(", set ").next());
-    let meant = SAID.iter().find(|(part, _)| words.starts_with(part)).map_or(words, |(_, meant)| meant);
-    let words = twice.map_or_else(|| meant.to_string(), |key| format!("`{key}` is there twice"));
-    let message = format!("`{}` is not {kind}: {words}", file.name);
-    let hint = HINTS.iter().find(|(part, _)| words.contains(part)).map(|(_, hint)| (*hint).to_string());
-    Error::definition(&file.name, vec![Finding { message, hint, place, ..Finding::default() }])
-}
-
-/// How the parser's words begin that tell of itself, and what they say of the file.
-const SAID: &[(&str, &str)] = &[
-    ("budget breached", "it is too large or too deep, with all that its anchors (`*name`) stand for"),
-    ("recursive references", "an anchor (`&name`) holds itself (`*name`)"),
-];
-
-/// What the parser's words mean most of the time.
-const HINTS: &[(&str, &str)] = &[
-    ("expected ':'", "a field is written `name: value`"),
-    (
-        "mapping values are not allowed",
-        "this line or the one above may be indented wrongly, or a text with `: ` in it needs quotes",
-    ),
-    ("quoted scalar", "a quote may not be closed"),
-];
-
-/// Where the first line is that is indented with a tab.
-fn tab(text: &str) -> Option<Spot> {
-    text.lines().zip(1..).find_map(|(line, number)| {
-        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
-        let at = line[..indent].find('\t')?;
-        Some((number, u32::try_from(at + 1).ok()?))
-    })
 }
 
 /// Makes something of a script value; mistakes are placed as [`placed`] does.

@@ -17,6 +17,7 @@ mod secret;
 mod standard;
 pub mod terminal;
 pub mod timing;
+mod unreadable;
 mod value;
 mod write;
 
@@ -29,5 +30,6 @@ pub use quantity::{duration, format_size, size, time_text};
 pub use question::{Ask, ask, set_ask};
 pub use secret::{HIDDEN, Secret, hide, hide_from_now_on};
 pub use standard::{give, lose, lost, tell};
+pub use unreadable::unreadable;
 pub use value::{Map, Value};
 pub use write::{write_private, write_program};

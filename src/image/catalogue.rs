@@ -1,8 +1,11 @@
 //! Catalogues: images by name, from the user's files and from one that comes with the program.
 
 use super::file_name;
-use crate::floor::{Area, Code, Error, Finding, Map, Result, Value, config_folder, did_you_mean, size};
+use crate::floor::{
+    Area, Code, DataFile, Error, Finding, Map, Result, Value, config_folder, did_you_mean, size, unreadable,
+};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const BUNDLED: &str = include_str!("catalogue.yaml");
 
@@ -140,16 +143,23 @@ fn own_files() -> Vec<PathBuf> {
 
 /// The images of a file. Other variables may stand in it too.
 fn read(name: &str, text: &str) -> Result<Vec<Entry>> {
-    let unreadable = |words: String| {
-        let words = words.lines().next().unwrap_or_default().trim_start_matches("error: ").to_string();
+    let refused = |words: String| {
         Error::new(Code::InvalidDefinition, Area::Script, format!("catalogue `{name}` cannot be read")).caused_by(words)
     };
-    let map: Option<Map> = serde_saphyr::from_str(text).map_err(|error| unreadable(error.to_string()))?;
-    let map = map.unwrap_or_default();
+    let read: Option<Value> = serde_saphyr::from_str(text).map_err(|error| {
+        let file = DataFile { name: name.to_string(), text: text.to_string() };
+        let at = error.location().map(|at| (at.line(), at.column()));
+        unreadable(&Arc::new(file), "YAML", &error.to_string(), at)
+    })?;
+    let map = match read {
+        Some(Value::Map(map)) => map,
+        None | Some(Value::Unit) => Map::new(),
+        Some(other) => return Err(refused(format!("it must be a map with `vm_images`, not {}", other.kind()))),
+    };
     let images = match map.get("vm_images") {
         Some(Value::Map(images)) => images,
-        None | Some(Value::Unit) => return Err(unreadable("it has no `vm_images`".to_string())),
-        Some(other) => return Err(unreadable(format!("`vm_images` must be a map, not {}", other.kind()))),
+        None | Some(Value::Unit) => return Err(refused("it has no `vm_images`".to_string())),
+        Some(other) => return Err(refused(format!("`vm_images` must be a map, not {}", other.kind()))),
     };
     let top = |key: &str| map.get(key).and_then(Value::as_str);
     let mut reading = Reading { catalogue: name, folder: top("vm_images_base_path"), findings: Vec::new() };
@@ -325,6 +335,12 @@ vm_images:
         ];
         assert_eq!(found[..4], expected, "{found:?}");
         assert_eq!(found[4].0, "vm_images.c.size");
+        let twice = read("own.yaml", "vm_images: { a: { url: x } }\nvm_images: {}\n").expect_err("refused");
+        let told = &twice.findings[0];
+        assert_eq!(told.message, "`own.yaml` is not YAML: `vm_images` is there twice");
+        assert_eq!(told.place.as_ref().map(|place| (place.line, place.column)), Some((2, 1)));
+        let list = read("x", "[1, 2]").expect_err("refused");
+        assert_eq!(list.cause.as_deref(), Some("it must be a map with `vm_images`, not a list"));
         assert_eq!(read("x", "a: 1").expect_err("refused").cause.as_deref(), Some("it has no `vm_images`"));
     }
 }
