@@ -1,5 +1,6 @@
 //! Errors of a recipe in the words of the command line: what a script writes is nothing that its user can type.
 
+use crate::floor::shell_word;
 use crate::script::{Diagnostic, Field, Recipe};
 
 /// What scripts write without a name in it, and the command that does the same.
@@ -105,7 +106,7 @@ fn command(code: &str) -> Option<String> {
     }
     let named = |(before, behind, command): &(&str, &str, &str)| {
         let name = code.strip_prefix(before)?.strip_suffix(behind)?;
-        (!name.contains('"')).then(|| format!("{command} {}", word(name)))
+        (!name.contains('"')).then(|| format!("{command} {}", shell_word(name)))
     };
     if let Some(command) = NAMED.iter().find_map(named) {
         return Some(command);
@@ -113,16 +114,6 @@ fn command(code: &str) -> Option<String> {
     let is_whole = code.contains('(') && !code.contains('\'') && !code.contains("...");
     let (object, rest) = OBJECTS.iter().find_map(|(name, object)| Some((object, code.strip_prefix(name)?)))?;
     is_whole.then(|| format!("vmscript -e '{object}.{rest}'"))
-}
-
-/// A name as the shell takes it for one word.
-fn word(name: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./:@%+=".contains(c);
-    if !name.is_empty() && name.chars().all(is_plain) {
-        name.to_string()
-    } else {
-        format!("'{}'", name.replace('\'', "'\\''"))
-    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod terminal;
 pub mod timing;
 mod unreadable;
 mod value;
+mod word;
 mod write;
 
 pub use error::{Area, Code, Error, Finding, Report, Result};
@@ -32,4 +33,5 @@ pub use secret::{HIDDEN, Secret, hide, hide_from_now_on};
 pub use standard::{give, lose, lost, tell};
 pub use unreadable::unreadable;
 pub use value::{Map, Value};
+pub use word::shell_word;
 pub use write::{write_private, write_program};

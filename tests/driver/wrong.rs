@@ -100,6 +100,13 @@ const FILES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "name: a\nvcpus: 1\nmemory: 1 GiB\nboot_disk: { image: 'my images:none' }\n",
+        &[
+            "there is no image `my images:none`\n --> wrong.yaml:4:21",
+            "hint: bring it with `vmscript image import 'my images' FILE`",
+        ],
+    ),
+    (
         "name: a\nvcpus: 1\nmemory: 64 GiB\nboot_disk: { empty: true, size: 1 TiB, format: raw }\niso: debian.iso\ninterfaces:\n\
          - { network: default, mac: '52:54:00:00:00:01' }\n- { network: default, vlan: 5 }\n- { bridge: br7 }\n",
         &[

@@ -2,7 +2,7 @@
 
 use super::subnet::{Subnet, subnets};
 use crate::addressing::{Mac, Source, is_host_name, usable};
-use crate::floor::{Area, Code, Error, Result};
+use crate::floor::{Area, Code, Error, Result, shell_word};
 use crate::libvirt::Network;
 use crate::libvirt::undo::{self, Made};
 use crate::schema::xml::{self, Elem};
@@ -68,9 +68,9 @@ impl Network {
                 let holder: Vec<String> =
                     held.mac.map(|mac| mac.to_string()).into_iter().chain(held.name.clone()).collect();
                 let message = format!("{} keeps {} for {}", self.object(), held.ip, holder.join(", "));
-                return Err(Error::new(Code::AlreadyExists, Area::Network, message)
-                    .about(self.object().plain())
-                    .hint(format!("`vmscript network release {} {}` takes it back", self.name(), held.ip)));
+                return Err(Error::new(Code::AlreadyExists, Area::Network, message).about(self.object().plain()).hint(
+                    format!("`vmscript network release {} {}` takes it back", shell_word(self.name()), held.ip),
+                ));
             }
         }
         // What the card holds itself, or the machine of that name where IPv6 knows no cards, is in nobody's way.

@@ -4,7 +4,7 @@ use super::Made;
 use super::journal::{Known, Left};
 use super::made::volume_of;
 use super::others;
-use crate::floor::{Result, size};
+use crate::floor::{Result, shell_word, size};
 use crate::libvirt::define::name_of;
 use crate::libvirt::object::Kind;
 use crate::libvirt::{Host, MachineRecord, Owned, Pool, Volume};
@@ -138,5 +138,5 @@ fn changed(document: &Elem) -> Option<SystemTime> {
 
 fn by_hand(volume: &Volume) -> String {
     let pool = volume.pool().map_or_else(|_| "POOL".to_string(), |pool| pool.name().to_string());
-    format!("`vmscript volume delete {pool} {}` deletes it", volume.name())
+    format!("`vmscript volume delete {} {}` deletes it", shell_word(&pool), shell_word(volume.name()))
 }
