@@ -1,6 +1,6 @@
 //! Working inside a guest through its agent.
 
-use super::hidden::text_or_secret;
+use super::hidden::{bytes, text_or_secret};
 use super::records::record;
 use super::{RhaiResultOf, dynamic, value};
 use crate::floor::{Area, Code, Error, Options, Result};
@@ -13,18 +13,40 @@ pub(super) fn fill(module: &mut Module) {
     combine_with_exported_module!(module, "functions", functions);
 }
 
-/// The program to run, and whether its failure is an error.
-fn exec_options(path: &str, args: &Array, given: Map) -> Result<(Exec, bool)> {
-    let options = Options::from_value("exec", value(&given.into(), "")?, &["check", "env", "input", "timeout"])?;
+/// How a program is run, and what is done with what it wrote.
+struct How {
+    exec: Exec,
+    /// Whether its failure is an error.
+    check: bool,
+    /// Whether what it wrote is given as bytes.
+    binary: bool,
+}
+
+fn exec_options(path: &str, args: &Array, mut given: Map) -> Result<How> {
+    let input = given.remove("input").filter(|input| !input.is_unit());
+    let known = &["binary", "check", "env", "input", "timeout"];
+    let options = Options::from_value("exec", value(&given.into(), "")?, known)?;
     let env = options.get("env").and_then(|env| env.as_map().cloned()).unwrap_or_default();
     let exec = Exec {
         path: path.to_string(),
         args: args.iter().map(ToString::to_string).collect(),
         env: env.into_iter().map(|(name, value)| format!("{name}={}", dynamic(value))).collect(),
-        input: options.str("input")?.map(|text| text.as_bytes().to_vec()),
+        input: input.map(|input| bytes(&input, "the input of a program")).transpose()?,
         timeout: options.duration("timeout")?.unwrap_or(Duration::from_secs(60)),
     };
-    Ok((exec, options.bool("check")?.unwrap_or(false)))
+    let (check, binary) = (options.bool("check")?.unwrap_or(false), options.bool("binary")?.unwrap_or(false));
+    Ok(How { exec, check, binary })
+}
+
+/// How a program ended, with what it wrote as text or as bytes.
+fn ending(mut ended: Ended, binary: bool) -> Map {
+    if !binary {
+        return record(ended);
+    }
+    let blobs = [("stdout", std::mem::take(&mut ended.stdout)), ("stderr", std::mem::take(&mut ended.stderr))];
+    let mut map = record(ended);
+    map.extend(blobs.map(|(name, blob)| (name.into(), Dynamic::from_blob(blob))));
+    map
 }
 
 fn failed(path: &str, domain: &str, ended: &Ended) -> Error {
@@ -35,7 +57,8 @@ fn failed(path: &str, domain: &str, ended: &Ended) -> Error {
     };
     let error = Error::new(Code::Failed, Area::Domain, format!("`{path}` in domain `{domain}` ended with {how}"));
     let error = error.about(format!("domain {domain}"));
-    ended.stderr.lines().rev().take(3).fold(error, |error, line| error.note(format!("it said: {line}")))
+    let [_, stderr] = ended.texts();
+    stderr.lines().rev().take(3).fold(error, |error, line| error.note(format!("it said: {line}")))
 }
 
 #[export_module]
@@ -87,10 +110,12 @@ mod functions {
     /// Runs a program in the guest and waits for its end.
     ///
     /// Options:
-    /// * `input`: what it reads from its standard input.
+    /// * `input`: what it reads from its standard input, a text or a blob; an agent takes 96 KiB at most.
     /// * `env`: a map of its environment.
     /// * `timeout`: seconds or text such as `"5m"`, default 60 seconds.
     /// * `check`: whether an exit code other than 0 is an error, default `false`.
+    /// * `binary`: whether `stdout` and `stderr` are given as blobs, every byte as it is, default `false`. In a text, what is no
+    ///   UTF-8 becomes `\u{fffd}`.
     ///
     /// # Example
     ///
@@ -98,15 +123,16 @@ mod functions {
     /// let vm = connect().domain("guest");
     /// let done = vm.exec("/bin/sh", ["-c", "cat; echo $WHO"], #{ input: "hello ", env: #{ WHO: "you" }, timeout: "30s", check: true });
     /// assert_eq(done.stdout, "hello you\n");
+    /// assert_eq(vm.exec("/bin/sh", ["-c", "printf '\\200'"], #{ binary: true }).stdout[0], 128);
     /// ```
     #[rhai_fn(name = "exec", pure, return_raw)]
     pub fn exec_with(vm: &mut Domain, path: &str, args: Array, options: Map) -> RhaiResultOf<Map> {
-        let (exec, check) = exec_options(path, &args, options)?;
-        let ended = vm.exec(&exec)?;
-        if check && ended.exit_code != Some(0) {
+        let how = exec_options(path, &args, options)?;
+        let ended = vm.exec(&how.exec)?;
+        if how.check && ended.exit_code != Some(0) {
             return Err(failed(path, vm.name(), &ended).into());
         }
-        Ok(record(ended))
+        Ok(ending(ended, how.binary))
     }
 
     /// Runs a program in the guest and waits for its end, all in one map: `path`, `args` and the options above.
@@ -139,7 +165,7 @@ mod functions {
         Ok(String::from_utf8_lossy(&vm.read_guest_file(path)?).into_owned())
     }
 
-    /// Writes a file of the guest: what was in it is gone.
+    /// Writes a file of the guest, a text or a blob: what was in it is gone.
     ///
     /// # Example
     ///
@@ -150,7 +176,7 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn write_file(vm: &mut Domain, path: &str, text: Dynamic) -> RhaiResultOf<()> {
-        Ok(vm.write_guest_file(path, text_or_secret(&text, "what a file holds")?.as_bytes())?)
+        Ok(vm.write_guest_file(path, &bytes(&text, "what a file holds")?)?)
     }
 
     /// What the agent tells of its guest: `#{ os, hostname, timezone, users, fss, disks, ifs }`, by the names of `virsh guestinfo`.

@@ -18,6 +18,15 @@ pub(super) fn text_or_secret(given: &Dynamic, what: &str) -> Result<String> {
     text.map_err(|_| Error::argument(format!("{what} is a text or a secret")))
 }
 
+/// What is handed to a program or a file: a blob, a text or a secret.
+pub(super) fn bytes(given: &Dynamic, what: &str) -> Result<Vec<u8>> {
+    if let Ok(blob) = given.as_blob_ref() {
+        return Ok(blob.to_vec());
+    }
+    let text = text_or_secret(given, what);
+    text.map(String::into_bytes).map_err(|_| Error::argument(format!("{what} is a text, a blob or a secret")))
+}
+
 #[export_module]
 mod functions {
     /// A secret that a script hands on without seeing it: it is shown as `***`, and so is its text wherever it would be

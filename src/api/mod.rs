@@ -73,6 +73,7 @@ pub use source::{Source, script_of};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
+pub use system::stop_unread;
 pub(crate) use together::in_transaction;
 
 /// Whether this thread is making something that would be undone if it stopped now.
@@ -98,6 +99,8 @@ pub struct Context {
     handlers: Handlers,
     /// The default host, while it is being connected to.
     coming: Arc<Mutex<Option<Coming>>>,
+    /// What `exit` gave beside a code.
+    left: Arc<Mutex<Option<Dynamic>>>,
 }
 
 type Coming = mpsc::Receiver<Result<Host, Error>>;
@@ -132,6 +135,11 @@ impl Context {
     /// Ends the session's handlers, after what has happened until now; fails if one of them failed.
     pub fn end_handlers(&self) -> Result<(), Box<EvalAltResult>> {
         self.handlers.end()
+    }
+
+    /// The result that `exit` gave beside a code, if it did.
+    pub fn left(&self) -> Option<Dynamic> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Connects to a host as `connect()` does, for whoever has it ready before a script asks.

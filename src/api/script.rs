@@ -4,6 +4,7 @@ use crate::floor::progress::Progress;
 use crate::floor::{Error, clock, did_you_mean, duration, nearest as near, timing};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr, Map, Module};
+use std::sync::PoisonError;
 
 pub(super) fn fill(module: &mut Module) {
     combine_with_exported_module!(module, "functions", functions);
@@ -11,7 +12,7 @@ pub(super) fn fill(module: &mut Module) {
 
 #[export_module]
 mod functions {
-    use super::super::{RhaiResultOf, value};
+    use super::super::{Context, RhaiResultOf, value};
 
     /// Options with defaults for the keys that are missing. A key without a default is refused with a suggestion.
     ///
@@ -92,6 +93,19 @@ mod functions {
             return Err(Error::argument(wrong).hint("`parse_int` makes one of a text").into());
         }
         Err(EvalAltResult::ErrorTerminated(code, Position::NONE).into())
+    }
+
+    /// Ends the run with this exit code; a recipe that runs as a command gives this result all the same. It cannot be caught.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// exit(3, [#{ name: "web", exit_code: 3 }]);
+    /// ```
+    #[rhai_fn(name = "exit", return_raw)]
+    pub fn exit_with(call: NativeCallContext, code: Dynamic, result: Dynamic) -> RhaiResultOf<()> {
+        *Context::of(&call).left.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        exit(code)
     }
 
     /// Ends the run well. It cannot be caught.

@@ -1,10 +1,13 @@
 //! This machine and its user: programs that run here, and questions.
 
-use super::{Context, RhaiResultOf};
+use super::hidden::bytes;
+use super::{Context, RhaiResultOf, is_making, value};
 use crate::floor::planned::Program;
-use crate::floor::{Area, Code, Error, Result, ask, clock, hide, interrupt, tell};
+use crate::floor::{
+    Area, Code, Error, Result, ask, clock, duration, give_bytes, hide, interrupt, lost, take, tell, tell_bytes,
+};
 use rhai::plugin::*;
-use rhai::{Array, Map, Module};
+use rhai::{Array, Blob, Dynamic, Map, Module};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::io::IsTerminal;
 use std::path::Path;
@@ -52,6 +55,26 @@ fn output(program: &str, command: &mut Command) -> Result<Output> {
             return Err(interrupted);
         }
     }
+}
+
+/// When nobody reads any more what is printed, the run ends quietly as other programs do, unless it is making something that its
+/// end would undo. What cannot be written ends it in any case.
+pub fn stop_unread(written: std::io::Result<()>) {
+    if written.is_err() && (matches!(lost(), Some(Some(_))) || !is_making()) {
+        interrupt::trigger();
+    }
+}
+
+/// What is printed as it is, without the secrets that a text may hold. A terminal shows what comes next on a line of its own.
+fn raw(data: &Dynamic, is_terminal: bool) -> Result<Vec<u8>> {
+    let mut data = bytes(data, "what is printed")?;
+    if let Ok(text) = std::str::from_utf8(&data) {
+        data = hide(text).into_owned().into_bytes();
+    }
+    if is_terminal && data.last().is_some_and(|last| *last != b'\n') {
+        data.push(b'\n');
+    }
+    Ok(data)
 }
 
 /// As a shell counts: a program that a signal ended has 128 and its number.
@@ -134,6 +157,46 @@ mod functions {
     /// ```
     pub fn print_error(text: &str) {
         tell(&hide(text));
+    }
+
+    /// Prints a text or a blob as it is, without a line break behind it (a terminal gets one).
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// print_raw("no line ");
+    /// print_raw("no line".to_blob());
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn print_raw(data: Dynamic) -> RhaiResultOf<()> {
+        let data = raw(&data, std::io::stdout().is_terminal())?;
+        stop_unread(give_bytes(&data));
+        Ok(())
+    }
+
+    /// Prints a text or a blob on standard error, as `print_raw` does on standard output.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// print_error_raw("not so good\n");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn print_error_raw(data: Dynamic) -> RhaiResultOf<()> {
+        tell_bytes(&raw(&data, std::io::stderr().is_terminal())?);
+        Ok(())
+    }
+
+    /// All that comes on standard input as a blob, whose end is waited for so long; at a terminal nothing does.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let text = read_input("5s").as_string();
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn read_input(timeout: Dynamic) -> RhaiResultOf<Blob> {
+        Ok(take(duration(&value(&timeout, "")?)?)?)
     }
 
     /// Whether somebody sits at a terminal: standard input and standard output are one.

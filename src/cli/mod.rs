@@ -273,10 +273,7 @@ fn usage(message: &str) -> u8 {
     1
 }
 
-/// Prints a line of a script. When nobody reads any more, the run ends quietly as other programs do, unless it is making something
-/// that its end would undo. What cannot be written ends it in any case.
+/// Prints a line of a script.
 fn print(text: &str) {
-    if bars::suspend(|| give(&format!("{text}\n"))).is_err() && (matches!(lost(), Some(Some(_))) || !api::is_making()) {
-        interrupt::trigger();
-    }
+    api::stop_unread(bars::suspend(|| give(&format!("{text}\n"))));
 }

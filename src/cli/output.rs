@@ -93,6 +93,11 @@ impl Output {
         Ok(Text { text, left_out: Vec::new() })
     }
 
+    /// Whether somebody asked for records: by a format or by something of them.
+    pub(super) fn is_asked(&self) -> bool {
+        !self.texts_stay || self.format != Form::Table || self.asked().next().is_some()
+    }
+
     /// The columns that somebody asked for.
     fn asked(&self) -> impl Iterator<Item = &String> {
         let filtered = self.filter.iter().map(|(name, _)| name);

@@ -37,6 +37,9 @@ pub(super) struct General {
 const GENERAL: [&str; 8] =
     ["connect", "quiet", "color", "log_level", "no_progress", "schema_dir", "ssh_persist", "timings"];
 
+/// The option of recipes that give records only where somebody asks for them, and else print something.
+const RECORDS: &str = "records";
+
 /// What of a recipe's result is printed.
 const OUTPUT: [&str; 4] = ["output", "columns", "filter", "sort"];
 
@@ -57,6 +60,7 @@ pub(super) fn parse(module: &str, recipes: &[Recipe], words: &[String], config: 
             },
         });
     }
+    let output = output(recipe, given, config)?;
     if recipe.takes_options {
         let mut options = Map::new();
         for field in &recipe.options {
@@ -68,14 +72,12 @@ pub(super) fn parse(module: &str, recipes: &[Recipe], words: &[String], config: 
                 options.insert(field.name.clone(), value);
             }
         }
+        if output.is_asked() && recipe.options.iter().any(|field| field.name == RECORDS) {
+            options.insert(RECORDS.to_string(), true.into());
+        }
         arguments.push(options.into());
     }
-    Ok(Call {
-        recipe: recipe.clone(),
-        arguments,
-        output: output(recipe, given, config)?,
-        general: general(recipe, given),
-    })
+    Ok(Call { recipe: recipe.clone(), arguments, output, general: general(recipe, given) })
 }
 
 /// The machines that a recipe works on: one that may be several is a list if it is not one.

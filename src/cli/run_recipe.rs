@@ -73,7 +73,7 @@ pub(super) fn run(
     let mut session = session.again(&settings);
     let code = match session.call_recipe(&call.recipe, call.arguments) {
         Ok(Given::All(result)) => show(result, &output, OTHERS),
-        Ok(Given::Exit(code)) => code,
+        Ok(Given::Exit(code, result)) => result.map_or(0, |result| show(result, &output, OTHERS)).max(code),
         Ok(Given::Partly(result, mut failure)) => {
             wording::translate(&mut failure.0, &call.recipe);
             // A table says of which it failed; why is told below.

@@ -1,9 +1,12 @@
-//! Standard error and standard output of a program whose reader may be gone, as that of `vmscript ... | head`.
+//! Standard input, and standard error and standard output of a program whose reader may be gone, as that of `vmscript ... | head`.
 
-use super::Error;
-use std::io::{self, Write};
+use super::{Error, Result, format_size, interrupt};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use std::sync::OnceLock;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// What became of standard output when it first could not be written; no error where nobody reads any more.
 static LOST: OnceLock<Option<Error>> = OnceLock::new();
@@ -13,10 +16,53 @@ pub fn tell(line: &str) {
     drop(writeln!(io::stderr().lock(), "{line}"));
 }
 
+/// Bytes on standard error, as [`tell`] says a line.
+pub fn tell_bytes(bytes: &[u8]) {
+    drop(io::stderr().lock().write_all(bytes));
+}
+
 /// A text on standard output; where it cannot be written, [`lost`] tells why.
 pub fn give(text: &str) -> io::Result<()> {
+    give_bytes(text.as_bytes())
+}
+
+/// Bytes on standard output, as [`give`] says a text.
+pub fn give_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).inspect_err(lose)
+    out.write_all(bytes).and_then(|()| out.flush()).inspect_err(lose)
+}
+
+/// All that comes on standard input, whose end is waited for so long. At a terminal nothing does.
+pub fn take(time: Duration) -> Result<Vec<u8>> {
+    const MOST: u64 = 64 << 20;
+    const LOOK: Duration = Duration::from_millis(50);
+    if io::stdin().is_terminal() {
+        return Ok(Vec::new());
+    }
+    let failed = |cause| Error::io(Path::new("standard input"), "read", &cause);
+    let (sender, receiver) = mpsc::channel();
+    // Who stops waiting leaves it behind: nobody can end a read, and the program ends soon.
+    let reader = thread::Builder::new().spawn(move || {
+        let mut data = Vec::new();
+        let read = io::stdin().lock().take(MOST + 1).read_to_end(&mut data);
+        drop(sender.send(read.map(|_| data)));
+    });
+    reader.map_err(failed)?;
+    let end = Instant::now() + time;
+    loop {
+        match receiver.recv_timeout(LOOK) {
+            Ok(Ok(data)) if data.len() as u64 > MOST => {
+                return Err(Error::argument(format!("standard input has more than {}", format_size(MOST))));
+            }
+            Ok(read) => return read.map_err(failed),
+            Err(RecvTimeoutError::Disconnected) => return Ok(Vec::new()),
+            Err(RecvTimeoutError::Timeout) => interrupt::check()?,
+        }
+        if Instant::now() >= end {
+            let message = format!("standard input has not come to its end within {} s", time.as_secs_f64());
+            return Err(Error::argument(message).hint("`</dev/null` behind a command gives it none"));
+        }
+    }
 }
 
 /// Keeps why something could not be written to standard output.

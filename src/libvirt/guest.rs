@@ -4,17 +4,22 @@ use super::cause::Explain;
 use super::stats::tree;
 use super::wiring::{Channel, Wiring};
 use super::{Domain, ffi};
-use crate::floor::{Area, Code, Error, Map, Result, Value, clock, interrupt};
+use crate::floor::{Area, Code, Error, Map, Result, Value, clock, format_size, interrupt};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 use virt::sys;
 
-/// How long the agent may take for one answer.
-const ANSWER: i32 = 10;
+/// How many seconds the agent may take for one answer.
+const ANSWER: u64 = 10;
 /// The most data of a file in one message.
 const CHUNK: usize = 32 * 1024;
+/// The longest input of a program. It goes to the agent in one message, and one that does not fit the buffer of its socket, which
+/// has 208 KiB as a rule, is spoilt by libvirt, which begins anew when it is full (seen in 9.0); in base64 it is a third longer.
+const INPUT: usize = 96 * 1024;
+/// About the most that a program can write: in base64 that is the longest text in a message of libvirt.
+const OUTPUT: u64 = 3 * 1024 * 1024;
 
 /// A program to run in a guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,9 +44,9 @@ pub struct Ended {
     /// The signal that ended it.
     pub signal: Option<i64>,
     /// What it wrote to its standard output.
-    pub stdout: String,
+    pub stdout: Vec<u8>,
     /// What it wrote to its standard error.
-    pub stderr: String,
+    pub stderr: Vec<u8>,
     /// Whether some of the output was lost, as the agent keeps 16 MiB of it.
     pub truncated: bool,
 }
@@ -80,6 +85,7 @@ impl Domain {
             arguments["env"] = json!(exec.env);
         }
         if let Some(input) = &exec.input {
+            self.fits_a_message(exec, input)?;
             arguments["input-data"] = BASE64.encode(input).into();
         }
         let end = clock::now() + exec.timeout;
@@ -87,13 +93,14 @@ impl Domain {
         let pid = started["pid"].clone();
         let mut pause = Duration::from_millis(20);
         loop {
-            let status = self.ask_agent("guest-exec-status", &json!({ "pid": pid }))?;
+            let status = self.ask_agent("guest-exec-status", &json!({ "pid": pid }));
+            let status = status.map_err(|error| self.too_much(exec, error))?;
             if status["exited"] == true {
                 return Ok(Ended {
                     exit_code: status["exitcode"].as_i64(),
                     signal: status["signal"].as_i64(),
-                    stdout: self.decoded_text(&status["out-data"])?,
-                    stderr: self.decoded_text(&status["err-data"])?,
+                    stdout: self.decoded(&status["out-data"])?,
+                    stderr: self.decoded(&status["err-data"])?,
                     truncated: status["out-truncated"] == true || status["err-truncated"] == true,
                 });
             }
@@ -105,7 +112,13 @@ impl Domain {
                     .about(self.object().plain())
                     .note(format!("its process id in the guest is {pid}")));
             }
-            clock::pause(left.min(pause))?;
+            clock::pause(left.min(pause)).map_err(|interrupted| {
+                interrupted.note(format!(
+                    "`{}` still runs in {}: its process id there is {pid}",
+                    exec.path,
+                    self.object()
+                ))
+            })?;
             pause = (pause * 2).min(Duration::from_millis(500));
         }
     }
@@ -213,9 +226,47 @@ impl Domain {
         self.raw()?.set_time(0, 0, sys::VIR_DOMAIN_TIME_SYNC).map(drop).explain("set the time of", self.object())
     }
 
+    fn fits_a_message(&self, exec: &Exec, input: &[u8]) -> Result<()> {
+        if input.len() <= INPUT {
+            return Ok(());
+        }
+        let size = |bytes: usize| format_size(u64::try_from(bytes).unwrap_or(u64::MAX));
+        let message = format!(
+            "the input of `{}` has {}, and the agent of {} takes {} at most",
+            exec.path,
+            size(input.len()),
+            self.object(),
+            size(INPUT)
+        );
+        Err(Error::new(Code::InvalidArgument, Area::Domain, message)
+            .about(self.object().plain())
+            .hint("`vmscript vm ssh` hands over any amount; scripts have `write_file`"))
+    }
+
+    /// What came of a program that wrote more than libvirt hands over is lost.
+    fn too_much(&self, exec: &Exec, error: Error) -> Error {
+        let words = error.cause.clone().unwrap_or_default();
+        // The first ones are those of a message to the client, the second ones those of an answer of the agent.
+        let breaks = words.contains("No complete agent response");
+        if !breaks && !words.contains("encode message payload") {
+            return error;
+        }
+        let message = format!("`{}` wrote more in {} than an agent can hand over", exec.path, self.object());
+        let error = Error::new(Code::Failed, Area::Domain, message)
+            .about(self.object().plain())
+            .told_by_libvirt(words)
+            .note(format!("it ended; {} can be handed over, and what it wrote is lost", format_size(OUTPUT)))
+            .hint("`vmscript vm ssh` has no such limit");
+        if breaks {
+            error.note("libvirt has hung up: the agent answers again when it is started anew in the guest")
+        } else {
+            error
+        }
+    }
+
     fn ask_agent(&self, command: &str, arguments: &Json) -> Result<Json> {
         let command = json!({ "execute": command, "arguments": arguments });
-        self.agent_command(&command, Duration::from_secs(ANSWER.unsigned_abs().into()))
+        self.agent_command(&command, Duration::from_secs(ANSWER))
     }
 
     /// libvirt waits for seconds for an agent that is not there; its channel tells at once.
@@ -237,23 +288,27 @@ impl Domain {
         BASE64.decode(text).map_err(|error| self.nonsense(&error.to_string()))
     }
 
-    fn decoded_text(&self, value: &Json) -> Result<String> {
-        Ok(String::from_utf8_lossy(&self.decoded(value)?).into_owned())
-    }
-
     fn nonsense(&self, what: &str) -> Error {
         Error::new(Code::Failed, Area::Domain, format!("the agent of {} answered nonsense: {what}", self.object()))
             .about(self.object().plain())
     }
 }
 
+impl Ended {
+    /// What it wrote, as text: standard output, and standard error.
+    pub fn texts(&self) -> [String; 2] {
+        [&self.stdout, &self.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+}
+
 impl From<Ended> for Value {
     fn from(ended: Ended) -> Self {
+        let [stdout, stderr] = ended.texts();
         let fields = [
             ("exit_code", ended.exit_code.into()),
             ("signal", ended.signal.into()),
-            ("stdout", ended.stdout.into()),
-            ("stderr", ended.stderr.into()),
+            ("stdout", stdout.into()),
+            ("stderr", stderr.into()),
             ("truncated", ended.truncated.into()),
         ];
         Self::Map(fields.map(|(name, value)| (name.to_string(), value)).into_iter().collect())

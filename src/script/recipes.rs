@@ -114,7 +114,9 @@ impl Session {
                 let results = results(&error);
                 let is_endless = matches!(error.unwrap_inner(), EvalAltResult::ErrorStackOverflow(..));
                 match self.ended("", *error) {
-                    Ok(super::Ended::Exit(code)) => Ok(Given::Exit(code)),
+                    Ok(super::Ended::Exit(code)) => {
+                        Ok(Given::Exit(code, self.context().left().map(|left| plain(&left))))
+                    }
                     Ok(super::Ended::Normally) => Ok(Given::All(Value::Unit)),
                     Err(mut failure) if is_endless => {
                         // The place of such an error is that of the outermost call, which nobody wrote.
@@ -138,8 +140,8 @@ impl Session {
 pub enum Given {
     /// It gave this.
     All(Value),
-    /// `exit(n)`.
-    Exit(u8),
+    /// `exit(n)`, and what it gave all the same.
+    Exit(u8, Option<Value>),
     /// It failed, and gave this all the same.
     Partly(Value, Failure),
 }

@@ -11,6 +11,7 @@ pub(super) const MODULES: &[(&str, &str)] = &[
     ("std/homestead", include_str!("../../stdlib/homestead.rhai")),
     ("std/hypervisor", include_str!("../../stdlib/hypervisor.rhai")),
     ("std/image", include_str!("../../stdlib/image.rhai")),
+    ("std/inside", include_str!("../../stdlib/inside.rhai")),
     ("std/inventory", include_str!("../../stdlib/inventory.rhai")),
     ("std/kubernetes", include_str!("../../stdlib/kubernetes.rhai")),
     ("std/lab", include_str!("../../stdlib/lab.rhai")),

@@ -9,6 +9,7 @@ mod each_recipe;
 mod errors;
 mod fields;
 mod flows;
+mod inside;
 mod machine;
 mod many;
 mod networks;

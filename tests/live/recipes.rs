@@ -4,7 +4,7 @@ use super::lab::lab;
 use super::own::inside;
 use super::program::{left, prints, program, text};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 /// What the recipes could leave: machines, volumes, pools, networks with their reservations and leases, and files: UEFI
@@ -505,7 +505,7 @@ fn a_killed_repave_leaves_the_old_or_the_new_machine() {
         std::thread::sleep(whole * part / 10);
         child.kill().expect("killed");
         child.wait().expect("ended");
-        run(folder.path(), &["recover"]);
+        run(folder.path(), &["recover", "--yes"]);
         let then = prints(EITHER);
         *(if then == now { &mut old } else { &mut new }) += 1;
         now = then;
@@ -540,6 +540,43 @@ fn many_machines_are_asked_and_kept_by_label() {
         assert!(leases.contains(&format!("{address}/")), "{address} is not in\n{leases}");
         assert_eq!(run(&["vm", "ip", name]), format!("{address}\n"));
     }
+    // Of one machine what it writes is printed as it is, and what comes on standard input is handed to it; many and one have
+    // rows of the same shape.
+    let bytes: Vec<u8> = (0..90_000_u32).map(|at| u8::try_from(at % 251).expect("below 251")).collect();
+    std::fs::write(folder.path().join("bytes"), &bytes).expect("written");
+    let fed = |args: &[&str]| {
+        let input = std::fs::File::open(folder.path().join("bytes")).expect("opened");
+        program(folder.path()).args(args).stdin(input).output().expect("the program starts")
+    };
+    let output = fed(&["vm", "exec", "flock-a", "cat; exit 9"]);
+    assert!(output.stdout == bytes && output.status.code() == Some(9), "{}", text(&output.stderr));
+    assert_eq!(text(&fed(&["vm", "exec", "flock-a", "--", "wc", "-c"]).stdout), "90000\n");
+    let output = fed(&["vm", "exec", "flock-a", "-o", "csv", "--columns", "name,exit_code,stdout", "wc -c; exit 9"]);
+    assert_eq!(
+        (text(&output.stdout).as_str(), output.status.code()),
+        ("name,exit_code,stdout\r\nflock-a,9,90000\r\n", Some(9))
+    );
+    let said = text(
+        &fed(&["vm", "exec", "-l", "test=flock", "-o", "csv", "--columns", "name,exit_code,stdout", "wc -c"]).stdout,
+    );
+    assert_eq!(said, "name,exit_code,stdout\r\nflock-a,0,90000\r\nflock-b,0,90000\r\n");
+    let output = fed(&["vm", "exec", "flock-a", "head -c 4000000 /dev/zero"]);
+    let told = text(&output.stderr);
+    assert!(
+        told.contains("wrote more in domain `flock-a` than an agent can hand over") && output.stdout.is_empty(),
+        "{told}"
+    );
+    // Who stops waiting is told what still runs.
+    let mut child = program(folder.path());
+    child.args(["vm", "exec", "flock-a", "echo $$ > /running; sleep 1000"]).stdin(Stdio::null());
+    let child = child.stderr(Stdio::piped()).spawn().expect("the program starts");
+    let id = run(&["vm", "exec", "flock-a", "until test -s /running; do sleep 0.1; done; cat /running"]);
+    let interrupt = Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(interrupt.success());
+    let output = child.wait_with_output().expect("ended");
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert!(told.contains(&format!("still runs in domain `flock-a`: its process id there is {}", id.trim())), "{told}");
     // A command that fails in one: both have a row, and the exit code tells it.
     let one = ["vm", "exec", "-l", "test=flock", "-o", "json", "--", "test $(hostname) = flock-a || exit 3"];
     let output = program(folder.path()).args(one).output().expect("the program starts");

@@ -1,0 +1,95 @@
+//! Programs in guests, and programs of this machine: what they write, read and end with.
+
+use super::support::{Host, text};
+use std::process::Stdio;
+
+#[test]
+fn what_a_program_in_a_guest_writes_is_printed_as_it_is() {
+    let host = Host::new();
+    let run = |options: &str| {
+        host.run(&format!(
+            "import \"std/vm\" as vm;
+            program(\"web\", \"/bin/sh -c report\", #{{ stdout: \"no line\", stderr: \"odd\\n\", exit_code: 3 }});
+            vm::exec(\"web\", [\"report\"], #{{ {options} }});
+            print(\"not reached\");"
+        ))
+    };
+    let output = run("");
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("no line".to_string(), "odd\n".to_string()));
+    assert_eq!(output.status.code(), Some(3));
+    // Whoever wants the record gets no text beside it.
+    let output = run("records: true");
+    assert_eq!((output.stdout, output.status.code()), (Vec::new(), Some(3)), "{}", text(&output.stderr));
+}
+
+#[test]
+fn bytes_stay_bytes() {
+    let host = Host::new();
+    let output = host.run(
+        "program(\"web\", \"cat\", #{ stdout: \"a\\n\" });
+        let vm = connect().domain(\"web\");
+        let done = vm.exec(\"cat\", [], #{ binary: true, input: blob(3, 0xff) });
+        assert_eq(type_of(done.stdout), \"blob\");
+        let wrote = done.stdout;
+        wrote += blob(2, 0x80);
+        print_raw(wrote);
+        print_raw(\"end\");",
+    );
+    assert_eq!(
+        (&output.stdout[..], output.status.code()),
+        (&b"a\n\x80\x80end"[..], Some(0)),
+        "{}",
+        text(&output.stderr)
+    );
+    let output = host.run("connect().domain(\"web\").exec(\"cat\", [], #{ input: 3 });");
+    let told = text(&output.stderr);
+    assert!(told.starts_with("error: the input of a program is a text, a blob or a secret"), "{told}");
+}
+
+#[test]
+fn an_input_that_is_too_large_is_refused() {
+    let host = Host::new();
+    let output = host.run(
+        "program(\"web\", \"cat\", #{}); connect().domain(\"web\").exec(\"cat\", [], #{ input: blob(200000, 0) });",
+    );
+    let told = text(&output.stderr);
+    let expected = "error: the input of `cat` has 195.3 KiB, and the agent of domain `web` takes 96 KiB at most";
+    assert!(told.starts_with(expected) && output.status.code() == Some(1), "{told}");
+}
+
+#[test]
+fn an_input_that_never_ends_is_told() {
+    let host = Host::new();
+    let run = |arguments: &[&str]| {
+        let mut command = host.command([&["vm", "exec", "web", "--timeout", "1s"], arguments].concat());
+        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+        // Its other end stays open.
+        let _input = child.stdin.take();
+        text(&child.wait_with_output().expect("ended").stderr)
+    };
+    let told = run(&["cat"]);
+    assert!(
+        told.starts_with("error: standard input has not come to its end within 1 s\n = hint: `</dev/null`"),
+        "{told}"
+    );
+    let told = run(&["--stdin=false", "cat"]);
+    assert!(told.starts_with("error: cannot use the agent of domain `web`"), "{told}");
+}
+
+#[test]
+fn a_shell_has_no_record() {
+    let output = Host::new().command(["vm", "ssh", "web", "-o", "json"]).output().expect("started");
+    let told = text(&output.stderr);
+    assert!(told.starts_with("error: a shell has no record: name a command") && output.stdout.is_empty(), "{told}");
+}
+
+#[test]
+fn the_result_of_a_recipe_that_exits_is_printed() {
+    let host = Host::new();
+    let recipes = host.folder().join("recipes");
+    std::fs::create_dir(&recipes).expect("made");
+    std::fs::write(recipes.join("own.rhai"), "/// Ends.\nfn end() { exit(7, [#{ name: \"a\", n: 1 }]) }\n")
+        .expect("written");
+    let output = host.command(["own", "end", "-o", "csv"]).output().expect("started");
+    assert_eq!((text(&output.stdout), output.status.code()), ("name,n\r\na,1\r\n".to_string(), Some(7)));
+}
