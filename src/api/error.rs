@@ -75,7 +75,8 @@ mod error {
     }
 
     /// An error to throw, as the options say. Code and object decide with which exit code a run ends that nobody keeps from
-    /// failing: 2 for `invalid-definition`, 3 for `no-connection`, 130 for `interrupted`, 1 for `invalid-argument`; else 4 for a
+    /// failing: 2 for `invalid-definition`, 3 for `no-connection`, 130 for `interrupted`, 1 for `invalid-argument` and
+    /// `declined`; else 4 for a
     /// domain, a host or a network, 5 for a pool or a volume, and 1 where no object is named.
     ///
     /// Options:

@@ -133,7 +133,7 @@ pub(super) enum Command {
         /// Forget what killed runs left on the host of this URI, and leave it there
         #[arg(long, value_name = "URI", conflicts_with_all = ["list", "dry_run"])]
         forget: Option<String>,
-        /// Do not ask
+        /// Do not ask; needed where nobody can be asked
         #[arg(long)]
         yes: bool,
     },

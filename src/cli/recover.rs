@@ -5,7 +5,8 @@ use crate::api;
 use crate::floor::{Code, Error, ask, give, hide, tell};
 use std::collections::BTreeSet;
 
-/// Undoes what killed runs left behind, or lists it. On a terminal it asks first, with the list.
+/// Undoes what killed runs left behind, or lists it. On a terminal it asks first, with the list; where nobody can be asked it has
+/// to be told `--yes`.
 pub(super) fn run(act: bool, yes: bool) -> u8 {
     if act && !yes {
         let wanted = match api::recover(false) {
@@ -13,8 +14,14 @@ pub(super) fn run(act: bool, yes: bool) -> u8 {
             Err(error) => return fail(&error),
         };
         let wanted: Vec<String> = wanted.map(|one| format!("{}: {}", one.uri, one.what)).collect();
-        if !wanted.is_empty() && ask(&format!("{}\ndo this?", wanted.join("\n"))) == Some(false) {
-            return fail(&Error::interrupted().hint("`--list` shows what there is, `--yes` asks nothing"));
+        let answer = if wanted.is_empty() { Some(true) } else { ask(&format!("{}\ndo this?", wanted.join("\n"))) };
+        match answer {
+            Some(true) => {}
+            Some(false) => return fail(&Error::declined("nothing was undone").hint("`--list` shows what there is")),
+            None => {
+                let message = format!("nobody can be asked whether to undo these:\n{}", wanted.join("\n"));
+                return fail(&Error::argument(message).hint("`--yes` undoes them without a question"));
+            }
         }
     }
     let found = match api::recover(act) {

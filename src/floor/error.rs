@@ -18,6 +18,8 @@ pub enum Code {
     AlreadyExists,
     /// Another job holds the object; trying again later may help.
     Busy,
+    /// The user was asked, and answered no.
+    Declined,
     /// libvirt or the system refused the operation for a reason that fits no other code.
     Failed,
     /// The guest stopped, crashed or vanished while it was waited for.
@@ -52,6 +54,7 @@ impl Code {
         Self::AgentUnavailable,
         Self::AlreadyExists,
         Self::Busy,
+        Self::Declined,
         Self::Failed,
         Self::GuestStopped,
         Self::Interrupted,
@@ -73,6 +76,7 @@ impl Code {
             Self::AgentUnavailable => "agent-unavailable",
             Self::AlreadyExists => "already-exists",
             Self::Busy => "busy",
+            Self::Declined => "declined",
             Self::Failed => "failed",
             Self::GuestStopped => "guest-stopped",
             Self::Interrupted => "interrupted",
@@ -181,6 +185,11 @@ impl Error {
         Self::new(Code::Interrupted, Area::Script, "interrupted")
     }
 
+    /// The user's answer to a question was no; the message says what did not happen.
+    pub fn declined(message: &str) -> Self {
+        Self::new(Code::Declined, Area::Script, message)
+    }
+
     /// A file that could not be read or written.
     pub fn io(path: &std::path::Path, doing: &str, cause: &std::io::Error) -> Self {
         Self::new(Code::Io, Area::Script, format!("cannot {doing} `{}`", path.display())).caused_by(cause.to_string())
@@ -256,7 +265,7 @@ impl Error {
             (Code::Interrupted, _) => 130,
             (Code::InvalidDefinition, _) => 2,
             (Code::NoConnection, _) | (_, Area::Connection) => 3,
-            (Code::InvalidArgument, _) | (_, Area::Script) => 1,
+            (Code::Declined | Code::InvalidArgument, _) | (_, Area::Script) => 1,
             (_, Area::Storage) => 5,
             (_, Area::Domain | Area::Host | Area::Network) => 4,
         }

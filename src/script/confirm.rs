@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::session::bystander;
-use crate::floor::{Area, Code, Error};
+use crate::floor::Error;
 use rhai::{Dynamic, FuncRegistration, Module, NativeCallContext, RhaiFunc};
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ impl Session {
                 let named: Dynamic = behind.eval_fn_call("to_string", Some(object), ())?;
                 if !confirm(&method, &named.to_string()) {
                     let message = format!("`{method}` of {named} was not confirmed");
-                    return Err(Error::new(Code::Interrupted, Area::Script, message).into());
+                    return Err(Error::declined(&message).into());
                 }
                 let rest: Vec<Dynamic> = rest.iter().map(|argument| (*argument).clone()).collect();
                 behind.eval_fn_call(&method, Some(object), rest)

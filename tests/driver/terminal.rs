@@ -239,13 +239,13 @@ fn the_width_of_the_terminal_is_respected_after_it_changes() {
 }
 
 #[test]
-fn a_command_asks_and_no_is_an_interruption() {
+fn a_command_asks_and_no_is_no_interruption() {
     let arguments = ["network", "delete", "--force", "default"];
     let terminal = Terminal::on(Host::new(), &[], "xterm-256color", &arguments);
     terminal.shows("delete the network default? [y/N]");
     terminal.enter("n");
     terminal.shows("error: nothing was deleted");
-    terminal.shows("left with 130");
+    terminal.shows("left with 1\n");
 }
 
 #[test]

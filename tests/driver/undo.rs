@@ -96,6 +96,7 @@ fn the_journal_of_a_killed_run_is_recovered_and_that_of_a_living_one_is_not() {
     assert_eq!(recover(&["--list"]), left);
     assert_eq!(recover(&["--dry-run"]), left);
     assert_eq!(journals(&host), 1);
+    // Where nothing is to do, nobody has to be asked.
     assert_eq!(recover(&[]), left);
     assert_eq!(journals(&host), 0);
     assert_eq!(recover(&[]), "no killed run left anything to undo\n");
@@ -216,7 +217,20 @@ fn a_volume_is_a_killed_runs_if_its_machine_tells_so() {
             (told.clone(), told)
         };
         assert_eq!(recover(&["recover", "--list"]), listed);
-        assert_eq!(recover(&["recover"]), done);
+        if is_there {
+            // Nobody can be asked.
+            let output = host.command(["recover"]).output().expect("started");
+            let told = text(&output.stderr);
+            assert_eq!(
+                (output.status.code(), text(&output.stdout), journals(&host)),
+                (Some(1), String::new(), 1),
+                "{told}"
+            );
+            let begin = format!("error: nobody can be asked whether to undo these:\n{}", remove.trim_end_matches(": "));
+            assert!(told.starts_with(&begin), "{told}");
+            assert!(told.ends_with("  = hint: `--yes` undoes them without a question\n"), "{told}");
+        }
+        assert_eq!(recover(&["recover", "--yes"]), done);
         assert_eq!(journals(&host), 0);
     }
 }

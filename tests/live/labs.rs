@@ -197,7 +197,7 @@ fn what_a_killed_run_made_stays_where_others_live_in_it() {
     std::fs::write(folder.path().join("lived.yaml"), format!("machines:\n{spec}")).expect("written");
     let run = |args: &[&str]| run(folder.path(), args);
     run(&["vm", "create", "lived.yaml"]);
-    let told = output(folder.path(), &["recover"]);
+    let told = output(folder.path(), &["recover", "--yes"]);
     assert!(text(&told.stdout).contains("domain `lived`"), "{}{}", text(&told.stdout), text(&told.stderr));
     assert_eq!(
         run(&["vm", "list", "-o", "csv", "--columns", "name,state", "--filter", "name=lived"]),

@@ -224,7 +224,7 @@ fn a_killed_change_of_a_seed_leaves_a_seed_and_a_record_that_does_not_lie() {
         std::thread::sleep(whole * part / 10);
         child.kill().expect("killed");
         child.wait().expect("ended");
-        run(folder.path(), &["recover"]);
+        run(folder.path(), &["recover", "--yes"]);
         let seed = prints(SEED);
         // What is told to be unchanged is.
         if seed == "2 false\n" {

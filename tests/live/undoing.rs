@@ -130,7 +130,7 @@ fn everything_that_a_killed_transaction_made_is_recovered() {
     assert_eq!(line.split_whitespace().count(), MADE, "{line}");
     let listed = program(folder.path()).args(["recover", "--list"]).output().expect("the program starts");
     assert_eq!(text(&listed.stdout).matches("to do").count(), 15, "{}", text(&listed.stdout));
-    let recovered = program(folder.path()).arg("recover").output().expect("the program starts");
+    let recovered = program(folder.path()).args(["recover", "--yes"]).output().expect("the program starts");
     assert!(recovered.status.success(), "{}", text(&recovered.stdout));
     assert_eq!(prints(&script("kall", "182", AFTER)), before);
 }
@@ -176,7 +176,7 @@ fn what_somebody_makes_under_the_name_of_what_a_run_undoes_stays() {
         let told = text(&undone.stderr);
         assert_eq!((undone.status.code(), told.contains("cannot undo")), (Some(130), false), "{round}: {told}");
         assert!(!told.contains("recover"), "{told}");
-        let recovered = program(folder.path()).arg("recover").output().expect("the program starts");
+        let recovered = program(folder.path()).args(["recover", "--yes"]).output().expect("the program starts");
         assert_eq!(text(&recovered.stdout), "no killed run left anything to undo\n");
         let there = r#"let there = connect().pool("default").volume("wanted.raw"); print(there.info.capacity); there.delete();"#;
         assert_eq!(prints(there), "1048576\n");
@@ -209,7 +209,7 @@ fn what_somebody_made_under_the_name_of_what_a_killed_run_made_stays() {
         }
         let ended = SystemTime::now() - Duration::from_secs(60);
         std::fs::File::options().append(true).open(&journal).expect("opened").set_modified(ended).expect("set");
-        let recovered = program(folder.path()).arg("recover").output().expect("the program starts");
+        let recovered = program(folder.path()).args(["recover", "--yes"]).output().expect("the program starts");
         let (code, shown) = (recovered.status.code(), text(&recovered.stdout));
         assert!(code == Some(0) && shown.contains(told), "{shown}");
         assert!(shown.contains("`vmscript volume delete default swapped.raw` deletes it"), "{shown}");
