@@ -1,7 +1,7 @@
 //! Whatever a transaction makes has an inverse, and each is verified.
 
 use super::program::{prints, program, run, text};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
@@ -216,4 +216,30 @@ fn what_somebody_made_under_the_name_of_what_a_killed_run_made_stays() {
         let there = r#"let there = connect().pool("default").volume("swapped.raw"); print(there.info.capacity); there.delete();"#;
         assert_eq!(prints(there), "1048576\n");
     }
+}
+
+/// Who types `:undo` takes back what the session made, not what has its name by then.
+#[test]
+fn what_others_made_under_a_name_of_the_session_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let other = format!("{} -e 'connect().pool(\"default\")", env!("CARGO_BIN_EXE_vmscript"));
+    let volume = |size| {
+        format!(".create_volume(#{{ name: \"retyped\", capacity: \"{size}\", target: #{{ format: \"raw\" }} }})")
+    };
+    let lines = [
+        format!("host.pool(\"default\"){};", volume("1 MiB")),
+        format!(":! {other}.volume(\"retyped\").delete()'; {other}{};'", volume("2 MiB")),
+        ":undo".to_string(),
+        "print(host.pool(\"default\").volume(\"retyped\").info.capacity);".to_string(),
+        "host.pool(\"default\").volume(\"retyped\").delete();".to_string(),
+    ];
+    let mut child = program(folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let child = child.as_mut().expect("the program starts");
+    child.stdin.take().expect("a pipe").write_all(format!("{}\n", lines.join("\n")).as_bytes()).expect("typed");
+    let mut told = (String::new(), String::new());
+    child.stdout.take().expect("a pipe").read_to_string(&mut told.0).expect("text");
+    child.stderr.take().expect("a pipe").read_to_string(&mut told.1).expect("text");
+    child.wait().expect("it ends");
+    let refused = "did not delete volume `retyped` of pool `default`: it is not what was asked for";
+    assert!(told.1.contains(refused) && told.0.contains("2097152"), "{told:?}");
 }

@@ -4,6 +4,7 @@
 mod alive;
 mod certain;
 mod journal;
+mod kept;
 mod left;
 mod made;
 mod others;
@@ -11,6 +12,7 @@ mod recover;
 mod removal;
 mod strike;
 
+pub use kept::Kept;
 pub use left::{forget, left_over};
 pub(super) use made::{Made, Named};
 pub(super) use others::is_being_made;
@@ -52,6 +54,8 @@ struct Step {
     made: Made,
     /// Whether libvirt said that it was made.
     answered: bool,
+    /// Whether others had the time to make something else of that name.
+    is_old: bool,
 }
 
 /// Everything that this thread makes from its beginning until it is committed or rolled back. A transaction inside
@@ -102,7 +106,7 @@ impl Transaction {
             Some(outer) => outer.made().extend(made.iter().cloned()),
             None => self.scope.journal().close(made.iter().map(|step| step.number)),
         }
-        Kept(made)
+        Kept::new(made)
     }
 
     /// Removes all that was made, in reverse, because of an error, and returns that error. What cannot be removed
@@ -132,27 +136,6 @@ impl Transaction {
             self.scope.journal().close([]);
         }
         notes
-    }
-}
-
-/// What a transaction made and kept.
-#[derive(Debug)]
-pub struct Kept(Vec<Step>);
-
-impl Kept {
-    /// Whether nothing was made.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// What removing it does, in that order, such as ``remove domain `web` ``.
-    pub fn steps(&self) -> Vec<String> {
-        self.0.iter().rev().map(|step| step.made.to_string()).collect()
-    }
-
-    /// Removes it after all; gives what there is to tell. The wish to stop waits.
-    pub fn undo(self) -> Vec<String> {
-        interrupt::shielded(|| remove(self.0, &[], |_| ()).0)
     }
 }
 
@@ -198,9 +181,14 @@ impl Step {
         if !self.answered {
             // The call may still be on its way.
             std::thread::sleep(ON_ITS_WAY);
-            if let Some(doubt) = self.made.doubt(&self.host, own)? {
-                return Ok(Some(doubt));
-            }
+        }
+        if self.is_old && !self.made.exists(&self.host)? {
+            return Ok(Some("it is gone already".to_string()));
+        }
+        if (self.is_old || !self.answered)
+            && let Some(doubt) = self.made.doubt(&self.host, own)?
+        {
+            return Ok(Some(doubt));
         }
         self.made.remove(&self.host).map(|()| None)
     }
@@ -310,7 +298,8 @@ pub(super) fn record<T>(host: &Host, made: Made, call: impl FnOnce() -> Result<T
         (made, _) => made,
     };
     let number = scope.journal().intend(host.uri(), &made);
-    let mut step = Step { number, host: host.clone(), over: host.link().number(), made, answered: false };
+    let mut step =
+        Step { number, host: host.clone(), over: host.link().number(), made, answered: false, is_old: false };
     match call() {
         Err(error) if !matches!(error.code, Code::NoConnection | Code::Timeout | Code::Interrupted) => {
             scope.journal().done(number);

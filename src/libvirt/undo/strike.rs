@@ -2,12 +2,12 @@
 
 use super::journal::{self, Entry, Left};
 use super::made::volume_of;
-use super::{CURRENT, Made};
+use super::{CURRENT, Made, kept};
 use crate::floor::Result;
 use crate::libvirt::Host;
 
 /// Looks again at what such entries name, and strikes those of which nothing is left: another thing may get that name.
-/// A transaction of this thread forgets them, too.
+/// A transaction of this thread forgets them, too, and so does what was kept.
 pub(in crate::libvirt) fn gone(host: &Host, concerned: impl Fn(&Made) -> bool) {
     let is_gone = |uri: &str, made: &Made| {
         let absent = || is_absent(made, host).inspect_err(|error| tracing::debug!(%error, what = %made, "cannot look"));
@@ -23,11 +23,13 @@ pub(in crate::libvirt) fn gone(host: &Host, concerned: impl Fn(&Made) -> bool) {
         }
         scope = outer;
     }
+    kept::strike(|host, made| is_gone(host.uri(), made));
     strike(|left| is_gone(&left.uri, &left.made));
 }
 
-/// Strikes the entries of killed runs that name what has just been made: theirs is gone.
+/// Strikes the entries that name what has just been made: that of a killed run, or of earlier, is gone.
 pub(super) fn made_anew(host: &Host, made: &Made) {
+    kept::strike(|of, old| of.uri() == host.uri() && old.is(made));
     strike(|left| left.uri == host.uri() && left.made.is(made));
 }
 

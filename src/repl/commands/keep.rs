@@ -1,6 +1,6 @@
 //! Commands about files: scripts, the history, the editor, the shell.
 
-use crate::floor::{Area, Code, Error};
+use crate::floor::{Area, Code, Error, ask};
 use crate::repl::Repl;
 use crate::repl::engine::failure;
 use crate::repl::reply::{Answer, Reply};
@@ -20,8 +20,19 @@ pub(super) fn save(repl: &mut Repl, file: &str) -> Answer {
         (shown.into_iter().map(|one| one.at(None)).collect(), code)
     })?;
     let file = path(file);
+    if file.exists() && repl.kept.file.as_ref() != Some(&file) {
+        let already =
+            || Error::new(Code::AlreadyExists, Area::Script, format!("there is a file `{}` already", file.display()));
+        match ask(&format!("replace {}?", file.display())) {
+            Some(true) => {}
+            Some(false) => return Err(failure(&already().note("nothing was written"))),
+            None => return Err(failure(&already().hint("`:! rm FILE` removes it"))),
+        }
+    }
     std::fs::write(&file, &script).map_err(|cause| failure(&Error::io(&file, "write", &cause)))?;
-    Ok(Reply::text(format!("{} lines in {}", script.lines().count(), file.display())))
+    let told = format!("{} lines in {}", script.lines().count(), file.display());
+    repl.kept.file = Some(file);
+    Ok(Reply::text(told))
 }
 
 pub(super) fn history(repl: &mut Repl, count: &str) -> Answer {
@@ -45,8 +56,17 @@ pub(super) fn edit(repl: &mut Repl, _: &str) -> Answer {
 }
 
 pub(super) fn undo(repl: &mut Repl, _: &str) -> Answer {
-    let Some((text, made)) = repl.made.pop() else {
-        return Err(failure(&Error::argument("no line of this session made anything on a host")));
+    let none = if repl.made.is_empty() {
+        "no line of this session made anything on a host"
+    } else {
+        "nothing is left of what the lines of this session made"
+    };
+    let (text, made) = loop {
+        match repl.made.pop() {
+            None => return Err(failure(&Error::argument(none))),
+            Some((_, made)) if made.is_empty() => {}
+            Some(last) => break last,
+        }
     };
     let steps = made.steps();
     let notes = made.undo();
