@@ -6,7 +6,7 @@ use super::session::Failure;
 use super::sources::recursion;
 use super::{Diagnostic, Place, Reference, Session, Sources};
 use crate::api;
-use crate::floor::{self, Finding, did_you_mean, nearest};
+use crate::floor::{self, Code, Finding, did_you_mean, interrupt, nearest};
 use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
 
 /// A script that does not parse.
@@ -97,6 +97,10 @@ pub(super) fn endless(source: &str, session: &Session) -> Option<Place> {
 /// What `throw` or a native function threw.
 fn thrown_value(thrown: &Dynamic, source: &str, call: Position, sources: &Sources) -> (Vec<Diagnostic>, u8) {
     if let Some(error) = thrown.read_lock::<floor::Error>() {
+        // Who asks twice to stop cuts the connection: what fails for that is no other failure.
+        if error.code == Code::NoConnection && interrupt::wanted() {
+            return (vec![Diagnostic::error("interrupted").note(error.to_string())], 130);
+        }
         let shown = if error.findings.is_empty() {
             vec![Diagnostic::from_error(&error)]
         } else {
@@ -189,8 +193,10 @@ fn unknown_function(signature: &str) -> Diagnostic {
     };
     // What fits the receiver is meant more likely than what merely sounds alike.
     let fitting = reference.functions().filter(|(_, f)| f.receiver.is_some() && f.receiver.as_ref() == types.first());
-    let near = nearest(name, fitting.map(|(_, f)| f.name.as_str()))
-        .or_else(|| nearest(name, reference.functions().map(|(_, f)| f.name.as_str())));
+    // An operator is a letter away from each short name, and never meant by one.
+    let is_word = |name: &&str| name.starts_with(|first: char| first.is_alphabetic() || first == '_');
+    let near = nearest(name, fitting.map(|(_, f)| f.name.as_str()).filter(is_word))
+        .or_else(|| nearest(name, reference.functions().map(|(_, f)| f.name.as_str()).filter(is_word)));
     with(Diagnostic::error(message), near.map(|near| format!("did you mean `{near}`?")))
 }
 

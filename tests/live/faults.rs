@@ -76,7 +76,7 @@ fn what_a_killed_run_made_is_recovered_whenever_it_was_killed() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("eight.rhai"), EIGHT).expect("written");
     let before = kept();
-    let recover = || program(folder.path()).arg("recover").output().expect("the program starts");
+    let recover = || program(folder.path()).args(["recover", "--yes"]).output().expect("the program starts");
     for round in 0..20_u64 {
         let mut child = program(folder.path())
             .arg("eight.rhai")
@@ -143,7 +143,7 @@ fn a_machine_that_took_the_place_of_a_killed_runs_is_left_whole() {
         }
         let whole = format!("{}{}", left("twice"), kept());
         assert!(whole.contains("twice.raw") && whole.contains("192.168.150.36"), "{whole}");
-        let output = program(folder.path()).arg("recover").output().expect("the program starts");
+        let output = program(folder.path()).args(["recover", "--yes"]).output().expect("the program starts");
         assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
         assert_eq!(journals(folder.path()), 0, "{}", text(&output.stdout));
         assert_eq!(format!("{}{}", left("twice"), kept()), whole, "{}", text(&output.stdout));
@@ -386,16 +386,46 @@ fn a_second_ctrl_c_ends_a_call_to_a_daemon_that_hangs() {
     let notice = told.next().expect("told").expect("text");
     assert!(notice.contains("Ctrl-C again cuts the connection"), "{notice}");
     interrupt();
-    // The session goes on, and connects anew when the daemon does.
     let cut = told.find(|line| line.as_ref().expect("text").contains("cannot list the networks"));
     assert!(cut.is_some(), "the call ended");
     // libvirt itself would wait for half a minute.
     assert!(start.elapsed() < Duration::from_secs(20), "it took {:?}", start.elapsed());
     drop(hanging);
-    writeln!(lines, "connect().network(\"lab\").name").expect("written");
-    assert_eq!(shown.next().expect("shown").expect("text"), "\"lab\"");
-    drop(lines);
-    prompt.wait().expect("ended");
+    // Without a terminal, whoever interrupts a line ends the session.
+    assert_eq!(prompt.wait().expect("ended").code(), Some(130));
+}
+
+#[test]
+fn a_run_that_is_cut_off_by_a_second_ctrl_c_was_interrupted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = "let host = connect();
+        print(host.networks().len() > 0);
+        while !file_exists(\"go\") { sleep(\"20ms\"); }
+        print(\"asking\");
+        host.networks();";
+    let mut run = program(folder.path())
+        .args(["-e", script])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut told = BufReader::new(run.stderr.take().expect("piped")).lines();
+    let mut shown = BufReader::new(run.stdout.take().expect("piped")).lines();
+    assert_eq!(shown.next().expect("shown").expect("text"), "true");
+    inside("kill -STOP $(cat /run/libvirt/libvirtd.pid)");
+    let hanging = Hanging;
+    std::fs::write(folder.path().join("go"), "").expect("written");
+    assert_eq!(shown.next().expect("shown").expect("text"), "asking");
+    let id = run.id().to_string();
+    let interrupt = || assert!(Command::new("kill").args(["-s", "INT", &id]).status().expect("kill runs").success());
+    interrupt();
+    let notice = told.next().expect("told").expect("text");
+    assert!(notice.contains("Ctrl-C again cuts the connection"), "{notice}");
+    interrupt();
+    let told: Vec<String> = told.map(|line| line.expect("text")).collect();
+    assert!(told.iter().any(|line| line == "error: interrupted"), "{told:?}");
+    assert_eq!(run.wait().expect("ended").code(), Some(130), "{told:?}");
+    drop(hanging);
 }
 
 #[test]

@@ -25,7 +25,8 @@ pub(crate) fn shell(domain: &Domain, command: &str) -> String {
         }
     };
     assert_eq!(ended.exit_code, Some(0), "{command}: {ended:?}");
-    ended.stdout
+    let [stdout, _] = ended.texts();
+    stdout
 }
 
 #[test]
@@ -139,7 +140,7 @@ fn the_agent_works_in_the_guest_and_its_absence_is_noticed_at_once() {
         timeout: Duration::from_secs(20),
     };
     let ended = vm.exec(&cat).expect("ran");
-    assert_eq!((ended.exit_code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(3), "from outside", "hello\n"));
+    assert_eq!((ended.exit_code, ended.texts()), (Some(3), ["from outside", "hello\n"].map(str::to_string)));
     let slow = Exec { args: vec!["-c".into(), "sleep 30".into()], timeout: Duration::from_secs(1), ..cat };
     assert_eq!(vm.exec(&slow).expect_err("too slow").code, Code::Timeout);
 
