@@ -219,20 +219,40 @@ fn connects(tree: &AST, function: &str) -> bool {
     found
 }
 
-/// Where a function calls itself, if there is just one that does.
+/// Where functions call each other in a circle, if there is just one: the first call of it, which may be one of a function of itself.
 pub(super) fn recursion(tree: &AST) -> Option<Position> {
-    let mut found: Vec<(String, Position)> = Vec::new();
+    let functions: Vec<_> = tree.shared_lib().iter_script_fn_info().map(|(_, _, name, ..)| name.to_string()).collect();
+    let bodies: Vec<_> = functions.iter().map(|name| (name, lines(tree, name))).collect();
+    let mut calls: Vec<(&str, String, Position)> = Vec::new();
     tree.walk(&mut |path: &[ASTNode]| {
         if let Some(ASTNode::Expr(Expr::FnCall(call, position)) | ASTNode::Stmt(Stmt::FnCall(call, position))) =
             path.last()
-            && lines(tree, &call.name).iter().any(|body| body.contains(&position.line()))
+            && functions.iter().any(|name| *name == *call.name)
         {
-            found.push((call.name.to_string(), *position));
+            let around = bodies.iter().filter(|(_, bodies)| bodies.iter().any(|body| body.contains(&position.line())));
+            calls.extend(around.map(|(caller, _)| (caller.as_str(), call.name.to_string(), *position)));
         }
         true
     });
-    let (name, position) = found.first()?;
-    found.iter().all(|(other, _)| other == name).then_some(*position)
+    let leads = |from: &str, to: &str| {
+        let mut reached = vec![from];
+        let mut at = 0;
+        while let Some(caller) = reached.get(at).copied() {
+            for (_, callee, _) in calls.iter().filter(|(one, ..)| *one == caller) {
+                if callee == to {
+                    return true;
+                }
+                if !reached.contains(&callee.as_str()) {
+                    reached.push(callee);
+                }
+            }
+            at += 1;
+        }
+        false
+    };
+    let mut round = calls.iter().filter(|(caller, callee, _)| callee == caller || leads(callee, caller));
+    let (first, _, position) = round.clone().min_by_key(|(.., position)| (position.line(), position.position()))?;
+    round.all(|(caller, ..)| caller == first || leads(caller, first) && leads(first, caller)).then_some(*position)
 }
 
 /// What a function imports, in the order of its text.

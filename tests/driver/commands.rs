@@ -192,7 +192,7 @@ fn what_is_no_table_and_no_exit_code_is_told() {
     let (told, code) = run(&host, &["odd", "end", "300"]);
     assert!(code == Some(1) && told.contains("an exit code is a whole number, not \"300\""), "{told}");
     assert_eq!(run(&host, &["-e", "exit(3)"]).1, Some(3));
-    // Too many nested calls have a place: where a function calls itself, else that of the recipe.
+    // Too many nested calls have a place: where the circle begins.
     let (told, code) = run(&host, &["odd", "rec"]);
     assert!(
         code == Some(1) && told.contains("too many nested calls") && told.contains("recipes/odd.rhai:8:12"),
@@ -201,8 +201,30 @@ fn what_is_no_table_and_no_exit_code_is_told() {
     let others = "/// One.\nfn one() { two() }\n/// Two.\nfn two() { one() }\n";
     std::fs::write(host.folder().join("recipes/others.rhai"), others).expect("written");
     let (told, _) = run(&host, &["others", "two"]);
-    assert!(told.contains("too many nested calls") && told.contains("recipes/others.rhai:4:1"), "{told}");
+    assert!(told.contains("too many nested calls") && told.contains("recipes/others.rhai:2:12"), "{told}");
     std::fs::write(host.folder().join("rec.rhai"), "fn rec() {\n    rec()\n}\nrec();\n").expect("written");
     let (told, _) = run(&host, &["rec.rhai"]);
     assert!(told.contains("too many nested calls") && told.contains("rec.rhai:2:5"), "{told}");
+}
+
+#[test]
+fn names_that_cannot_be_are_refused_before_anything_is_done() {
+    let host = Host::new();
+    let (told, code) = run(&host, &["vm", "snapshot", "web", ""]);
+    assert!(code == Some(1) && told.contains("a state needs a name"), "{told}");
+    let long = "n".repeat(300);
+    let (told, code) = run(&host, &["volume", "create", "default", &long, "1MiB", "--dry-run"]);
+    assert!(code == Some(1) && told.contains("the name of the volume has 300 bytes"), "{told}");
+    assert_eq!(run(&host, &["volume", "create", "default", &long[..255], "1MiB", "--dry-run"]).1, Some(0));
+}
+
+#[test]
+fn a_wait_for_the_agent_that_the_agent_ends_is_told_once() {
+    let host = Host::new();
+    std::fs::create_dir_all(host.folder().join("recipes")).expect("made");
+    let recipe = "/// Waits.\nfn watch() {\n    answers(\"agent\", #{ object: \"web\", after: 3 });\n    \
+                  connect().domain(\"web\").wait_for_agent(#{ timeout: \"1m\" });\n}\n";
+    std::fs::write(host.folder().join("recipes/own.rhai"), recipe).expect("written");
+    let (told, code) = run(&host, &["own", "watch"]);
+    assert!(code == Some(0) && told.contains("domain web: wait for agent ("), "{told}");
 }

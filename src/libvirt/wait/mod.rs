@@ -168,6 +168,8 @@ pub(super) fn run(looks: &mut [Box<dyn Look + '_>], all: bool, options: WaitOpti
                     tracing::info!(elapsed = elapsed.as_secs_f64(), "{} is there", look.what());
                     if let Some(object) = fields.get("object").and_then(Value::as_str) {
                         let source = fields.get("source").and_then(Value::as_str).unwrap_or_default();
+                        // Who is waited for may be the one who tells.
+                        let source = if source == look.word() { "" } else { source };
                         let step = format!("wait for {} {source}", look.word());
                         // What was there at the first look was no step for anybody who watches.
                         if polls > 1 {
