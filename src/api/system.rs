@@ -9,12 +9,12 @@ use crate::floor::{
 use rhai::plugin::*;
 use rhai::{Array, Blob, Dynamic, Map, Module};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(super) fn fill(module: &mut Module) {
     combine_with_exported_module!(module, "functions", functions);
@@ -30,29 +30,67 @@ fn started<T>(program: &str, result: std::io::Result<T>) -> Result<T> {
     result.map_err(|cause| Error::io(Path::new(program), "run", &cause))
 }
 
-/// Runs a program to its end. Whoever asks to stop does not wait for it: it is asked to end, too.
+/// What happens while a program runs.
+enum News {
+    Ended(std::io::Result<ExitStatus>),
+    /// One of its outputs has come to its end.
+    Closed,
+}
+
+/// Collects what a program writes, on a thread of its own.
+fn collect(mut from: impl Read + Send + 'static, told: mpsc::Sender<News>) -> std::io::Result<Arc<Mutex<Vec<u8>>>> {
+    let all = Arc::new(Mutex::new(Vec::new()));
+    let own = all.clone();
+    thread::Builder::new().spawn(move || {
+        let mut piece = vec![0; 64 * 1024];
+        while let Ok(length @ 1..) = from.read(&mut piece) {
+            own.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&piece[..length]);
+        }
+        // Nobody listens any more after a wish to stop.
+        drop(told.send(News::Closed));
+    })?;
+    Ok(all)
+}
+
+/// Runs a program to its end. Whoever asks to stop does not wait for it: it is asked to end, too. What it has started and left
+/// behind may hold its outputs open for ever: that is not waited for.
 fn output(program: &str, command: &mut Command) -> Result<Output> {
     const LOOK: Duration = Duration::from_millis(100);
+    const GRACE: Duration = Duration::from_secs(1);
     let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = started(program, piped.spawn())?;
+    let mut child = started(program, piped.spawn())?;
     let process = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
     let (sender, receiver) = mpsc::channel();
-    let waiting = thread::Builder::new().spawn(move || {
-        // Nobody listens any more after a wish to stop.
-        drop(sender.send(child.wait_with_output()));
-    });
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let stdout = stdout.map(|from| collect(from, sender.clone())).transpose();
+    let stderr = stderr.map(|from| collect(from, sender.clone())).transpose();
+    let outputs = [started(program, stdout)?, started(program, stderr)?];
+    let waiting = thread::Builder::new().spawn(move || drop(sender.send(News::Ended(child.wait()))));
     started(program, waiting)?;
+    let (mut status, mut open) = (None, outputs.len());
     loop {
-        if let Ok(output) = receiver.recv_timeout(LOOK) {
-            interrupt::check()?;
-            return started(program, output);
+        match receiver.recv_timeout(LOOK) {
+            Ok(News::Ended(ended)) => status = Some((started(program, ended)?, Instant::now() + GRACE)),
+            Ok(News::Closed) => open -= 1,
+            Err(_) => {}
         }
         if let Err(interrupted) = interrupt::check() {
-            if let Ok(process) = &process {
+            if let (Ok(process), None) = (&process, &status) {
                 // It may have ended at this very moment.
                 pidfd_send_signal(process, Signal::TERM).unwrap_or_default();
             }
             return Err(interrupted);
+        }
+        if let Some((status, end)) = status
+            && (open == 0 || Instant::now() >= end)
+        {
+            let taken = |from: &Option<Arc<Mutex<Vec<u8>>>>| {
+                from.as_ref().map_or_else(Vec::new, |all| {
+                    std::mem::take(&mut *all.lock().unwrap_or_else(PoisonError::into_inner))
+                })
+            };
+            let [stdout, stderr] = outputs.each_ref().map(taken);
+            return Ok(Output { status, stdout, stderr });
         }
     }
 }

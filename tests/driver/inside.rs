@@ -2,6 +2,7 @@
 
 use super::support::{Host, text};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 #[test]
 fn what_a_program_in_a_guest_writes_is_printed_as_it_is() {
@@ -92,4 +93,16 @@ fn the_result_of_a_recipe_that_exits_is_printed() {
         .expect("written");
     let output = host.command(["own", "end", "-o", "csv"]).output().expect("started");
     assert_eq!((text(&output.stdout), output.status.code()), ("name,n\r\na,1\r\n".to_string(), Some(7)));
+}
+
+#[test]
+fn what_a_program_leaves_behind_is_not_waited_for() {
+    let start = Instant::now();
+    let output = Host::new().run(
+        "let done = run_program(\"sh\", [\"-c\", \"sleep 300 & echo begun; exit 4\"]);
+        print([done.exit_code, done.stdout]);
+        print(run_program(\"sh\", [\"-c\", \"seq 100000 | tail -n 1\"]).stdout);",
+    );
+    assert_eq!(text(&output.stdout), "[4, \"begun\\n\"]\n100000\n\n", "{}", text(&output.stderr));
+    assert!(start.elapsed() < Duration::from_secs(200), "{:?}", start.elapsed());
 }
