@@ -170,6 +170,12 @@ impl Context {
         *self.coming.lock().unwrap_or_else(PoisonError::into_inner) = thread.is_ok().then_some(receiver);
     }
 
+    /// Whether a host that the session asked may only be looked at over this connection, though nobody wanted it so.
+    pub fn may_only_read(&self) -> bool {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.iter().any(|(_, read_only, host)| !read_only && host.may_only_read())
+    }
+
     /// The URI that `connect()` uses; nothing where libvirt chooses.
     fn default_uri(&self) -> Option<&str> {
         self.uri.as_deref().map(|uri| self.meant(uri))

@@ -71,8 +71,16 @@ pub(super) fn run(
         settings.print = Some(Arc::new(|text| bars::suspend(|| tell(&hide(text)))));
     }
     let mut session = session.again(&settings);
+    let is_dry = call.arguments.iter().any(|one| one.as_map().and_then(|map| map.get("dry_run")) == Some(&true.into()));
     let code = match session.call_recipe(&call.recipe, call.arguments) {
-        Ok(Given::All(result)) => show(result, &output, OTHERS),
+        Ok(Given::All(result)) => {
+            if is_dry && session.context().may_only_read() {
+                bars::note(
+                    "note: this connection may only read: over it, the host refuses what the real run would change",
+                );
+            }
+            show(result, &output, OTHERS)
+        }
         Ok(Given::Exit(code, result)) => result.map_or(0, |result| show(result, &output, OTHERS)).max(code),
         Ok(Given::Partly(result, mut failure)) => {
             wording::translate(&mut failure.0, &call.recipe);

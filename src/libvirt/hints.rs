@@ -2,6 +2,10 @@
 
 /// Words that stand together in an error, and what to do about it.
 const BY_WORDS: &[(&[&str], &str)] = &[
+    (
+        &["read only access prevents"],
+        "this connection may only read: leave out `read_only`, or name the socket without `-ro`",
+    ),
     (&["mount point does not exist"], "`pool.build()` makes the folder on which it is mounted"),
     (
         &["unknown filesystem type"],

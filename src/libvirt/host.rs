@@ -43,6 +43,12 @@ impl Host {
         Self::open(uri, Connect::open)
     }
 
+    /// Whether its URI leads to the socket on which a daemon lets nobody change anything.
+    pub fn may_only_read(&self) -> bool {
+        let query = self.uri().split_once('?').map_or("", |(_, query)| query);
+        query.split('&').filter_map(|one| one.strip_prefix("socket=")).any(|socket| socket.ends_with("-ro"))
+    }
+
     /// Connects so that one can look but not touch.
     pub fn connect_read_only(uri: Option<&str>) -> Result<Self> {
         Self::open(uri, Connect::open_read_only)

@@ -407,6 +407,33 @@ fn who_destroys_what_another_destroys_finds_it_gone() {
     }
 }
 
+#[test]
+fn a_connection_that_may_only_read_is_told_before_and_after() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = "name: reads\nvcpus: 1\nmemory: 64 MiB\nboot_disk: { size: 1 GiB, empty: true }\nseed: none\n";
+    std::fs::write(folder.path().join("reads.yaml"), spec).expect("written");
+    let uri = std::env::var("VMSCRIPT_LAB_URI").expect("VMSCRIPT_LAB_URI names the lab's libvirtd");
+    let note = "note: this connection may only read: over it, the host refuses what the real run would change";
+    for (uri, is_told) in [(format!("{uri}-ro"), true), (uri, false)] {
+        let dry = |args: &[&str]| {
+            let output = program(folder.path()).args(args).args(["--dry-run", "-c", &uri]).output().expect("started");
+            assert!(output.status.success(), "{output:?}");
+            (text(&output.stdout), text(&output.stderr).matches(note).count())
+        };
+        let (told, notes) = dry(&["vm", "create", "reads.yaml"]);
+        assert!(told.contains("would be created"), "{told}");
+        assert_eq!(notes, usize::from(is_told));
+        assert_eq!(dry(&["network", "delete", "lab", "--force", "--yes"]).1, usize::from(is_told));
+        if is_told {
+            let real =
+                program(folder.path()).args(["vm", "create", "reads.yaml", "-c", &uri]).output().expect("started");
+            assert_eq!(real.status.code(), Some(5), "{real:?}");
+            assert!(text(&real.stderr).contains("= hint: this connection may only read"), "{real:?}");
+        }
+    }
+    assert_eq!(left("reads"), "");
+}
+
 /// Whoever comes second says so, or fails as one does who comes later.
 #[test]
 fn what_two_runs_delete_at_once_is_gone_for_both() {
