@@ -40,7 +40,9 @@ impl Domain {
                 volumes.push(volume);
             }
         }
-        self.nobody_else_needs(&volumes, None, "rebuild")?;
+        if !volumes.is_empty() {
+            self.nobody_else_needs(&volumes, &self.host().volume_uses()?, "rebuild")?;
+        }
         kept.volumes.retain(|owned| !gone.contains(owned));
         for storage in &how.storage {
             kept.volumes.push(Owned { pool: storage.pool.clone(), name: name_of(Kind::Volume, &storage.xml)? });

@@ -197,26 +197,56 @@ impl Uses {
         }
     }
 
-    /// Who needs one of these volumes beside the domain of this name and the volumes themselves.
-    fn needed_by(&self, paths: &HashSet<String>, but: &str) -> Vec<String> {
-        let mut users = self.of(paths);
-        users.domains.retain(|domain| domain.name() != but);
+    /// Who needs one of these volumes beside this domain and the volumes themselves.
+    pub(super) fn needed_by(&self, volumes: &[Volume], but: &Domain) -> Result<Vec<String>> {
+        let paths = volumes.iter().map(Volume::path).collect::<Result<_>>()?;
+        let mut users = self.of(&paths);
+        users.domains.retain(|domain| domain.name() != but.name());
         users.overlays.retain(|(_, path)| !paths.contains(path));
-        users.named()
+        Ok(users.named())
     }
-}
 
-/// Who needs one of these volumes beside the domain of this name and the volumes themselves. What was looked at earlier
-/// is enough to say that nobody does; a user may be gone since, so that is looked at again.
-pub(super) fn needed_by(host: &Host, volumes: &[Volume], but: &str, earlier: Option<&Uses>) -> Result<Vec<String>> {
-    if volumes.is_empty() {
-        return Ok(Vec::new());
+    /// The files of a domain's disks and these, which no volume is.
+    pub(super) fn unknown(&self, domain: &Domain, files: &[String]) -> Vec<String> {
+        let all = self.files(domain).chain(files).filter(|file| file.starts_with('/'));
+        all.filter(|file| self.volumes.iter().all(|one| one.path != **file)).cloned().collect()
     }
-    let paths = volumes.iter().map(Volume::path).collect::<Result<_>>()?;
-    if earlier.is_some_and(|earlier| earlier.needed_by(&paths, but).is_empty()) {
-        return Ok(Vec::new());
+
+    /// These volumes, and what a domain has on them: its disks, these files, and what is between. Each comes before what it
+    /// stands on.
+    pub(super) fn pile(&self, domain: &Domain, volumes: &[Volume], files: &[String]) -> Result<Vec<Volume>> {
+        let base = |path: &String| self.volumes.iter().find(|one| one.path == *path)?.base.as_ref();
+        let mut own = HashSet::new();
+        for file in self.files(domain).chain(files) {
+            let mut next = Some(file);
+            while let Some(path) = next.filter(|path| own.insert((*path).clone())) {
+                next = base(path);
+            }
+        }
+        let mut pile = Vec::new();
+        for volume in volumes {
+            pile.push((volume.path()?, volume.clone()));
+        }
+        while let Some(one) = self.volumes.iter().find(|one| {
+            let is_in = |path: &String| pile.iter().any(|(known, _)| known == path);
+            own.contains(&one.path) && !is_in(&one.path) && one.base.as_ref().is_some_and(is_in)
+        }) {
+            pile.push((one.path.clone(), one.volume.clone()));
+        }
+        // A file that names itself as its base would keep this going for ever.
+        let depth = |path: &String| {
+            let below = std::iter::successors(base(path), |path| base(path)).take(self.volumes.len());
+            below.filter(|path| pile.iter().any(|(known, _)| known == *path)).count()
+        };
+        let mut sorted: Vec<_> = pile.iter().map(|(path, volume)| (depth(path), volume.clone())).collect();
+        sorted.sort_by_key(|(depth, _)| std::cmp::Reverse(*depth));
+        Ok(sorted.into_iter().map(|(_, volume)| volume).collect())
     }
-    Ok(host.volume_uses()?.needed_by(&paths, but))
+
+    fn files(&self, domain: &Domain) -> impl Iterator<Item = &String> {
+        let own = self.domains.iter().filter(|(one, _)| one.name() == domain.name());
+        own.flat_map(|(_, files)| files)
+    }
 }
 
 impl Domain {

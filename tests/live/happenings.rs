@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 use vmscript::floor::Code;
-use vmscript::libvirt::{Apply, Domain, Filter, Provision, Revert, Snap, Source};
+use vmscript::libvirt::{Apply, Domain, Filter, Provision, Remove, Revert, Snap, Source};
 
 /// Waits for what is sure to come; only a failing test waits long.
 fn eventually(what: &str, check: impl Fn() -> bool) {
@@ -134,17 +134,20 @@ fn an_external_snapshot_takes_a_guest_back_again_and_again() {
         "{shown}"
     );
     vm.destroy(false).expect("destroyed");
-    vm.undefine().expect("undefined");
     lab().pool.refresh().expect("refreshed");
-    let mut left: Vec<_> =
-        lab().pool.volumes().expect("listed").into_iter().filter(|one| one.name().starts_with("layers.")).collect();
+    let left = || {
+        let all = lab().pool.volumes().expect("listed").into_iter();
+        all.map(|one| one.name().to_string()).filter(|name| name.starts_with("layers.")).collect::<Vec<_>>()
+    };
     // The base, the first layer, on which the second snapshot stands, and the one layer of now: no other was left behind.
-    assert_eq!(left.len(), 3, "{left:?}");
-    // Layers before what they stand on.
-    left.sort_by_key(|one| std::cmp::Reverse(one.name().len()));
-    for volume in left {
-        volume.delete().expect("deleted");
-    }
+    assert_eq!(left().len(), 3, "{:?}", left());
+    // Of this one no pool knows.
+    make("third");
+    assert_eq!(left().len(), 3, "{:?}", left());
+    let removed = vm.remove(&Remove::default()).expect("removed");
+    assert_eq!((removed.volumes.len(), removed.missing.len()), (4, 0), "{removed:?}");
+    lab().pool.refresh().expect("refreshed");
+    assert_eq!(left(), [""; 0]);
     guest.assert_gone();
 }
 

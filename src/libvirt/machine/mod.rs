@@ -1,5 +1,6 @@
 //! What this tool keeps of a machine in its metadata, and removing a machine by that record.
 
+mod layers;
 mod left;
 mod metadata;
 mod missing;

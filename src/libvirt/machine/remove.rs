@@ -1,10 +1,10 @@
 //! Removing a machine completely: the domain, all that libvirt keeps for it, and the volumes that were made for it.
 
+use super::layers::with;
 use super::{MachineRecord, Owned};
 use crate::floor::timing::timed;
 use crate::floor::{Area, Code, Error, Result, interrupt};
 use crate::libvirt::undo::removing;
-use crate::libvirt::volume_use::needed_by;
 use crate::libvirt::{Domain, Lease, Mode, Uses, Volume};
 use crate::schema::xml;
 use std::time::Duration;
@@ -36,26 +36,32 @@ pub struct Removed {
 }
 
 impl Domain {
-    /// Stops it, deletes the volumes that the record names, and undefines it with everything that libvirt keeps for it;
-    /// nothing else. What would fail is found before anything is touched: a protected machine, a volume that somebody
+    /// Stops it, deletes the volumes that the record names with its layers on them, and undefines it with everything that
+    /// libvirt keeps for it; nothing else. What would fail is found before anything is touched: a protected machine, a volume that somebody
     /// else needs.
     pub fn remove(&self, how: &Remove) -> Result<Removed> {
-        let record = MachineRecord::read(&xml::parse(&self.inactive_xml()?)?);
+        let mut record = MachineRecord::read(&xml::parse(&self.inactive_xml()?)?);
         if !how.force {
             self.is_free(&record, "remove")?;
         }
         let mut removed = Removed::default();
         let mut volumes = Vec::new();
-        for owned in if how.keep_volumes { Vec::new() } else { record.volumes } {
-            match self.find_owned(&owned)? {
+        for owned in record.volumes.iter().filter(|_| !how.keep_volumes) {
+            match self.find_owned(owned)? {
                 Some(volume) => {
                     volumes.push(volume);
-                    removed.volumes.push(owned);
+                    removed.volumes.push(owned.clone());
                 }
-                None => removed.missing.push(owned),
+                None => removed.missing.push(owned.clone()),
             }
         }
-        self.nobody_else_needs(&volumes, how.uses.as_ref(), "remove")?;
+        let recorded = volumes.len();
+        let volumes = self.going(&volumes, how.uses.as_ref())?;
+        let has_layers = volumes.len() > recorded;
+        if has_layers {
+            removed.volumes = with(&removed.volumes, &volumes)?;
+            record.volumes = with(&record.volumes, &volumes)?;
+        }
         if how.dry_run {
             return Ok(removed);
         }
@@ -65,7 +71,13 @@ impl Domain {
         // What is begun is ended: half a machine is of no use to anybody.
         interrupt::shielded(|| match volumes.as_slice() {
             [] => self.delete_with(&volumes),
-            _ => removing(self, || self.delete_with(&volumes)),
+            _ => removing(self, || {
+                // What is broken off is finished by the record.
+                if has_layers && self.host().find_domain(self.name())?.is_some() {
+                    self.set_record(&record)?;
+                }
+                self.delete_with(&volumes)
+            }),
         })?;
         removed.leases = belongings.leases();
         interrupt::check().map_err(|error| error.note(format!("{} is removed, with its volumes", self.object())))?;
@@ -114,17 +126,12 @@ impl Domain {
     }
 
     /// Fails if another domain, or another volume, stands on one of these.
-    pub(in crate::libvirt) fn nobody_else_needs(
-        &self,
-        volumes: &[Volume],
-        seen: Option<&Uses>,
-        verb: &str,
-    ) -> Result<()> {
-        let users = needed_by(self.host(), volumes, self.name(), seen)?;
-        if users.is_empty() {
+    pub(in crate::libvirt) fn nobody_else_needs(&self, volumes: &[Volume], uses: &Uses, verb: &str) -> Result<()> {
+        let others = uses.needed_by(volumes, self)?;
+        if others.is_empty() {
             return Ok(());
         }
-        let message = format!("cannot {verb} {}: its volumes are needed by {}", self.object(), users.join(" and "));
+        let message = format!("cannot {verb} {}: its volumes are needed by {}", self.object(), others.join(" and "));
         let error = Error::new(Code::Busy, Area::Storage, message).about(self.object().plain());
         let keeps = if verb == "remove" { ", or pass `keep_volumes: true`" } else { "" };
         Err(error.hint(format!("remove those first{keeps}")))

@@ -1,0 +1,78 @@
+//! The layers that snapshots put on a machine's volumes. Nobody records them, and they are worth nothing without what they
+//! stand on: they go with it.
+
+use super::Owned;
+use crate::floor::Result;
+use crate::libvirt::{Domain, Uses, Volume};
+use crate::schema::xml;
+use std::collections::HashSet;
+
+impl Domain {
+    /// These volumes and the machine's own layers on them, each before what it stands on. Fails if somebody else needs one of
+    /// them. What was looked at earlier is enough to say that nobody does; a user may be gone since, so that is looked at again.
+    pub(in crate::libvirt) fn going(&self, volumes: &[Volume], seen: Option<&Uses>) -> Result<Vec<Volume>> {
+        if volumes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let kept = self.kept_files()?;
+        if let Some(uses) = seen
+            && uses.unknown(self, &kept).is_empty()
+        {
+            let going = uses.pile(self, volumes, &kept)?;
+            if self.nobody_else_needs(&going, uses, "remove").is_ok() {
+                return Ok(going);
+            }
+        }
+        let mut uses = self.host().volume_uses()?;
+        if self.look_for(&uses.unknown(self, &kept))? {
+            uses = self.host().volume_uses()?;
+        }
+        let going = uses.pile(self, volumes, &kept)?;
+        self.nobody_else_needs(&going, &uses, "remove")?;
+        Ok(going)
+    }
+
+    /// The files that its snapshots name.
+    fn kept_files(&self) -> Result<Vec<String>> {
+        let mut files = Vec::new();
+        for snapshot in self.snapshots()? {
+            let root = xml::parse(&snapshot.xml()?)?;
+            for path in ["disks/disk", "domain/devices/disk", "inactiveDomain/devices/disk"] {
+                let sources = root.find_all(path).into_iter().filter_map(|disk| disk.child("source"));
+                files.extend(sources.filter_map(|source| source.attr("file")).map(str::to_string));
+            }
+        }
+        Ok(files)
+    }
+
+    /// Has pools look again for files in their folders: what libvirt makes for a snapshot, it tells no pool. Gives whether
+    /// one did.
+    fn look_for(&self, files: &[String]) -> Result<bool> {
+        let folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_string());
+        let folders: HashSet<String> = files.iter().filter_map(|file| folder(file)).collect();
+        if folders.is_empty() {
+            return Ok(false);
+        }
+        let mut looked = false;
+        for pool in self.host().pools()? {
+            let path = xml::parse(&pool.xml()?)?.find_text("target/path");
+            if path.is_some_and(|path| folders.contains(path.trim_end_matches('/'))) && pool.is_active()? {
+                pool.refresh()?;
+                looked = true;
+            }
+        }
+        Ok(looked)
+    }
+}
+
+/// What is recorded, and volumes that go with it.
+pub(super) fn with(recorded: &[Owned], going: &[Volume]) -> Result<Vec<Owned>> {
+    let mut all = recorded.to_vec();
+    for volume in going {
+        let owned = Owned { pool: volume.pool()?.name().to_string(), name: volume.name().to_string() };
+        if !all.contains(&owned) {
+            all.push(owned);
+        }
+    }
+    Ok(all)
+}
