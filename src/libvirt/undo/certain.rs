@@ -14,6 +14,8 @@ use std::time::{Duration, SystemTime};
 
 /// By so much volume groups round up.
 const EXTENT: u64 = 4 << 20;
+/// By so much files are rounded up at most.
+const SECTORS: u64 = 64 << 10;
 /// How long a call of a killed run may go on, and how far clocks may differ.
 const SLACK: Duration = Duration::from_secs(10);
 
@@ -23,6 +25,9 @@ pub(in crate::libvirt) struct Shape {
     capacity: u64,
     format: Option<String>,
     base: Option<String>,
+    /// Whether it is a device.
+    #[serde(skip)]
+    is_device: bool,
 }
 
 impl Shape {
@@ -35,6 +40,7 @@ impl Shape {
             capacity: capacity.unwrap_or_default(),
             format: document.find("target/format").and_then(|format| format.attr("type")).map(str::to_string),
             base: document.find_text("backingStore/path").filter(|path| !path.is_empty()),
+            is_device: document.find_text("target/path").is_some_and(|path| path.starts_with("/dev/")),
         }
     }
 
@@ -46,7 +52,7 @@ impl Shape {
             (asked, has) => asked.is_none() && has.is_none(),
         };
         let larger = has.capacity.checked_sub(self.capacity);
-        format && base && larger.is_some_and(|larger| larger < EXTENT)
+        format && base && larger.is_some_and(|larger| larger < if has.is_device { EXTENT } else { SECTORS })
     }
 }
 
