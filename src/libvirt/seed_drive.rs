@@ -335,6 +335,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_name_of_a_seed_is_that_of_the_former_one_without_its_number() {
+        for (former, expected) in [
+            (None, "web-1-seed.iso"),
+            (Some("web-1_cloudinit"), "web-1_cloudinit"),
+            (Some("web-1_cloudinit-2"), "web-1_cloudinit"),
+            (Some("web-1-seed-12.iso"), "web-1-seed.iso"),
+            (Some("web-1.iso"), "web-1.iso"),
+            (Some("other_cloudinit"), "web-1-seed.iso"),
+        ] {
+            assert_eq!(home("web-1", former), expected);
+        }
+        assert!(is_turn_of("web_cloudinit", "web_cloudinit") && is_turn_of("web_cloudinit-12", "web_cloudinit"));
+        assert!(is_turn_of("web-seed-2.iso", "web-seed.iso"));
+        for other in ["web_cloudinit-", "web_cloudinit-b", "web_boot", "web-2_cloudinit", "web_cloudinit-2.iso"] {
+            assert!(!is_turn_of(other, "web_cloudinit"), "{other}");
+        }
+    }
+
+    #[test]
     fn user_data_is_as_long_as_its_folder_says() {
         let text = format!("#cloud-config\nhostname: web\n#{}\n", "x".repeat(BLOCK * 2 - 30));
         assert_eq!(text.len() % BLOCK, 0, "the next file follows at once");
