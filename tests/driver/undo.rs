@@ -260,6 +260,24 @@ fn what_another_machine_has_by_now_is_left_alone() {
 }
 
 #[test]
+fn that_a_killed_run_left_something_is_told_without_a_question_to_the_host() {
+    let host = Host::new();
+    let script = "transaction(|| { connect().define_domain(#{ type: \"test\", name: \"other\", memory: \"1 GiB\", os: #{ type: \"hvm\" } }); });";
+    let calls = || {
+        let output = host.command(["--log-level", "debug", "-e", script]).output().expect("started");
+        assert!(output.status.success(), "{output:?}");
+        let told = text(&output.stderr);
+        let told: Vec<_> = told.lines().map(str::to_string).collect();
+        assert!(told.iter().any(|line| line.contains("object=")), "{told:?}");
+        told.into_iter().partition::<Vec<_>, _>(|line| line.contains("a killed run left 2 things on this host"))
+    };
+    let (none, before) = calls();
+    killed_making_db(&host);
+    let (one, after) = calls();
+    assert_eq!((none.len(), one.len(), after), (0, 1, before));
+}
+
+#[test]
 fn a_machine_that_a_killed_run_left_is_told_and_not_taken_as_good_until_it_is_forgotten() {
     let host = Host::new();
     let uuid = "6695eb01-f6a4-8304-79aa-97f2502e1930";
