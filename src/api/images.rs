@@ -194,11 +194,13 @@ pub(super) fn create_disk(pool: &Pool, name: &str, given: &Map) -> Result<Volume
     pool.create_filled_volume(&xml, &content)
 }
 
-/// The volume that a disk comes from.
+/// The volume that a disk comes from, with all that it is to hold.
 pub(super) fn image_of(given: &Dynamic) -> Result<Volume> {
-    given.read_lock::<Volume>().map(|image| image.clone()).ok_or_else(|| {
+    let image = given.read_lock::<Volume>().map(|image| image.clone()).ok_or_else(|| {
         Error::argument("`image` must be a volume").hint("such as `host.pool(\"images\").volume(\"debian.qcow2\")`")
-    })
+    })?;
+    image.wait_until_whole()?;
+    Ok(image)
 }
 
 /// The definition of a disk on an image, and what goes into it.

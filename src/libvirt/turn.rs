@@ -23,14 +23,25 @@ impl Pool {
 
     fn wait_for_maker(&self, name: &str) -> Result<bool> {
         let pool = self.named()?;
-        if !undo::is_being_made(&pool, name) {
+        if !undo::is_being_made(Some(&pool), name) {
             return Ok(false);
         }
         tracing::warn!("another run is making volume `{name}`, which is waited for");
         let _waiting = Progress::begin(&format!("wait for the run that makes {name}"), None);
-        while undo::is_being_made(&pool, name) {
+        while undo::is_being_made(Some(&pool), name) {
             interrupt::sleep(LOOK)?;
         }
         Ok(true)
+    }
+}
+
+impl Volume {
+    /// Waits while another run is making it.
+    pub fn wait_until_whole(&self) -> Result<()> {
+        // Which pool it is in is a call to the host.
+        if undo::is_being_made(None, self.name()) {
+            self.pool()?.wait_for_maker(self.name())?;
+        }
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use super::own::inside;
 use super::program::{left, prints, program, run, text};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 #[test]
 fn an_image_becomes_disks_and_is_kept_while_they_stand_on_it() {
@@ -179,29 +179,54 @@ fn of_two_imports_at_once_the_second_one_waits() {
         ("one.raw", true, "result: unchanged"),
         ("two.raw", false, "volume `twice.raw` is there and has other content"),
     ] {
-        let import = |file| {
-            let mut command = program(folder.path());
-            command.args(["image", "import", "default", file, "--name", "twice.raw"]);
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started")
-        };
-        let first = import("one.raw");
-        until_it_is_made(&folder.path().join("state/vmscript/journal"));
-        signal(&first, "STOP");
-        let mut waiting = import(second);
-        let mut told = BufReader::new(waiting.stderr.take().expect("piped"));
-        let mut line = String::new();
-        told.read_line(&mut line).expect("read");
-        signal(&first, "CONT");
-        assert!(line.contains("another run is making volume `twice.raw`, which is waited for"), "{line}");
-        let mut rest = String::new();
-        told.read_to_string(&mut rest).expect("read");
-        let second = waiting.wait_with_output().expect("waited for");
-        let first = first.wait_with_output().expect("waited for");
-        assert!(text(&first.stdout).contains("result: created"), "{first:?}");
+        let (second, rest) = beside_an_import(
+            folder.path(),
+            "twice.raw",
+            &["image", "import", "default", second, "--name", "twice.raw"],
+        );
         assert_eq!(second.status.success(), ended, "{rest}");
         assert!(format!("{}{rest}", text(&second.stdout)).contains(words), "{rest}");
         prints("connect().pool(\"default\").volume(\"twice.raw\").delete();");
     }
+}
+
+#[test]
+fn a_disk_waits_until_its_image_is_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut image = vec![3; 96 << 20];
+    image[510..512].copy_from_slice(&[0x55, 0xaa]);
+    std::fs::write(folder.path().join("one.raw"), image).expect("written");
+    let script = "let pool = connect().pool(\"default\");
+        pool.create_disk(\"whole-copy.raw\", #{ image: pool.volume(\"whole.raw\"), mode: \"copy\" }).download(\"copy.raw\");
+        for name in [\"whole-copy.raw\", \"whole.raw\"] { pool.volume(name).delete(); }";
+    let (copied, told) = beside_an_import(folder.path(), "whole.raw", &["-e", script]);
+    assert!(copied.status.success(), "{told}");
+    let same = |file| std::fs::read(folder.path().join(file)).expect("read");
+    assert!(same("one.raw") == same("copy.raw"), "the copy is not what the image is");
+    assert_eq!(left("whole"), "");
+}
+
+/// Runs the program while another one, stopped in the middle of it, imports `one.raw` under this name; gives what it ended with,
+/// and what it said after it had said that it waits.
+fn beside_an_import(folder: &Path, name: &str, args: &[&str]) -> (Output, String) {
+    let begin = |args: &[&str]| {
+        program(folder).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started")
+    };
+    let first = begin(&["image", "import", "default", "one.raw", "--name", name]);
+    until_it_is_made(&folder.join("state/vmscript/journal"));
+    signal(&first, "STOP");
+    let mut waiting = begin(args);
+    let mut told = BufReader::new(waiting.stderr.take().expect("piped"));
+    let mut line = String::new();
+    told.read_line(&mut line).expect("read");
+    signal(&first, "CONT");
+    assert!(line.contains(&format!("another run is making volume `{name}`, which is waited for")), "{line}");
+    let mut rest = String::new();
+    told.read_to_string(&mut rest).expect("read");
+    let second = waiting.wait_with_output().expect("waited for");
+    let first = first.wait_with_output().expect("waited for");
+    assert!(text(&first.stdout).contains("result: created"), "{first:?}");
+    (second, rest)
 }
 
 fn signal(child: &Child, name: &str) {

@@ -51,12 +51,12 @@ pub(super) fn comes_to(made: &Made) -> bool {
     journals.iter().any(|path| journal::read(path).is_ok_and(|left| left.iter().any(|left| in_it(&left.made))))
 }
 
-/// Whether a living run of this machine is making a volume right now: it does not have yet what it is to hold.
-pub(in crate::libvirt) fn is_being_made(pool: &Named, name: &str) -> bool {
+/// Whether a living run of this machine is making a volume right now, in this pool or in any: it does not have yet what it is to hold.
+pub(in crate::libvirt) fn is_being_made(pool: Option<&Named>, name: &str) -> bool {
     let is_it = |left: &Left| {
         matches!(left.known, Known::Asked | Known::Answered)
             && matches!(&left.made, Made::Volume { pool: of, name: known, .. } | Made::Spare { pool: of, name: known, .. }
-                if of.uuid == pool.uuid && known == name)
+                if pool.is_none_or(|pool| of.uuid == pool.uuid) && known == name)
     };
     let journals = journal::folder().map(|folder| journal::all(&folder).unwrap_or_default()).unwrap_or_default();
     journals.iter().any(|path| {
