@@ -96,15 +96,23 @@ impl Domain {
             }
             self.exchange(drive, volume)
         })?;
-        self.forget(&drive.volume, false)?;
-        if name != home && pool.find_volume(&home)?.is_none() {
-            match self.place(&pool, &home, image, |volume| self.exchange(drive, volume)) {
-                Ok(there) => self.forget(&std::mem::replace(&mut volume, there), false)?,
-                Err(error) if error.code == Code::Interrupted => return Err(error),
-                Err(error) => tracing::warn!("the new seed of {} is called `{name}`: {error}", self.object()),
+        let settled = self.forget(&drive.volume, false).and_then(|()| {
+            if name == home || pool.find_volume(&home)?.is_some() {
+                return Ok(());
             }
+            match self.place(&pool, &home, image, |volume| self.exchange(drive, volume)) {
+                Ok(there) => self.forget(&std::mem::replace(&mut volume, there), false),
+                Err(error) if error.code == Code::Interrupted => Err(error),
+                Err(error) => {
+                    tracing::warn!("the new seed of {} is called `{name}`: {error}", self.object());
+                    Ok(())
+                }
+            }
+        });
+        if plugged {
+            self.plug(drive, &volume)?;
         }
-        if plugged { self.plug(drive, &volume) } else { Ok(()) }
+        settled
     }
 
     /// Makes the volume of a new seed, records it, and has it put into its place. A failure leaves no volume.
