@@ -57,7 +57,7 @@ mod functions {
         Ok(updated(vm, &definition(Kind::Domain, &wanted)?, &[])?)
     }
 
-    /// The same with volumes that the new definition needs: `storage`, a list as `provision` takes it. They are made first and recorded as the machine's own; if it fails, they are gone again.
+    /// The same with volumes that the new definition needs: `storage`, a list as `provision` takes it. They are made first and recorded as the machine's own; if it fails, they are gone again, but for those of disks that the guest does not give back.
     ///
     /// # Example
     ///

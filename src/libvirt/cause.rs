@@ -97,6 +97,7 @@ const TELLING: &[(&str, Code)] = &[
     ("already in use", Code::Busy),
     // QEMU measures how long a key takes, and gives up when others have the processor.
     ("Unable to get accurate CPU usage", Code::Busy),
+    ("ore available PCI slots", Code::Unsupported),
     ("missing backend for pool type", Code::Unsupported),
     ("unknown filesystem type", Code::Unsupported),
     ("/dev/mapper/control: open failed", Code::Unsupported),

@@ -37,6 +37,10 @@ const BY_WORDS: &[(&[&str], &str)] = &[
         "another network of the host has these addresses: choose others; `host.networks()` lists libvirt's own",
     ),
     (
+        &["ore available PCI slots"],
+        "a machine gets slots when it starts: change its definition alone (`apply: \"config\"`), or stop it first",
+    ),
+    (
         &["AppArmor"],
         "AppArmor is in the way: the host's `journalctl -k` tells what was `DENIED`; files in a pool's directory usually may be used",
     ),

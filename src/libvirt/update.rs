@@ -7,7 +7,7 @@ use super::live::Deed;
 use super::passwords::with_passwords;
 use super::undo::{Named, Transaction};
 use super::variables::Variables;
-use super::{Owned, Storage, define::name_of, object, provision::fill};
+use super::{MachineRecord, Owned, Storage, define::name_of, object, provision::fill};
 use crate::floor::{Area, Code, Error, Result, Value};
 use crate::schema::xml::{self, Elem, Node};
 use crate::schema::{Change, Definition, Kind};
@@ -84,7 +84,8 @@ impl Domain {
         Ok(updated)
     }
 
-    /// The same with volumes that it needs, which are made first and recorded as its own. If it fails, they are gone again.
+    /// The same with volumes that it needs, which are made first and recorded as its own. If it fails, they are gone again,
+    /// but for those that it still has a disk on.
     pub fn update_with(&self, wanted: &Definition, storage: &[Storage]) -> Result<Updated> {
         if storage.is_empty() {
             return self.update(wanted);
@@ -102,7 +103,7 @@ impl Domain {
         let made = fill(&pools, storage).and_then(|()| {
             self.set_record(&record)?;
             let updated = self.with_own_metadata(wanted).and_then(|wanted| self.update(&wanted));
-            updated.map_err(|error| match self.set_record(&kept) {
+            updated.map_err(|error| match self.still_own(kept, &record) {
                 Ok(()) => error,
                 Err(failed) => error.note(format!("cannot undo: {failed}")),
             })
@@ -114,6 +115,19 @@ impl Domain {
             }
             Err(error) => Err(transaction.roll_back(error)),
         }
+    }
+
+    /// Keeps the former record, and in it what the domain did not give back: a volume that it still has a disk on stays its own.
+    fn still_own(&self, mut kept: MachineRecord, meant: &MachineRecord) -> Result<()> {
+        for owned in &meant.volumes {
+            if !kept.volumes.contains(owned)
+                && let Some(volume) = self.find_owned(owned)?
+                && self.stands_on(&volume)?
+            {
+                kept.volumes.push(owned.clone());
+            }
+        }
+        self.set_record(&kept)
     }
 
     /// The definition with the metadata that the domain has, as libvirt writes it.

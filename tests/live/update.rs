@@ -108,3 +108,77 @@ vm.undefine();
 "#,
     );
 }
+
+/// A machine without an operating system, in which nobody gives a device back, and disks for it.
+const EMPTY: &str = r#"
+let host = connect();
+let pool = host.pool("default");
+let volume = |name| #{ volume: #{ name: name, capacity: "1 MiB", target: #{ format: "qcow2" } } };
+let disk = |name, dev| #{
+    type: "volume", device: "disk", driver: #{ name: "qemu", type: "qcow2" },
+    source: #{ pool: "default", volume: name }, target: #{ dev: dev, bus: "virtio" },
+};
+let vm = host.provision(#{
+    type: "qemu", name: "NAME", memory: "64 MiB", vcpu: 1, os: #{ type: #{ machine: "q35", value: "hvm" } },
+    devices: #{ disks: [disk.call("NAME-a", "vda")] },
+}, #{ storage: [volume.call("NAME-a")] });
+let owned = || vm.owned_volumes.map(|one| one.name);
+"#;
+
+#[test]
+fn a_disk_that_a_guest_does_not_give_back_stays_its_own() {
+    let script = format!(
+        "{EMPTY}{}",
+        r#"
+vm.suspend();
+let missing = #{
+    type: "file", device: "disk", driver: #{ name: "qemu", type: "raw" },
+    source: #{ file: "/nowhere/NAME" }, target: #{ dev: "vdc", bus: "virtio" },
+};
+let grown = || { let d = vm.definition.copy(); d.devices.disks.push(disk.call("NAME-b", "vdb")); d };
+let wanted = grown.call();
+wanted.devices.disks.push(missing);
+let failed = "";
+try { vm.update(wanted, #{ storage: [volume.call("NAME-b")] }); } catch (err) { failed = `${err.message} ${err.notes}`; }
+assert_contains(failed, "/nowhere/NAME");
+assert_contains(failed, "does not give it back");
+assert_eq(owned.call(), ["NAME-a", "NAME-b"]);
+assert_eq(vm.definition.devices.disks.len(), 1);
+// The same goes on with what is there.
+let done = vm.update(grown.call(), #{ storage: [] });
+assert_eq(done.live.map(|one| one.path), ["devices.disk[vdb]"]);
+assert_eq(vm.definition.devices.disks.len(), 2);
+assert_eq(vm.remove().volumes.map(|one| one.name), ["NAME-a", "NAME-b"]);
+assert_eq(pool.find_volume("NAME-b"), ());
+print("done");
+"#
+    );
+    assert_eq!(prints(&script.replace("NAME", "stuck-disk")), "done\n");
+}
+
+#[test]
+fn what_finds_no_slot_goes_with_the_next_start() {
+    let script = format!(
+        "{EMPTY}{}",
+        r#"
+let wanted = vm.definition.copy();
+let storage = [];
+for letter in ["b", "c", "d", "e", "f"] {
+    wanted.devices.disks.push(disk.call(`NAME-${letter}`, `vd${letter}`));
+    storage.push(volume.call(`NAME-${letter}`));
+}
+let done = vm.update(wanted, #{ storage: storage });
+assert_eq(done.live.len() + done.needs_restart.len(), 5);
+assert_contains(done.needs_restart.map(|one| one.path), "devices.disk[vdf]");
+let spare = "<disk type='volume'><source pool='default' volume='NAME-f'/><target dev='vdg' bus='virtio'/></disk>";
+let error = assert_error("unsupported", || vm.attach_device(spare, #{ apply: "live" }));
+assert_contains(`${error.hints}`, "stop it first");
+vm.destroy();
+vm.start();
+assert_contains(vm.xml, "NAME-f");
+assert_eq(vm.remove().volumes.len(), 6);
+print("done");
+"#
+    );
+    assert_eq!(prints(&script.replace("NAME", "slots")), "done\n");
+}
