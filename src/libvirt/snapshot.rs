@@ -7,7 +7,7 @@ use super::object::{Kind, Object};
 use super::undo::{self, Made};
 use super::{BlockJobOptions, Domain};
 use crate::floor::{Code, Error, Map, Result, Value, did_you_mean};
-use crate::schema::xml;
+use crate::schema::xml::{self, Elem};
 use virt::domain::Domain as Raw;
 use virt::error::ErrorNumber;
 use virt::sys;
@@ -221,29 +221,40 @@ impl Snapshot {
     }
 
     /// Deletes it. The layers that an external snapshot put on the disks of a running domain are merged, and deleted where
-    /// a pool knows them, as libvirt does not do so itself.
+    /// a pool knows them, as libvirt does not do so itself; so is the file with the memory.
     pub(super) fn take_back(&self) -> Result<()> {
         let document = xml::parse(&self.xml()?)?;
-        let layers =
-            document.find_all("disks/disk").into_iter().filter(|disk| disk.attr("snapshot") == Some("external"));
-        let mut external = false;
-        for layer in layers {
-            external = true;
+        let is_external = |part: &&Elem| part.attr("snapshot") == Some("external");
+        let memory = document.child("memory").filter(is_external).and_then(|memory| memory.attr("file"));
+        let layers: Vec<_> = document.find_all("disks/disk").into_iter().filter(is_external).collect();
+        let file_of = |layer: &Elem| layer.find("source").and_then(|source| source.attr("file").map(str::to_string));
+        let files = layers.iter().filter_map(|layer| file_of(layer)).chain(memory.map(str::to_string));
+        self.domain.look_for(&files.collect::<Vec<_>>())?;
+        let host = self.domain.host();
+        for layer in &layers {
             let Some(disk) = layer.attr("name") else { continue };
-            let file = layer.find("source").and_then(|source| source.attr("file"));
-            if let Some(base) = self.domain.backing_file(disk)? {
+            let file = file_of(layer);
+            let now = xml::parse(&self.domain.device(disk)?)?;
+            // An earlier undoing that was broken off may have merged it.
+            if now.find("source").and_then(|source| source.attr("file")) == file.as_deref()
+                && let Some(base) = self.domain.backing_file(disk)?
+            {
                 let options = BlockJobOptions { base: Some(base), ..BlockJobOptions::default() };
                 self.domain.block_commit(disk, &options)?;
             }
-            for pool in self.domain.host().pools()?.iter().filter(|_| file.is_some()) {
-                // A pool that cannot be looked at has not got it.
-                drop(pool.is_active().and_then(|active| if active { pool.refresh() } else { Ok(()) }));
-            }
-            if let Some(volume) = file.map(|file| self.domain.host().find_volume_by_path(file)).transpose()?.flatten() {
+            if let Some(volume) = file.map(|file| host.find_volume_by_path(&file)).transpose()?.flatten() {
                 volume.delete()?;
             }
         }
-        self.delete(DeleteSnapshot { metadata_only: external, ..DeleteSnapshot::default() })
+        if let Some(file) = memory {
+            if let Some(volume) = host.find_volume_by_path(file)? {
+                volume.delete()?;
+            } else {
+                tracing::warn!("the memory of {} stays in `{file}`, a file that no pool knows", self.object);
+            }
+        }
+        let metadata_only = !layers.is_empty() || memory.is_some();
+        self.delete(DeleteSnapshot { metadata_only, ..DeleteSnapshot::default() })
     }
 
     /// Deletes it.

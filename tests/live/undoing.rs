@@ -244,3 +244,34 @@ fn what_others_made_under_a_name_of_the_session_stays() {
     let refused = "did not delete volume `retyped` of pool `default`: it is not what was asked for";
     assert!(told.1.contains(refused) && told.0.contains("2097152"), "{told:?}");
 }
+
+#[test]
+fn the_memory_of_a_snapshot_that_is_taken_back_goes_or_is_named() {
+    let body = r#"
+let old = make.call("NAME-old");
+for file in ["/var/lib/libvirt/images/NAME.mem", "/var/lib/libvirt/NAME-out.mem"] {
+    try {
+        transaction(|| {
+            let snapshot = #{ name: "all", memory: #{ snapshot: "external", file: file }, disks: #{ disks: [#{ name: "vda", snapshot: "external" }] } };
+            old.create_snapshot(snapshot);
+            throw "enough";
+        });
+    } catch (err) { assert_eq(err, "enough"); }
+    assert_eq(old.snapshots().len(), 0);
+}
+pool.refresh();
+print(look.call());
+let outside = host.create_pool(#{ type: "dir", name: "NAME-outside", target: #{ path: "/var/lib/libvirt" } });
+outside.volume("NAME-out.mem").delete();
+outside.destroy();
+old.destroy();
+old.undefine();
+pool.volume("NAME-old.qcow2").delete();
+"#;
+    let done = run(&script("recalled", "0", body));
+    let (shown, told) = (text(&done.stdout), text(&done.stderr));
+    assert!(done.status.success(), "{shown}{told}");
+    assert_eq!(shown, "recalled-old recalled-old.qcow2 \n", "{told}");
+    assert_eq!(told.matches(" stays in ").count(), 1, "{told}");
+    assert!(told.contains("the memory of snapshot `all` stays in `/var/lib/libvirt/recalled-out.mem`"), "{told}");
+}

@@ -47,7 +47,7 @@ impl Domain {
 
     /// Has pools look again for files in their folders: what libvirt makes for a snapshot, it tells no pool. Gives whether
     /// one did.
-    fn look_for(&self, files: &[String]) -> Result<bool> {
+    pub(in crate::libvirt) fn look_for(&self, files: &[String]) -> Result<bool> {
         let folder = |path: &str| path.rsplit_once('/').map(|(folder, _)| folder.to_string());
         let folders: HashSet<String> = files.iter().filter_map(|file| folder(file)).collect();
         if folders.is_empty() {
