@@ -261,7 +261,7 @@ mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn confirm(question: &str) -> RhaiResultOf<bool> {
-        Ok(ask(question).ok_or_else(|| {
+        Ok(ask(question)?.ok_or_else(|| {
             Error::new(Code::InvalidArgument, Area::Script, format!("nobody can be asked: {question}"))
                 .hint("`yes: true` answers it")
         })?)

@@ -19,7 +19,7 @@ mod wording;
 use crate::api;
 use crate::floor::interrupt::{self, Insistence};
 use crate::floor::{Error, Value, give, hide, lose, lost, progress, set_ask, tell, timing};
-use crate::repl::{First, SetLog, Surroundings, start};
+use crate::repl::{First, SetLog, Surroundings, asker, start};
 use crate::script::{Ended, Session, Settings, render};
 use arguments::{Arguments, Color, Command, Driver};
 use clap::parser::ValueSource;
@@ -83,7 +83,8 @@ fn program() -> u8 {
         progress::set_sink(bars::sink(terminal && !arguments.no_progress));
     }
     if terminal && std::io::stdin().is_terminal() {
-        set_ask(Box::new(|question| bars::suspend(|| agreed(question))));
+        let asker = asker();
+        set_ask(Box::new(move |question| bars::suspend(|| asker(question))));
     }
     let color = is_colored(arguments.color);
     let wanted = arguments.timings;
@@ -258,14 +259,6 @@ fn fail(error: &Error) -> u8 {
         tell(&hide(&format!("  = hint: {hint}")));
     }
     error.exit_code()
-}
-
-/// Asks at the terminal; everything but a yes is a no.
-fn agreed(question: &str) -> bool {
-    drop(write!(std::io::stderr().lock(), "{question} [y/N] "));
-    let mut line = String::new();
-    let read = std::io::stdin().read_line(&mut line);
-    read.is_ok() && matches!(line.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
 fn usage(message: &str) -> u8 {

@@ -14,11 +14,14 @@ pub(super) fn run(act: bool, yes: bool) -> u8 {
             Err(error) => return fail(&error),
         };
         let wanted: Vec<String> = wanted.map(|one| format!("{}: {}", one.uri, one.what)).collect();
-        let answer = if wanted.is_empty() { Some(true) } else { ask(&format!("{}\ndo this?", wanted.join("\n"))) };
+        let answer = if wanted.is_empty() { Ok(Some(true)) } else { ask(&format!("{}\ndo this?", wanted.join("\n"))) };
         match answer {
-            Some(true) => {}
-            Some(false) => return fail(&Error::declined("nothing was undone").hint("`--list` shows what there is")),
-            None => {
+            Ok(Some(true)) => {}
+            Err(interrupted) => return fail(&interrupted),
+            Ok(Some(false)) => {
+                return fail(&Error::declined("nothing was undone").hint("`--list` shows what there is"));
+            }
+            Ok(None) => {
                 let message = format!("nobody can be asked whether to undo these:\n{}", wanted.join("\n"));
                 return fail(&Error::argument(message).hint("`--yes` undoes them without a question"));
             }
@@ -63,8 +66,15 @@ pub(super) fn forget(uri: &str, yes: bool) -> u8 {
     }
     if left.is_empty() {
         say(&format!("no killed run left anything on {uri}"));
-    } else if !yes && ask(&format!("forget these {} and leave them there?", left.len())) != Some(true) {
-        return fail(&Error::argument("nothing was forgotten").hint("`--yes` forgets without a question"));
+    } else if !yes {
+        match ask(&format!("forget these {} and leave them there?", left.len())) {
+            Ok(Some(true)) => {}
+            Err(interrupted) => return fail(&interrupted),
+            Ok(Some(false)) => return fail(&Error::declined("nothing was forgotten")),
+            Ok(None) => {
+                return fail(&Error::argument("nothing was forgotten").hint("`--yes` forgets without a question"));
+            }
+        }
     }
     api::forget(uri).map_or_else(|error| fail(&error), |()| 0)
 }

@@ -1,5 +1,6 @@
 //! Asking the user, where there is one: the command line sets who asks.
 
+use super::{Result, interrupt};
 use std::sync::OnceLock;
 
 /// Asks a question that is answered by yes or no.
@@ -13,7 +14,9 @@ pub fn set_ask(ask: Ask) {
     drop(ASK.set(ask));
 }
 
-/// The user's answer, or nothing if there is nobody to ask.
-pub fn ask(question: &str) -> Option<bool> {
-    ASK.get().map(|ask| ask(question))
+/// The user's answer, or nothing if there is nobody to ask. Who asks to stop in place of an answer does not say no.
+pub fn ask(question: &str) -> Result<Option<bool>> {
+    let answer = ASK.get().map(|ask| ask(question));
+    interrupt::check()?;
+    Ok(answer)
 }

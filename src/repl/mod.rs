@@ -26,4 +26,4 @@ pub use hint::Hint;
 pub use reply::{Reply, Then};
 pub use settings::{Ask, SetLog, Surroundings};
 pub use start::{First, start};
-pub(crate) use terminal::lend;
+pub(crate) use terminal::{asker, lend};

@@ -246,6 +246,12 @@ fn a_command_asks_and_no_is_no_interruption() {
     terminal.enter("n");
     terminal.shows("error: nothing was deleted");
     terminal.shows("left with 1\n");
+    // An interruption is one, and needs no Enter.
+    let terminal = Terminal::on(Host::new(), &[], "xterm-256color", &arguments);
+    terminal.shows("delete the network default? [y/N]");
+    terminal.press(&["C-c"]);
+    terminal.shows("error: interrupted");
+    terminal.shows("left with 130");
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(crate) fn asker() -> Ask {
         }
         let mut answer = [0; 256];
         let length = rustix::io::read(std::io::stdin(), &mut answer).unwrap_or(0);
-        matches!(answer[..length].trim_ascii(), b"y" | b"Y" | b"yes")
+        matches!(answer[..length].trim_ascii().to_ascii_lowercase().as_slice(), b"y" | b"yes")
     })
 }
 
