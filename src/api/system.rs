@@ -4,7 +4,8 @@ use super::hidden::bytes;
 use super::{Context, RhaiResultOf, is_making, value};
 use crate::floor::planned::Program;
 use crate::floor::{
-    Area, Code, Error, Result, ask, clock, duration, give_bytes, hide, interrupt, lost, take, tell, tell_bytes,
+    Area, Code, Error, Result, ask, clock, duration, give_bytes, hide, interrupt, is_output_kept, lost, take, tell,
+    tell_bytes,
 };
 use rhai::plugin::*;
 use rhai::{Array, Blob, Dynamic, Map, Module};
@@ -197,7 +198,8 @@ mod functions {
         tell(&hide(text));
     }
 
-    /// Prints a text or a blob as it is, without a line break behind it (a terminal gets one).
+    /// Prints a text or a blob as it is, without a line break behind it (a terminal gets one); where a recipe's result is asked for
+    /// with `-o json` and its like, on standard error, as all that it prints.
     ///
     /// # Example
     ///
@@ -207,6 +209,9 @@ mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn print_raw(data: Dynamic) -> RhaiResultOf<()> {
+        if is_output_kept() {
+            return print_error_raw(data);
+        }
         let data = raw(&data, std::io::stdout().is_terminal())?;
         stop_unread(give_bytes(&data));
         Ok(())

@@ -7,7 +7,7 @@ use super::recipe::{self, General};
 use super::test::Looks;
 use super::{bars, end, wording};
 use crate::api::set_ssh_persist;
-use crate::floor::{Error, Map, Value, config_folder, did_you_mean, give, hide, progress, tell, timing};
+use crate::floor::{Error, Map, Value, config_folder, did_you_mean, give, hide, keep_output, progress, tell, timing};
 use crate::repl::SetLog;
 use crate::script::{Given, Place, Recipe, Session, Settings};
 use clap::{CommandFactory, ValueEnum};
@@ -68,6 +68,7 @@ pub(super) fn run(
     apply(call.general, &mut settings, set_log);
     if output.format != Form::Table {
         // Standard output is for the result alone.
+        keep_output();
         settings.print = Some(Arc::new(|text| bars::suspend(|| tell(&hide(text)))));
     }
     let mut session = session.again(&settings);

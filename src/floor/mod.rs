@@ -30,7 +30,7 @@ pub use place::{DataFile, Place, Step, steps};
 pub use quantity::{duration, format_size, size, time_text};
 pub use question::{Ask, ask, set_ask};
 pub use secret::{HIDDEN, Secret, hide, hide_from_now_on};
-pub use standard::{give, give_bytes, lose, lost, take, tell, tell_bytes};
+pub use standard::{give, give_bytes, is_output_kept, keep_output, lose, lost, take, tell, tell_bytes};
 pub use unreadable::unreadable;
 pub use value::{Map, Value};
 pub use word::shell_word;

@@ -4,12 +4,26 @@ use super::{Error, Result, format_size, interrupt};
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::Path;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// What became of standard output when it first could not be written; no error where nobody reads any more.
 static LOST: OnceLock<Option<Error>> = OnceLock::new();
+
+/// Whether standard output is for the result of a command alone.
+static IS_KEPT: AtomicBool = AtomicBool::new(false);
+
+/// Keeps standard output for the result of a command: what scripts print goes to standard error.
+pub fn keep_output() {
+    IS_KEPT.store(true, Ordering::Relaxed);
+}
+
+/// Whether standard output is kept for a result.
+pub fn is_output_kept() -> bool {
+    IS_KEPT.load(Ordering::Relaxed)
+}
 
 /// A line on standard error. Whether anybody reads it changes nothing of the work.
 pub fn tell(line: &str) {

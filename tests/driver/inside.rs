@@ -89,10 +89,15 @@ fn the_result_of_a_recipe_that_exits_is_printed() {
     let host = Host::new();
     let recipes = host.folder().join("recipes");
     std::fs::create_dir(&recipes).expect("made");
-    std::fs::write(recipes.join("own.rhai"), "/// Ends.\nfn end() { exit(7, [#{ name: \"a\", n: 1 }]) }\n")
-        .expect("written");
+    std::fs::write(
+        recipes.join("own.rhai"),
+        "/// Ends.\nfn end() { print_raw(\"hi\\n\"); exit(7, [#{ name: \"a\", n: 1 }]) }\n",
+    )
+    .expect("written");
     let output = host.command(["own", "end", "-o", "csv"]).output().expect("started");
     assert_eq!((text(&output.stdout), output.status.code()), ("name,n\r\na,1\r\n".to_string(), Some(7)));
+    // Nothing that is printed gets between.
+    assert_eq!(text(&output.stderr), "hi\n");
 }
 
 #[test]
