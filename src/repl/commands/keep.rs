@@ -23,7 +23,7 @@ pub(super) fn save(repl: &mut Repl, file: &str) -> Answer {
     if file.exists() && repl.kept.file.as_ref() != Some(&file) {
         let already =
             || Error::new(Code::AlreadyExists, Area::Script, format!("there is a file `{}` already", file.display()));
-        match ask(&format!("replace {}?", file.display())) {
+        match ask(&format!("replace {}?", file.display())).map_err(|error| failure(&error))? {
             Some(true) => {}
             Some(false) => return Err(failure(&already().note("nothing was written"))),
             None => return Err(failure(&already().hint("`:! rm FILE` removes it"))),
