@@ -21,7 +21,7 @@ pub(super) use events::{
     off_close, off_domain, off_network, off_node_device, off_pool, off_secret, on_close, on_domain, on_network,
     on_node_device, on_pool, on_secret,
 };
-pub(super) use jobs::{RawCheckpoint, abort_job, backup_begin, job_stats, save};
+pub(super) use jobs::{RawCheckpoint, abort_job, backup_begin, job_stats, save, saved_xml};
 pub(super) use loops::{Downloading, flush_events};
 pub(super) use net::{RawBinding, RawPort};
 pub(super) use stats::{domain_stats, node_cpu, node_memory};

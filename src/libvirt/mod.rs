@@ -62,6 +62,7 @@ mod tune;
 mod turn;
 mod undo;
 mod update;
+mod uses;
 mod variables;
 mod verify;
 mod virt_type;
@@ -111,9 +112,10 @@ pub use transfer::Transfer;
 pub use tune::Tune;
 pub use undo::{Current, Kept, Recovered, Transaction, forget, left_over, recover};
 pub use update::Updated;
+pub use uses::Uses;
 pub use virt_type::VirtType;
 pub use volume::{Volume, VolumeInfo};
-pub use volume_use::{Users, Uses};
+pub use volume_use::Users;
 pub use wait::{Condition, Found, Login, Ready, Target, WaitIp, WaitOptions, wait, wait_all, wait_any};
 
 /// The file that libvirt was loaded from.

@@ -1,7 +1,7 @@
 //! Giving a machine other disks: whatever can fail is done first, and a single call of libvirt's makes the change.
 
 use super::undo::{Made, Named, Transaction, record};
-use super::volume_use::is_on;
+use super::uses::is_on;
 use super::{Domain, Owned, Storage, Volume, define::name_of, object::Kind, provision::fill};
 use crate::floor::timing::timed;
 use crate::floor::{Area, Code, Error, Result, interrupt};

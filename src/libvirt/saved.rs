@@ -79,6 +79,19 @@ impl Domain {
         self.raw()?.has_managed_save(0).explain("ask for the managed save of", self.object())
     }
 
+    /// The definition with which its managed save goes on, if it has one.
+    pub(super) fn saved_xml(&self) -> Result<Option<String>> {
+        if !self.has_managed_save()? {
+            return Ok(None);
+        }
+        match ffi::saved_xml(&self.raw()?).explain("read the managed save of", self.object()) {
+            Ok(text) => Ok(Some(text)),
+            // The test driver keeps none.
+            Err(error) if error.code == Code::Unsupported => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Throws its managed save away: its next start boots.
     pub fn remove_managed_save(&self) -> Result<()> {
         self.raw()?.managed_save_remove(0).map(drop).explain("remove the managed save of", self.object())

@@ -222,8 +222,14 @@ impl Domain {
 
     /// Deletes the volume of a former seed, unless it is to be kept, and then its name in the record.
     fn forget(&self, volume: &Volume, keep: bool) -> Result<()> {
-        // Another machine may have the same seed.
         if !keep {
+            let users = volume.users()?;
+            if users.is_kept_by(self) {
+                // Its states come back with the seed that they had; it goes with the machine.
+                tracing::warn!("volume `{}` stays: {} needs it", volume.name(), users.named().join(" and "));
+                return Ok(());
+            }
+            // Another machine may have the same seed.
             volume.delete_unused()?;
         }
         let mut record = self.record()?;

@@ -1,6 +1,7 @@
 //! What a machine needs is not taken from it: its network, its pool, its disks.
 
 use super::lab::lab;
+use super::own::inside;
 use super::program::{left, prints, program, text};
 use std::path::Path;
 
@@ -85,4 +86,86 @@ fn an_image_of_somebody_else_is_not_replaced() {
     assert_eq!(image(&[]), said(0, "unchanged"));
     prints("connect().pool(\"default\").volume(\"claimed-image.qcow2\").delete();");
     assert_eq!(left("claimed-image"), "");
+}
+
+/// Who is asked by which path: through a link, with detours, as a kernel, as a file of the firmware, from kept states.
+#[test]
+fn whoever_needs_a_volume_is_found() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = r#"
+let host = connect();
+let pool = host.pool("default");
+let images = "/var/lib/libvirt/images";
+run_program("ln", ["-sfn", images, "/var/lib/libvirt/needed-link"]);
+let names = ["link", "straight", "kernel", "initrd", "firmware", "kept", "saved", "free"].map(|name| `needed-${name}.img`);
+for name in names { pool.create_volume(#{ name: name, capacity: "1 MiB", target: #{ format: if name == "needed-kept.img" { "qcow2" } else { "raw" } } }); }
+let disk = |file, target| #{ type: "file", device: "disk", driver: #{ name: "qemu", type: if "kept" in file { "qcow2" } else { "raw" } },
+    source: #{ file: file }, target: #{ dev: target, bus: "virtio" } };
+let os = #{ type: #{ arch: "x86_64", machine: "q35", value: "hvm" } };
+let one = host.define_domain(#{
+    type: "qemu", name: "needing", memory: "64 MiB",
+    os: os + #{ kernel: `${images}/needed-kernel.img`, initrd: `${images}/needed-initrd.img` },
+    sysinfos: [ #{ type: "fwcfg", entries: [ #{ name: "opt/needed", file: `${images}/needed-firmware.img` } ] } ],
+    devices: #{ disks: [
+        disk.call("/var/lib/libvirt/needed-link/needed-link.img", "vda"),
+        disk.call(`${images}//../images/./needed-straight.img`, "vdb"),
+    ] },
+});
+let two = host.define_domain(#{ type: "qemu", name: "needing-later", memory: "64 MiB", os: os, devices: #{ disks: [
+    disk.call(`${images}/needed-saved.img`, "vda") ] } });
+two.start();
+two.managed_save();
+let three = host.define_domain(#{ type: "qemu", name: "needing-once", memory: "64 MiB", os: os, devices: #{ disks: [
+    #{ type: "volume", device: "disk", driver: #{ name: "qemu", type: "qcow2" }, source: #{ pool: "default", volume: "needed-state.qcow2" },
+       target: #{ dev: "vda", bus: "virtio" } },
+    disk.call(`${images}/needed-kept.img`, "vdb") ] } });
+pool.create_volume(#{ name: "needed-state.qcow2", capacity: "1 MiB", target: #{ format: "qcow2" } });
+three.create_snapshot("before");
+three.detach_device("vdb");
+for name in names {
+    try { pool.volume(name).delete(); print(`${name} deleted`); } catch (err) { print(err.message); }
+}
+three.snapshot("before").delete();
+two.remove_managed_save();
+for vm in [one, two, three] { vm.undefine(); }
+pool.volume("needed-state.qcow2").delete();
+for name in names { if name != "needed-free.img" { pool.volume(name).delete(); } }
+run_program("rm", ["/var/lib/libvirt/needed-link"]);
+"#;
+    std::fs::write(folder.path().join("needs.rhai"), script).expect("written");
+    let file = folder.path().join("needs.rhai").display().to_string();
+    let state = format!("XDG_STATE_HOME={}", folder.path().display());
+    let done = inside(&["env", &state, env!("CARGO_BIN_EXE_vmscript"), "-c", "qemu:///system", &file]);
+    let shown = text(&done.stdout);
+    assert!(done.status.success(), "{shown}{}", text(&done.stderr));
+    let refused =
+        |name: &str, who: &str| format!("cannot delete volume `needed-{name}.img`: it is needed by domain {who}\n");
+    let first = ["link", "straight", "kernel", "initrd", "firmware"].map(|name| refused(name, "`needing`")).concat();
+    let kept = refused("kept", "`needing-once` (snapshot `before`)")
+        + refused("saved", "`needing-later` (saved state)").as_str();
+    assert_eq!(shown, format!("{first}{kept}needed-free.img deleted\n"));
+    assert_eq!(left("need"), "");
+}
+
+#[test]
+fn a_seed_that_kept_states_need_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = |host: &str| {
+        format!(
+            "name: seeded\nvcpus: 1\nmemory: 64 MiB\nfirmware: bios\nboot_disk: {{ image: base.qcow2, size: 1 GiB }}\n\
+             interfaces: [ {{ network: lab }} ]\nguest: {{ hostname: {host} }}\n"
+        )
+    };
+    let run = |args: &[&str]| crate::labs::run(folder.path(), args);
+    let write = |host: &str| std::fs::write(folder.path().join("seeded.yaml"), spec(host)).expect("written");
+    write("one");
+    run(&["vm", "create", "seeded.yaml", "--start=false"]);
+    run(&["vm", "snapshot", "seeded", "before"]);
+    write("other");
+    run(&["vm", "create", "seeded.yaml", "--update", "--start=false"]);
+    assert!(left("seeded").contains("seeded_cloudinit-2"), "{}", left("seeded"));
+    run(&["vm", "revert", "seeded", "before", "--yes"]);
+    run(&["vm", "start", "seeded"]);
+    run(&["vm", "destroy", "seeded", "--yes"]);
+    assert_eq!(left("seeded"), "");
 }

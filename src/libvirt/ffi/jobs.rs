@@ -37,6 +37,12 @@ pub(in super::super) fn save(domain: &Domain, path: &str, flags: u32) -> Result<
     check(unsafe { sys::virDomainSaveFlags(domain.as_ptr(), path.as_ptr(), ptr::null(), flags) }).map(drop)
 }
 
+/// The definition in a domain's managed save.
+pub(in super::super) fn saved_xml(domain: &Domain) -> Result<String, Error> {
+    // SAFETY: the domain is alive while it is borrowed; the text is ours to free.
+    unsafe { owned(sys::virDomainManagedSaveGetXMLDesc(domain.as_ptr(), 0)) }
+}
+
 /// A checkpoint of a domain.
 #[derive(Debug)]
 pub(in super::super) struct RawCheckpoint(sys::virDomainCheckpointPtr);

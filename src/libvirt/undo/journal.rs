@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Entry {
     /// Something is about to be made.
-    Intend { number: u64, uri: String, made: Made },
+    Intend { number: u64, uri: String, made: Box<Made> },
     /// libvirt said that it was made.
     Answered { number: u64 },
     /// It has all that it is to hold: who finds it need not wait for its maker.
@@ -76,14 +76,14 @@ impl Journal {
                 Err(error) => self.complain(&error),
             }
         }
-        self.write(&Entry::Intend { number, uri: uri.to_string(), made: made.clone() });
+        self.write(&Entry::Intend { number, uri: uri.to_string(), made: Box::new(made.clone()) });
         number
     }
 
     /// Writes down what is about to be removed. After a loss of power the host itself tells of it, so nobody waits for the disk.
     pub(super) fn note(&mut self, uri: &str, made: &Made) {
         self.next += 1;
-        let entry = Entry::Intend { number: self.next, uri: uri.to_string(), made: made.clone() };
+        let entry = Entry::Intend { number: self.next, uri: uri.to_string(), made: Box::new(made.clone()) };
         let written = create().and_then(|(path, file)| {
             write_line(&file, &entry)?;
             self.file = Some((path, Arc::new(file)));
@@ -195,7 +195,9 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<Left>> {
     let mut left: Vec<Left> = Vec::new();
     for line in fs::read_to_string(path)?.lines() {
         match serde_json::from_str(line) {
-            Ok(Entry::Intend { number, uri, made }) => left.push(Left { number, uri, made, known: Known::Asked }),
+            Ok(Entry::Intend { number, uri, made }) => {
+                left.push(Left { number, uri, made: *made, known: Known::Asked });
+            }
             Ok(Entry::Answered { number }) => know(&mut left, number, Known::Answered),
             Ok(Entry::Complete { number }) => know(&mut left, number, Known::Complete),
             Ok(Entry::Own { number }) => know(&mut left, number, Known::Own),
