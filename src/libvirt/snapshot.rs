@@ -5,7 +5,7 @@ use super::define::{name_or_new, validated};
 use super::link::Live;
 use super::object::{Kind, Object};
 use super::undo::{self, Made};
-use super::{BlockJobOptions, Domain};
+use super::{BlockJobOptions, Domain, Start};
 use crate::floor::{Code, Error, Map, Result, Value, did_you_mean};
 use crate::schema::xml::{self, Elem};
 use virt::domain::Domain as Raw;
@@ -220,29 +220,28 @@ impl Snapshot {
         &self.object
     }
 
-    /// Deletes it. The layers that an external snapshot put on the disks of a running domain are merged, and deleted where
-    /// a pool knows them, as libvirt does not do so itself; so is the file with the memory.
+    /// Deletes it. The layers that an external snapshot put on the disks of a domain are merged, and deleted where a pool
+    /// knows them, as libvirt does not do so itself; so is the file with the memory.
     pub(super) fn take_back(&self) -> Result<()> {
         let document = xml::parse(&self.xml()?)?;
         let is_external = |part: &&Elem| part.attr("snapshot") == Some("external");
         let memory = document.child("memory").filter(is_external).and_then(|memory| memory.attr("file"));
         let layers: Vec<_> = document.find_all("disks/disk").into_iter().filter(is_external).collect();
-        let file_of = |layer: &Elem| layer.find("source").and_then(|source| source.attr("file").map(str::to_string));
         let files = layers.iter().filter_map(|layer| file_of(layer)).chain(memory.map(str::to_string));
         self.domain.look_for(&files.collect::<Vec<_>>())?;
+        // Only what runs can merge its layers, be it that no guest runs in it.
+        let is_off = !layers.is_empty() && !self.domain.is_active()?;
+        if is_off {
+            self.domain.start_with(Start { paused: true, ..Start::default() })?;
+        }
+        let merged = layers.iter().try_for_each(|layer| self.merge(layer));
+        if is_off {
+            self.domain.destroy(false)?;
+        }
+        merged?;
         let host = self.domain.host();
-        for layer in &layers {
-            let Some(disk) = layer.attr("name") else { continue };
-            let file = file_of(layer);
-            let now = xml::parse(&self.domain.device(disk)?)?;
-            // An earlier undoing that was broken off may have merged it.
-            if now.find("source").and_then(|source| source.attr("file")) == file.as_deref()
-                && let Some(base) = self.domain.backing_file(disk)?
-            {
-                let options = BlockJobOptions { base: Some(base), ..BlockJobOptions::default() };
-                self.domain.block_commit(disk, &options)?;
-            }
-            if let Some(volume) = file.map(|file| host.find_volume_by_path(&file)).transpose()?.flatten() {
+        for file in layers.iter().filter_map(|layer| file_of(layer)) {
+            if let Some(volume) = host.find_volume_by_path(&file)? {
                 volume.delete()?;
             }
         }
@@ -257,6 +256,20 @@ impl Snapshot {
         self.delete(DeleteSnapshot { metadata_only, ..DeleteSnapshot::default() })
     }
 
+    /// Merges a layer into what it stands on.
+    fn merge(&self, layer: &Elem) -> Result<()> {
+        let Some(disk) = layer.attr("name") else { return Ok(()) };
+        let now = xml::parse(&self.domain.device(disk)?)?;
+        // An earlier undoing that was broken off may have done so.
+        if file_of(&now) == file_of(layer)
+            && let Some(base) = self.domain.backing_file(disk)?
+        {
+            let options = BlockJobOptions { base: Some(base), ..BlockJobOptions::default() };
+            self.domain.block_commit(disk, &options)?;
+        }
+        Ok(())
+    }
+
     /// Deletes it.
     pub fn delete(&self, how: DeleteSnapshot) -> Result<()> {
         let flag = |on: bool, value| if on { value } else { 0 };
@@ -269,6 +282,10 @@ impl Snapshot {
         undo::gone(self.domain.host(), |made| matches!(made, Made::Snapshot { uuid, .. } if *uuid == own));
         Ok(())
     }
+}
+
+fn file_of(disk: &Elem) -> Option<String> {
+    disk.child("source")?.attr("file").map(str::to_string)
 }
 
 fn children_of(parent: Option<&str>, nodes: &[(Option<String>, Map)]) -> Vec<Map> {

@@ -246,7 +246,7 @@ fn what_others_made_under_a_name_of_the_session_stays() {
 }
 
 #[test]
-fn the_memory_of_a_snapshot_that_is_taken_back_goes_or_is_named() {
+fn a_snapshot_that_is_taken_back_leaves_no_layer_and_no_memory_unnamed() {
     let body = r#"
 let old = make.call("NAME-old");
 for file in ["/var/lib/libvirt/images/NAME.mem", "/var/lib/libvirt/NAME-out.mem"] {
@@ -264,8 +264,22 @@ print(look.call());
 let outside = host.create_pool(#{ type: "dir", name: "NAME-outside", target: #{ path: "/var/lib/libvirt" } });
 outside.volume("NAME-out.mem").delete();
 outside.destroy();
+// The layer of one that is off is merged as well.
+old.destroy();
+let before = old.definition.devices.disks[0].source.file;
+try {
+    transaction(|| {
+        old.create_snapshot("off", #{ disk_only: true });
+        assert(old.definition.devices.disks[0].source.file != before);
+        throw "enough";
+    });
+} catch (err) { assert_eq(err, "enough"); }
+assert_eq([old.snapshots().len(), old.state, old.definition.devices.disks[0].source.file], [0, "shut off", before]);
+old.start();
 old.destroy();
 old.undefine();
+pool.refresh();
+assert_eq(pool.volumes().map(|one| one.name).filter(|name| name.starts_with("NAME")), ["NAME-old.qcow2"]);
 pool.volume("NAME-old.qcow2").delete();
 "#;
     let done = run(&script("recalled", "0", body));
