@@ -286,7 +286,8 @@ mod functions {
     }
 
     /// Gives it another name, and gives the domain under that name. It must be off. Its volumes and their record stay its
-    /// own, under the names that they have; the file of its UEFI variables is called after it again.
+    /// own, under the names that they have; the file of its UEFI variables is called after it again. Who was had before keeps
+    /// the former `name`, and is the same domain.
     ///
     /// # Example
     ///

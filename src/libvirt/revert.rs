@@ -33,13 +33,20 @@ impl Snapshot {
             self.raw()?.xml_desc(sys::VIR_DOMAIN_SNAPSHOT_XML_SECURE).explain("read the XML of", self.object())?;
         let root = xml::parse(&text)?;
         self.check_revertible(domain, &root)?;
-        let discarded = active_files(&xml::parse(&domain.inactive_xml()?)?);
+        let now = xml::parse(&domain.inactive_xml()?)?;
+        let discarded = active_files(&now);
         let mut definition = root
             .child("inactiveDomain")
             .or_else(|| root.child("domain"))
             .cloned()
             .ok_or_else(|| self.refusal("libvirt did not keep the definition of that time"))?;
         definition.name = Name::plain("domain");
+        // It may be called otherwise since, and so its file of UEFI variables.
+        for path in ["name", "os/nvram"] {
+            if let (Some(text), true) = (now.find_text(path), definition.find(path).is_some()) {
+                path.split('/').fold(&mut definition, Elem::child_or_new).nodes = vec![Node::Text(text)];
+            }
+        }
         let disks: Vec<String> = root
             .find_all("disks/disk")
             .into_iter()

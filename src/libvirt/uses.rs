@@ -29,6 +29,8 @@ struct Standing {
 #[derive(Debug, Clone)]
 struct Holder {
     domain: Domain,
+    /// Tells it, whatever it is called by now.
+    uuid: String,
     files: Vec<String>,
     /// What is kept of it, such as ``snapshot `before` ``, with the files that it needs to come back.
     kept: Vec<(String, Vec<String>)>,
@@ -57,7 +59,8 @@ impl Host {
         let mut domains = Vec::new();
         for domain in self.domains()? {
             let files = files(&domain, &paths)?;
-            domains.push(Holder { domain, files, kept: Vec::new() });
+            let uuid = domain.uuid()?;
+            domains.push(Holder { domain, uuid, files, kept: Vec::new() });
         }
         let mut uses = Uses { volumes, domains, is_here };
         uses.add_kept(self, &paths)?;
@@ -79,20 +82,20 @@ impl Uses {
                 }
                 kept.push((snapshot.object().to_string(), files));
             }
-            self.keep(&domain, kept);
+            self.keep(&domain.uuid()?, kept);
         }
         for domain in host.domains_where(&Filter { managed_save: Some(true), ..Filter::default() })? {
             // It may be started meanwhile.
             let Some(text) = domain.saved_xml()? else { continue };
             let mut files = Vec::new();
             needed(&xml::parse(&text)?, paths, is_here, &mut files);
-            self.keep(&domain, vec![("saved state".to_string(), files)]);
+            self.keep(&domain.uuid()?, vec![("saved state".to_string(), files)]);
         }
         Ok(())
     }
 
-    fn keep(&mut self, domain: &Domain, kept: Vec<(String, Vec<String>)>) {
-        if let Some(holder) = self.domains.iter_mut().find(|one| one.domain.name() == domain.name()) {
+    fn keep(&mut self, uuid: &str, kept: Vec<(String, Vec<String>)>) {
+        if let Some(holder) = self.domains.iter_mut().find(|one| one.uuid == uuid) {
             holder.kept.extend(kept);
         }
     }
@@ -111,7 +114,7 @@ impl Uses {
         }
         let is_needed = |files: &[String]| files.iter().any(|file| needed.contains(file));
         let mut users = Users::default();
-        for Holder { domain, files, kept } in &self.domains {
+        for Holder { domain, files, kept, .. } in &self.domains {
             let kept = kept.iter().filter(|(_, files)| is_needed(files)).map(|(what, _)| what.clone());
             let kept: Vec<String> = kept.collect();
             if is_needed(files) || !kept.is_empty() {
@@ -143,15 +146,18 @@ impl Uses {
     pub(super) fn needed_by(&self, volumes: &[Volume], but: &Domain) -> Result<Vec<String>> {
         let paths = self.paths(volumes)?.into_iter().collect();
         let mut users = self.of(&paths);
-        users.domains.retain(|domain| domain.name() != but.name());
+        let uuid = but.uuid()?;
+        let own = self.domains.iter().filter(|one| one.uuid == uuid).map(|one| one.domain.name());
+        let own: Vec<&str> = own.collect();
+        users.domains.retain(|domain| !own.contains(&domain.name()));
         users.overlays.retain(|(_, path)| !paths.contains(path));
         Ok(users.named())
     }
 
     /// The files of a domain's disks and these, which no volume is.
-    pub(super) fn unknown(&self, domain: &Domain, files: &[String]) -> Vec<String> {
-        let all = self.files(domain, files).into_iter().filter(|file| file.starts_with('/'));
-        all.filter(|file| self.volumes.iter().all(|one| one.path != *file)).collect()
+    pub(super) fn unknown(&self, domain: &Domain, files: &[String]) -> Result<Vec<String>> {
+        let all = self.files(domain, files)?.into_iter().filter(|file| file.starts_with('/'));
+        Ok(all.filter(|file| self.volumes.iter().all(|one| one.path != *file)).collect())
     }
 
     /// These volumes, and what a domain has on them: its disks, these files, and what is between. Each comes before what it
@@ -159,7 +165,7 @@ impl Uses {
     pub(super) fn pile(&self, domain: &Domain, volumes: &[Volume], files: &[String]) -> Result<Vec<Volume>> {
         let base = |path: &String| self.volumes.iter().find(|one| one.path == *path)?.base.as_ref();
         let mut own = HashSet::new();
-        for file in &self.files(domain, files) {
+        for file in &self.files(domain, files)? {
             let mut next = Some(file);
             while let Some(path) = next.filter(|path| own.insert((*path).clone())) {
                 next = base(path);
@@ -183,9 +189,10 @@ impl Uses {
     }
 
     /// The files that a domain needs, and these.
-    fn files(&self, domain: &Domain, more: &[String]) -> Vec<String> {
-        let own = self.domains.iter().filter(|one| one.domain.name() == domain.name());
-        own.flat_map(|one| one.files.clone()).chain(more.iter().map(|file| self.real(file).into_owned())).collect()
+    fn files(&self, domain: &Domain, more: &[String]) -> Result<Vec<String>> {
+        let uuid = domain.uuid()?;
+        let own = self.domains.iter().filter(|one| one.uuid == uuid).flat_map(|one| one.files.clone());
+        Ok(own.chain(more.iter().map(|file| self.real(file).into_owned())).collect())
     }
 
     fn paths(&self, volumes: &[Volume]) -> Result<Vec<String>> {

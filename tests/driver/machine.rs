@@ -59,3 +59,12 @@ fn a_missing_volume_is_told_and_kept_volumes_stay() {
         print(\"two_boot\" in disk_names());");
     assert_eq!(shown, "[#{\"name\": \"one_boot\", \"pool\": \"default\"}]\n[]\ntrue\n");
 }
+
+#[test]
+fn a_renamed_machine_is_no_other_one_to_who_had_it_before() {
+    let shown = run("let vm = make(\"former\");
+        vm.destroy();
+        vm.rename(\"latter\");
+        print(vm.remove().volumes);");
+    assert_eq!(shown, "[#{\"name\": \"former_boot\", \"pool\": \"default\"}]\n");
+}

@@ -2,7 +2,7 @@
 
 use super::lab::{Guest, lab, wait};
 use super::objects::shell;
-use super::program::{program, text};
+use super::program::{left, prints, program, text};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -263,4 +263,30 @@ fn the_terminal_is_lent_to_a_console_and_comes_back_as_it_was() {
     assert!(terminal.shows("closed: the console of domain `talker`"), "{}", terminal.tmux(&["capture-pane", "-p"]));
     vm.start().expect("started");
     guest.remove(&vm);
+}
+
+#[test]
+fn an_external_snapshot_survives_another_name() {
+    let out = prints(
+        r#"
+let host = connect();
+let pool = host.pool("default");
+pool.create_volume(#{ name: "renaming.qcow2", capacity: "8 MiB", target: #{ format: "qcow2", compat: "1.1" } });
+let vm = host.define_domain(#{
+    type: "qemu", name: "renaming", memory: "32 MiB", os: #{ type: "hvm", boot: "hd" },
+    devices: #{ disks: [ #{ type: "file", device: "disk", driver: #{ name: "qemu", type: "qcow2" },
+        source: #{ file: pool.volume("renaming.qcow2").path }, target: #{ dev: "vda", bus: "virtio" } } ] },
+});
+vm.owned_volumes = [ #{ pool: "default", name: "renaming.qcow2" } ];
+vm.create_snapshot("before", #{ disk_only: true });
+let other = vm.rename("renamed");
+other.snapshot("before").revert();
+print(other.xml.contains("<name>renamed</name>"));
+other.start();
+other.destroy();
+other.remove();
+"#,
+    );
+    assert_eq!(out, "true\n");
+    assert_eq!(left("renam"), "");
 }

@@ -16,7 +16,7 @@ impl Domain {
         }
         let kept = self.kept_files()?;
         if let Some(uses) = seen
-            && uses.unknown(self, &kept).is_empty()
+            && uses.unknown(self, &kept)?.is_empty()
         {
             let going = uses.pile(self, volumes, &kept)?;
             if self.nobody_else_needs(&going, uses, "remove").is_ok() {
@@ -24,7 +24,7 @@ impl Domain {
             }
         }
         let mut uses = self.host().volume_uses()?;
-        if self.look_for(&uses.unknown(self, &kept))? {
+        if self.look_for(&uses.unknown(self, &kept)?)? {
             uses = self.host().volume_uses()?;
         }
         let going = uses.pile(self, volumes, &kept)?;
