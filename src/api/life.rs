@@ -314,6 +314,26 @@ mod functions {
         Ok(vm.take_variables(&from)?)
     }
 
+    /// Has its next start make its UEFI variables anew, from the template that its definition has then: boot entries and keys
+    /// that were in them are lost. Gives whether it has such variables. It must be off.
+    ///
+    /// libvirt makes them only where there are none: a firmware with Secure Boot would go on without its keys.
+    ///
+    /// # Errors
+    ///
+    /// * `invalid-state`: it runs
+    /// * `busy`: another domain has the same file
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert(!connect().domain("idle").renew_variables());
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn renew_variables(vm: &mut Domain) -> RhaiResultOf<bool> {
+        Ok(vm.renew_variables()?)
+    }
+
     /// Sends a non-maskable interrupt, at which many guests write a crash dump.
     ///
     /// # Example

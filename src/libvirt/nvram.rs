@@ -1,9 +1,9 @@
-//! Copying and moving files of UEFI variables: libvirt gives no access to them but as volumes of a pool on their folder.
+//! Copying, moving and renewing files of UEFI variables: libvirt gives no access to them but as volumes of a pool on their folder.
 
 use super::undo::Transaction;
 use super::variables::{Variables, by_uuid, name_file};
 use super::{Domain, Host, Pool};
-use crate::floor::{Code, Error, Result, clock};
+use crate::floor::{Area, Code, Error, Result, clock};
 use crate::schema::xml::{self, Elem};
 use std::time::Duration;
 
@@ -32,6 +32,24 @@ impl Domain {
         if copy != wanted {
             self.name_variables(&own, &copy)?;
         }
+        Ok(true)
+    }
+
+    /// Deletes the file of its UEFI variables, so that its next start makes them anew from the template that its definition
+    /// has then. Gives whether it has such a file by its definition.
+    pub fn renew_variables(&self) -> Result<bool> {
+        if self.is_active()? {
+            let message = format!("{} runs with its UEFI variables", self.object());
+            return Err(Error::new(Code::InvalidState, Area::Domain, message)
+                .about(self.object().to_string())
+                .hint("stop it first"));
+        }
+        let Some(path) = self.variables_path(&self.secure_xml()?)? else { return Ok(false) };
+        if let Some((other, _)) = self.host().user_of(&Variables::from(path.as_str()), &self.uuid()?)? {
+            let message = format!("`{path}` is the file of UEFI variables of {} as well", other.object());
+            return Err(Error::new(Code::Busy, Area::Domain, message).about(self.object().to_string()));
+        }
+        self.host().delete_file(&path)?;
         Ok(true)
     }
 

@@ -1,7 +1,7 @@
 //! UEFI variables and TPM states: each machine has its own, through renaming, copying, changing, going back, and they go with it.
 
 use super::own::inside;
-use super::program::{prints, text};
+use super::program::{prints, program, text};
 
 /// `node(name)` and `started(vm)`: a machine with UEFI, and one that has run, so that its files are there.
 const NODE: &str = r#"
@@ -141,4 +141,44 @@ fn going_back_to_a_state_of_a_former_name_keeps_the_uefi_variables() {
     assert_eq!(files("var[gh]"), ["varh_VARS.fd 1"]);
     script(r#"host.domain("varh").remove();"#);
     assert!(files("var[gh]").is_empty());
+}
+
+#[test]
+fn secure_boot_comes_with_its_keys_also_to_a_machine_that_is_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = "name: vari\nvcpus: 1\nmemory: 128 MiB\nboot_disk: { size: 1 MiB, empty: true }\nseed: none\n";
+    std::fs::write(folder.path().join("vari.yaml"), spec).expect("written");
+    let vm = |args: &[&str]| program(folder.path()).arg("vm").args(args).output().expect("the program starts");
+    let done = |args: &[&str]| {
+        let output = vm(args);
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+        format!("{}{}", text(&output.stdout), text(&output.stderr))
+    };
+    // The keys that are enrolled for everybody's systems.
+    let is_keyed = || shell("grep -q Microsoft /var/lib/libvirt/qemu/nvram/vari_VARS.fd && echo yes || echo no");
+    // Other machine types have no firmware of that kind: what counts is the one that it gets.
+    done(&["create", "vari.yaml", "--set", "secure_boot=true", "--dry-run"]);
+    done(&["create", "vari.yaml"]);
+    assert_eq!(is_keyed(), "no\n");
+    let secure = ["create", "vari.yaml", "--update", "--set", "secure_boot=true"];
+    for more in [&["--dry-run"][..], &[]] {
+        let refused = vm(&[&secure[..], more].concat());
+        let told = text(&refused.stderr);
+        assert!(!refused.status.success() && told.contains("vari runs: it cannot get another firmware"), "{told}");
+    }
+    script(r#"host.domain("vari").destroy();"#);
+    let told = done(&secure);
+    assert!(told.contains("its UEFI variables are made anew") && told.contains("updated"), "{told}");
+    script(r#"host.domain("vari").destroy();"#);
+    assert_eq!(is_keyed(), "yes\n");
+    let told = done(&[&secure[..], &["--start=false"]].concat());
+    assert!(told.contains("unchanged") && !told.contains("anew"), "{told}");
+    // Without UEFI in between the file of before stays, and is not taken again.
+    for set in ["firmware=bios", "firmware=efi"] {
+        done(&["create", "vari.yaml", "--update", "--start=false", "--set", set]);
+    }
+    script(r#"started(host.domain("vari"));"#);
+    assert_eq!(is_keyed(), "no\n");
+    done(&["destroy", "vari", "--yes"]);
+    assert!(files("vari").is_empty());
 }
