@@ -4,7 +4,7 @@ use super::cause::Explain;
 use super::{Apply, Domain, Tune};
 use crate::floor::{Area, Code, Error, Map, Result, Value, clock, size};
 use crate::schema::Change;
-use crate::schema::xml::{self, Elem};
+use crate::schema::xml::{self, Elem, Name, Node};
 use std::sync::Arc;
 use std::time::Duration;
 use virt::sys;
@@ -259,7 +259,21 @@ fn foreign(domain: &Elem) -> Vec<Foreign> {
     let foreign = elements.map(|element| Foreign {
         space: element.name.space.clone(),
         prefix: element.name.prefix.clone(),
-        element: xml::to_string(element),
+        element: xml::to_string(&bare(element, &element.name.space)),
     });
     foreign.collect()
+}
+
+/// An element without its namespace, which libvirt adds by itself, and takes for a mistake if it is there.
+fn bare(element: &Elem, space: &str) -> Elem {
+    let mut element = element.clone();
+    if &*element.name.space == space {
+        element.name = Name::plain(element.local());
+    }
+    for node in &mut element.nodes {
+        if let Node::Elem(child) = node {
+            *child = bare(child, space);
+        }
+    }
+    element
 }

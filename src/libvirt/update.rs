@@ -3,6 +3,7 @@
 use super::Domain;
 use super::cause::Explain;
 use super::device::{devices, names};
+use super::ipam::Parting;
 use super::live::Deed;
 use super::passwords::with_passwords;
 use super::undo::{Named, Transaction};
@@ -32,20 +33,26 @@ struct Step {
 
 impl Domain {
     /// Makes the domain what the definition says. It is never undefined for that; a failure leaves it as it was. What was
-    /// changed is read back, and a difference is an error.
+    /// changed is read back, and a difference is an error. What is kept of the addresses of cards goes and comes with them.
     pub fn update(&self, wanted: &Definition) -> Result<Updated> {
         let old = self.secure_xml()?;
         let before = Definition::from_xml(Kind::Domain, &old)?;
-        let wanted = self.completed(&before, wanted)?;
+        let mut root = self.completed(&before, wanted)?.root();
+        let parting = Parting::between(&before.root(), &mut root);
+        let wanted = Definition::from_xml(Kind::Domain, &xml::to_string(&root))?;
         let changes = before.diff(&wanted)?;
         if changes.is_empty() {
             return Ok(Updated::default());
         }
+        parting.around(self, || self.change(&old, &before, &wanted, changes))
+    }
+
+    fn change(&self, old: &str, before: &Definition, wanted: &Definition, changes: Vec<Change>) -> Result<Updated> {
         let persistent = self.is_persistent()?;
         if persistent {
             self.redefine(&wanted.xml())?;
-            if let Err(error) = self.kept(&wanted, &changes).and_then(|()| self.note_left(&old)) {
-                return Err(self.put_back(&old, error));
+            if let Err(error) = self.kept(wanted, &changes).and_then(|()| self.note_left(old)) {
+                return Err(self.put_back(old, error));
             }
         }
         if !self.is_active()? {
@@ -77,7 +84,7 @@ impl Domain {
                         Ok(()) => error,
                         Err(failed) => error.note(format!("cannot undo: {failed}")),
                     });
-                    return Err(if persistent { self.put_back(&old, error) } else { error });
+                    return Err(if persistent { self.put_back(old, error) } else { error });
                 }
             }
         }
@@ -188,7 +195,8 @@ impl Domain {
         for left in wanted.diff(&now)? {
             // What libvirt adds to a new device, and what it writes in another way, was not asked for.
             let asked = !left.before.is_unit() && changes.iter().any(|change| change.path == left.path);
-            if asked {
+            let is_same = left.path == "metadata" && bare(&left.before) == bare(&left.after);
+            if asked && !is_same {
                 let message = format!(
                     "{} has {} at `{}` after it was set to {}",
                     self.object(),
@@ -208,6 +216,11 @@ impl Domain {
             Err(failed) => error.note(format!("cannot undo: {failed}")),
         }
     }
+}
+
+/// A text without its white space: libvirt indents metadata as it likes.
+fn bare(value: &Value) -> String {
+    value.as_str().unwrap_or_default().split_whitespace().collect()
 }
 
 /// Whether libvirt says that it cannot do this to a running domain, in contrast to a deed that went wrong.

@@ -39,6 +39,7 @@ impl Domain {
             found.reserved.extend(kept.reserved.map(|network| (network, ip, kept.mac)));
             found.names.extend(kept.name.map(|(network, name)| (network, ip, name)));
         }
+        found.leave_to_others(self)?;
         Ok(found)
     }
 }
@@ -62,6 +63,21 @@ impl Belongings {
         for (network, cards) in plugged {
             network.release_leases(&cards);
         }
+        Ok(())
+    }
+
+    /// Leaves reservations for cards that the machine does not have any more to the machine that has such a card now.
+    fn leave_to_others(&mut self, domain: &Domain) -> Result<()> {
+        let cards = &self.cards;
+        let is_old = |network: &String, mac: Mac| !cards.iter().any(|(on, card)| on == network && *card == mac);
+        if !self.reserved.iter().any(|(network, _, mac)| is_old(network, *mac)) {
+            return Ok(());
+        }
+        let mut others = self.host.machines()?;
+        others.retain(|machine| machine.domain.name() != domain.name());
+        self.reserved.retain(|(network, ip, mac)| {
+            !is_old(network, *mac) || !others.iter().any(|other| other.needs(network, *ip, *mac))
+        });
         Ok(())
     }
 

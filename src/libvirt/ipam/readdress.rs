@@ -67,7 +67,7 @@ impl Domain {
     }
 
     /// What networks keep for addresses that it had. Leases of a running guest are its own until it is off.
-    fn former(&self, gone: &[Kept], cards: &[Card]) -> Result<Belongings> {
+    pub(super) fn former(&self, gone: &[Kept], cards: &[Card]) -> Result<Belongings> {
         let mut held =
             Belongings { host: self.host().clone(), reserved: Vec::new(), names: Vec::new(), cards: Vec::new() };
         for kept in gone {
@@ -82,16 +82,23 @@ impl Domain {
         Ok(held)
     }
 
-    fn hold_again(&self, gone: &[Kept]) -> Result<()> {
+    /// Reserves and names addresses that it had, unless that is so.
+    pub(super) fn hold_again(&self, gone: &[Kept]) -> Result<()> {
         for kept in gone {
             let ip = kept.net.addr();
             if let Some(network) = &kept.reserved {
                 let network = self.host().network(network)?;
                 let mac = Some(kept.mac).filter(|_| ip.is_ipv4());
-                network.reserve(&super::Reservation { ip, mac, name: network.host_name(self.name(), ip)? })?;
+                let text = mac.map(|mac| mac.to_string());
+                if !network.reservations()?.iter().any(|one| one.is_for(ip, text.as_deref())) {
+                    network.reserve(&super::Reservation { ip, mac, name: network.host_name(self.name(), ip)? })?;
+                }
             }
             if let Some((network, name)) = &kept.name {
-                self.host().network(network)?.add_name(ip, name)?;
+                let network = self.host().network(network)?;
+                if !network.names()?.contains(&(ip, name.clone())) {
+                    network.add_name(ip, name)?;
+                }
             }
         }
         Ok(())
@@ -101,6 +108,13 @@ impl Domain {
 /// A document with the new names of cards and with what is kept of the addresses, in place of what was kept.
 fn with(root: &Elem, assigned: &[Assigned], record: &Record) -> Elem {
     let mut root = root.clone();
+    forget(&mut root);
+    complete(&mut root, assigned, None, record);
+    root
+}
+
+/// Takes what is kept of addresses out of a document.
+pub(super) fn forget(root: &mut Elem) {
     for node in &mut root.nodes {
         if let Node::Elem(metadata) = node
             && metadata.name.is_plain("metadata")
@@ -108,6 +122,4 @@ fn with(root: &Elem, assigned: &[Assigned], record: &Record) -> Elem {
             metadata.nodes.retain(|node| !matches!(node, Node::Elem(one) if &*one.name.space == SPACE));
         }
     }
-    complete(&mut root, assigned, None, record);
-    root
 }

@@ -81,6 +81,15 @@ impl Card {
     }
 }
 
+impl Machine {
+    /// Whether a network's reservation of an address for a card is its own, too: it has that card, or keeps the address.
+    pub(super) fn needs(&self, network: &str, ip: IpAddr, mac: Mac) -> bool {
+        let kept = self.kept.iter().flat_map(|kept| &kept.addresses);
+        self.cards.iter().any(|card| card.mac == Some(mac) && card.network_name() == Some(network))
+            || kept.into_iter().any(|one| one.net.addr() == ip && one.reserved.as_deref() == Some(network))
+    }
+}
+
 impl Place {
     pub(super) fn of_network(network: &Network) -> Result<Self> {
         let label = format!("network `{}`", network.name());
