@@ -83,6 +83,11 @@ impl Known {
         self.records.push(record);
     }
 
+    /// Forgets the others.
+    pub fn retain(&mut self, which: impl FnMut(&Record) -> bool) {
+        self.records.retain(which);
+    }
+
     /// The records in the order of their addresses, each once.
     pub fn into_sorted(mut self) -> Vec<Record> {
         self.records.sort();

@@ -18,6 +18,7 @@ pub(super) const MODULES: &[(&str, &str)] = &[
     ("std/machine", include_str!("../../stdlib/machine.rhai")),
     ("std/made", include_str!("../../stdlib/made.rhai")),
     ("std/many", include_str!("../../stdlib/many.rhai")),
+    ("std/moves", include_str!("../../stdlib/moves.rhai")),
     ("std/network", include_str!("../../stdlib/network.rhai")),
     ("std/pool", include_str!("../../stdlib/pool.rhai")),
     ("std/routing", include_str!("../../stdlib/routing.rhai")),

@@ -2,7 +2,7 @@
 
 use super::subnet::Subnet;
 use super::survey::{Card, Machine, Place, holder_of};
-use crate::addressing::{IpNet, Known, Mac, Range, Record, Wish, mac_from_ip, next_free, tap_from_ip, usable};
+use crate::addressing::{IpNet, Known, Mac, Range, Record, Source, Wish, mac_from_ip, next_free, tap_from_ip, usable};
 use crate::floor::{Finding, Result};
 use crate::libvirt::{Host, Network};
 use std::net::IpAddr;
@@ -68,6 +68,18 @@ impl Grounds {
     /// The same, asking nobody.
     pub(super) fn silent(self) -> Self {
         Self { probes: false, ..self }
+    }
+
+    /// The same without what networks keep for a machine.
+    pub(super) fn without(mut self, machine: &Machine) -> Self {
+        for ground in &mut self.all {
+            let is_own = |ip, mac: Option<Mac>| machine.has_reserved(ip, mac);
+            for subnet in &mut ground.subnets {
+                subnet.hosts.retain(|host| !is_own(host.ip, host.mac));
+            }
+            ground.known.retain(|one| one.source != Source::Reservation || !is_own(one.ip, one.mac));
+        }
+        self
     }
 
     /// Whether somebody answers for an address.

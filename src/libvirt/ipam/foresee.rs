@@ -13,7 +13,8 @@ pub type Planned = (Elem, Vec<Wish>);
 
 impl Host {
     /// What would keep these machines from being made as far as their cards go: networks and bridges that are not there,
-    /// tags that they cannot have, addresses and MAC addresses that others hold. The host is asked once for all of them;
+    /// tags that they cannot have, addresses and MAC addresses that others hold. A machine that is there already is in
+    /// nobody's way but others': the definition is the one that it is going to have. The host is asked once for all of them;
     /// with `probe`, the addresses are asked for, too, which takes its time.
     pub fn obstacles(&self, planned: &[Planned], probe: bool) -> Result<Vec<Vec<Finding>>> {
         let plugs = Plugs::of(self);
@@ -26,7 +27,7 @@ impl Host {
         if planned.iter().all(|(_, wishes)| wishes.is_empty()) && !cards.iter().any(named) {
             return Ok(found);
         }
-        let machines = self.machines()?;
+        let mut machines = self.machines()?;
         // A card that is plugged into nothing has no neighbours.
         let plugged = |at: &usize| found[*at].is_empty();
         let places: Vec<usize> = (0..planned.len()).filter(plugged).collect();
@@ -37,8 +38,20 @@ impl Host {
         for at in places {
             let (root, wishes) = &planned[at];
             let name = root.find_text("name").unwrap_or_default();
-            found[at].extend(assign(self, &name, wishes, &cards[at], &machines, &grounds)?.1);
+            let own = machines.iter().position(|machine| machine.domain.name() == name);
+            let own = own.map(|at| machines.swap_remove(at));
+            let apart = match &own {
+                Some(own) => {
+                    let wired: Vec<&Card> = wishes.iter().filter_map(|wish| cards[at].get(wish.nic)).collect();
+                    let grounds = Grounds::survey(self, &wired, &machines, &[])?.without(own);
+                    Some(if probe { grounds } else { grounds.silent() })
+                }
+                None => None,
+            };
+            let grounds = apart.as_ref().unwrap_or(&grounds);
+            found[at].extend(assign(self, &name, wishes, &cards[at], &machines, grounds)?.1);
             found[at].extend(others(root, &cards[at], wishes, &machines));
+            machines.extend(own);
         }
         Ok(found)
     }

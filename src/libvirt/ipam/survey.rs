@@ -82,6 +82,12 @@ impl Card {
 }
 
 impl Machine {
+    /// Whether a network has reserved this address for it.
+    pub(super) fn has_reserved(&self, ip: IpAddr, mac: Option<Mac>) -> bool {
+        let mut kept = self.kept.iter().flat_map(|kept| &kept.addresses);
+        kept.any(|one| one.reserved.is_some() && one.net.addr() == ip && (mac.is_none() || mac == Some(one.mac)))
+    }
+
     /// Whether a network's reservation of an address for a card is its own, too: it has that card, or keeps the address.
     pub(super) fn needs(&self, network: &str, ip: IpAddr, mac: Mac) -> bool {
         let kept = self.kept.iter().flat_map(|kept| &kept.addresses);
