@@ -158,7 +158,7 @@ mod error {
 
     /// The single mistakes of a refused definition: a list of maps with `path`, `message`, `hint`, `on_key`
     /// (whether its key is wrong and not its value) and `place` (as `place_of` gives it, for what was read from a file),
-    /// else empty.
+    /// else empty. Of a failure that stands for several it is those of all.
     ///
     /// # Example
     ///
@@ -182,7 +182,10 @@ mod error {
             ];
             Dynamic::from_map(fields.into_iter().collect())
         };
-        error.findings.iter().map(mistake).collect()
+        if !error.findings.is_empty() {
+            return error.findings.iter().map(mistake).collect();
+        }
+        error.failures.iter().flat_map(|one| &one.findings).map(mistake).collect()
     }
 
     /// Further facts, such as what each source answered while waiting: a list of sentences, often empty.

@@ -101,10 +101,21 @@ fn thrown_value(thrown: &Dynamic, source: &str, call: Position, sources: &Source
         if error.code == Code::NoConnection && interrupt::wanted() {
             return (vec![Diagnostic::error("interrupted").note(error.to_string())], 130);
         }
-        let shown = if error.findings.is_empty() {
-            vec![Diagnostic::from_error(&error)]
-        } else {
+        let is_placed = |one: &floor::Error| one.findings.iter().any(|finding| finding.place.is_some());
+        // What is wrong with files is told there, of several items too.
+        let told = |one: &floor::Error| {
+            if is_placed(one) {
+                findings(&one.findings, source, call, sources)
+            } else {
+                vec![Diagnostic::from_error(one)]
+            }
+        };
+        let shown = if !error.findings.is_empty() {
             findings(&error.findings, source, call, sources)
+        } else if error.failures.iter().any(is_placed) {
+            error.failures.iter().flat_map(told).collect()
+        } else {
+            vec![Diagnostic::from_error(&error)]
         };
         return (shown, error.exit_code());
     }

@@ -180,6 +180,29 @@ fn one_that_fails_stops_no_other() {
 }
 
 #[test]
+fn the_mistakes_of_all_are_told_where_they_are() {
+    let host = Host::new();
+    let specs = "- { name: a, type: test, memory: 1 GiB, titel: it }\n- { name: b }\n- { name: c, type: test, memory: 1 GiB, bootloadr: x }\n";
+    std::fs::write(host.folder().join("all.yaml"), specs).expect("written");
+    let each = "parallel(read_yaml(\"all.yaml\"), |one| { if one.name == \"b\" { throw \"no more\"; } domain(one) }, #{ on_error: \"continue\" })";
+    let output = host.run(each);
+    let shown = text(&output.stderr);
+    for told in [
+        "domain has no field `titel`\n --> all.yaml:1:",
+        "error: `b`: no more\n",
+        "no field `bootloadr`\n --> all.yaml:3:",
+    ] {
+        assert!(shown.contains(told), "{told}: {shown}");
+    }
+    assert_eq!(output.status.code(), Some(2));
+    let caught = format!(
+        "try {{ {each}; }} catch (err) {{ for one in err.mistakes {{ print(`${{one.message}} ${{one.place.line}}`); }} }}"
+    );
+    let shown = text(&host.run(&caught).stdout);
+    assert!(shown.contains("no field `titel` 1\n") && shown.contains("no field `bootloadr` 3\n"), "{shown}");
+}
+
+#[test]
 fn a_recipe_can_give_something_though_it_failed() {
     let host = Host::new();
     std::fs::create_dir_all(host.folder().join("recipes")).expect("made");
