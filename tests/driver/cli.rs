@@ -27,6 +27,23 @@ fn code_standard_input_and_a_hash_bang_line_run() {
 }
 
 #[test]
+fn a_lab_comes_from_a_pipe_if_it_says_its_name() {
+    let host = Host::new();
+    let up = |lab: &str| {
+        let mut command = host.command(["lab", "up", "/dev/stdin", "-o", "csv"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("started");
+        child.stdin.take().expect("piped").write_all(lab.as_bytes()).expect("written");
+        let output = child.wait_with_output().expect("ended");
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let (shown, told) = up("lab: home\nnetworks:\n- { name: blue }\n");
+    assert!(shown.contains("network,blue,created"), "{shown}{told}");
+    let (_, told) = up("networks:\n- { name: blue }\n");
+    assert!(told.contains("the lab has no name: a pipe gives it none"), "{told}");
+}
+
+#[test]
 fn a_mark_of_the_byte_order_is_passed_over() {
     let host = Host::new();
     std::fs::write(host.folder().join("part.rhai"), "\u{feff}fn two() { 2 }").expect("written");
