@@ -3,7 +3,7 @@
 use super::device::fragment;
 use super::records::record;
 use super::{RhaiResultOf, value};
-use crate::floor::{Options, Result};
+use crate::floor::{Error, Options, Result};
 use crate::libvirt::BlockJobOptions;
 use rhai::plugin::*;
 use rhai::{Dynamic, Map, Module};
@@ -39,6 +39,13 @@ fn options_of(what: &str, given: Map) -> Result<BlockJobOptions> {
 /// A disk as XML. A copy needs no target of its own, but the schema wants one.
 fn disk_xml(given: &Dynamic) -> Result<String> {
     let mut given = given.clone();
+    if let Some(text) = given.read_lock::<rhai::ImmutableString>().filter(|text| !text.trim_start().starts_with('<')) {
+        let hint = format!(
+            "a file is `#{{ type: \"file\", driver: #{{ type: \"qcow2\" }}, source: #{{ file: \"{}\" }} }}`",
+            *text
+        );
+        return Err(Error::argument("the copy's disk is a map or XML, and no path").hint(hint));
+    }
     if let Some(mut disk) = given.write_lock::<Map>() {
         let target = Map::from([("dev".into(), "vda".into())]);
         disk.entry("target".into()).or_insert_with(|| target.into());

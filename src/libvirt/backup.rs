@@ -1,13 +1,13 @@
 //! Checkpoints of a domain and backups of its disks: whole, or of what changed since a checkpoint.
 
-use super::Domain;
 use super::cause::Explain;
 use super::define::name_or_new;
 use super::events::EventKind;
 use super::ffi::{self, RawCheckpoint};
 use super::link::Live;
 use super::object::{Kind, Object};
-use super::undo::{self, Made};
+use super::undo::{self, Made, Named};
+use super::{Domain, Pool};
 use crate::floor::{Area, Code, Error, Result, Value, did_you_mean, interrupt};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -54,8 +54,40 @@ impl Domain {
     }
 
     /// Backs its disks up while it runs, as the XML of a backup says, and makes a checkpoint of the same moment if there
-    /// is XML of one. Waits for the end; a time out or Ctrl-C gives the backup up.
+    /// is XML of one. Waits for the end; a time out or Ctrl-C gives the backup up. Files that it makes go if it is undone.
     pub fn backup(&self, xml: &str, checkpoint: Option<&str>, timeout: Duration) -> Result<()> {
+        let document = crate::schema::xml::parse(xml)?;
+        let targets = document.find_all("disks/disk/target");
+        let files: Vec<_> = targets.iter().filter_map(|target| target.attr("file").map(str::to_string)).collect();
+        self.look_for(&files)?;
+        let mut job = || {
+            let done = self.back_up(xml, checkpoint, timeout);
+            // What libvirt makes for a backup, it tells no pool.
+            self.look_for(&files)?;
+            done
+        };
+        self.making(&files, &mut job)
+    }
+
+    /// Does something that makes files, each of which is written down unless it is there.
+    fn making(&self, files: &[String], job: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        let Some((file, others)) = files.split_first() else { return job() };
+        let (folder, name) = file.rsplit_once('/').unwrap_or_default();
+        let made = match self.host().raw()?.lookup_storage_pool_by_target_path(folder) {
+            Ok(raw) => {
+                let pool = Pool::new(self.host(), raw)?;
+                if pool.is_active()? && pool.find_volume(name)?.is_some() {
+                    return self.making(others, job);
+                }
+                let pool = Named { name: pool.name().to_string(), uuid: pool.uuid()? };
+                Made::Volume { pool, name: name.to_string(), shape: None }
+            }
+            Err(_) => Made::Outside { file: file.clone() },
+        };
+        undo::record(self.host(), made, || self.making(others, job))
+    }
+
+    fn back_up(&self, xml: &str, checkpoint: Option<&str>, timeout: Duration) -> Result<()> {
         let events = self.host().events(&[EventKind::JobCompleted])?;
         let uuid = self.uuid()?;
         ffi::backup_begin(&self.raw()?, xml, checkpoint).explain("back up", self.object())?;

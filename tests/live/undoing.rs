@@ -289,3 +289,30 @@ pool.volume("NAME-old.qcow2").delete();
     assert_eq!(told.matches(" stays in ").count(), 1, "{told}");
     assert!(told.contains("the memory of snapshot `all` stays in `/var/lib/libvirt/recalled-out.mem`"), "{told}");
 }
+
+#[test]
+fn the_file_of_a_backup_that_is_taken_back_goes_or_is_named() {
+    let body = r#"
+let guest = make.call("NAME-saved");
+let disk = |file| #{ disks: #{ disks: [#{ name: "vda", type: "file", target: #{ file: file }, driver: #{ type: "qcow2" } }] } };
+guest.backup(disk.call("/var/lib/libvirt/images/NAME-kept.bak"), #{});
+for file in ["/var/lib/libvirt/images/NAME.bak", "/var/lib/libvirt/NAME-out.bak"] {
+    try { transaction(|| { guest.backup(disk.call(file), #{}); throw "enough"; }); } catch (err) { assert_eq(err, "enough"); }
+}
+try { guest.block_copy("vda", "/var/lib/libvirt/images/NAME-copy"); } catch (err) { assert_contains(err.hints[0], `source: #{ file: "/var/lib/libvirt/images/NAME-copy" }`); }
+pool.refresh();
+print(look.call());
+let outside = host.create_pool(#{ type: "dir", name: "NAME-outside", target: #{ path: "/var/lib/libvirt" } });
+outside.volume("NAME-out.bak").delete();
+outside.destroy();
+guest.destroy();
+guest.undefine();
+for one in ["saved.qcow2", "kept.bak"] { pool.volume(`NAME-${one}`).delete(); }
+"#;
+    let done = run(&script("backed", "0", body));
+    let (shown, told) = (text(&done.stdout), text(&done.stderr));
+    assert!(done.status.success(), "{shown}{told}");
+    assert_eq!(shown, "backed-saved backed-kept.bak backed-saved.qcow2 \n", "{told}");
+    assert_eq!(told.matches(" stays, a file").count(), 1, "{told}");
+    assert!(told.contains("`/var/lib/libvirt/backed-out.bak` stays, a file that no pool knows"), "{told}");
+}

@@ -33,6 +33,8 @@ pub(in crate::libvirt) enum Made {
     Interface { name: String },
     /// A network.
     Network { name: String, uuid: String },
+    /// A file that no pool knows: it cannot be deleted, and is named.
+    Outside { file: String },
     /// A part of a network, such as a name that its DNS server knows.
     Part { network: Named, section: String, xml: String, parent: Option<i32> },
     /// A pool; its directory is not part of it.
@@ -81,6 +83,7 @@ impl fmt::Display for Made {
             Self::Filter { name, .. } => write!(f, "remove network filter `{name}`"),
             Self::Interface { name } => write!(f, "remove host interface `{name}`"),
             Self::Network { name, .. } => write!(f, "remove network `{name}`"),
+            Self::Outside { file } => write!(f, "leave `{file}`, a file that no pool knows"),
             Self::Part { network, section, .. } => {
                 write!(f, "take a part (`{section}`) out of network `{}`", network.name)
             }
@@ -171,6 +174,7 @@ impl Made {
             Self::Filter { uuid, .. } => filter_of(host, uuid)?.is_some(),
             Self::Interface { name } => host.host_interfaces()?.iter().any(|one| one.name() == name),
             Self::Network { uuid, .. } => host.network_of_uuid(uuid)?.is_some(),
+            Self::Outside { .. } => true,
             Self::Part { network, section, xml, .. } => match host.network_of_uuid(&network.uuid)? {
                 Some(network) => network.has_part(section, xml)?,
                 None => false,
@@ -233,6 +237,7 @@ impl Made {
             Self::Binding { .. }
                 | Self::Checkpoint { .. }
                 | Self::Interface { .. }
+                | Self::Outside { .. }
                 | Self::Part { .. }
                 | Self::Reservation { .. }
                 | Self::Snapshot { .. }
@@ -259,6 +264,10 @@ impl Made {
                     network.destroy()?;
                 }
                 if persistent { network.undefine() } else { Ok(()) }
+            }
+            Self::Outside { file } => {
+                tracing::warn!("`{file}` stays, a file that no pool knows");
+                Ok(())
             }
             Self::Part { network, section, xml, parent } => host
                 .network_of_uuid(&network.uuid)?
