@@ -21,10 +21,16 @@ impl Session {
 
     /// [`Session::check_file`] for a text.
     pub fn check(&mut self, name: &str, text: &str) -> Result<(), Failure> {
-        let tree = self.parse(name, text)?;
+        let (tree, mut found) = match self.parse(name, text) {
+            Ok(tree) => (tree, Vec::new()),
+            // What is wrong with its variables hides nothing else.
+            Err((shown, code)) => match super::locate::parse(text) {
+                Some(tree) => (tree, shown),
+                None => return Err((shown, code)),
+            },
+        };
         let mut known = native(&self.engine);
         add(&mut known, &tree);
-        let mut found = Vec::new();
         let mut modules: BTreeMap<String, Names> = BTreeMap::new();
         let mut calls: Vec<(Position, FnCallExpr, bool)> = Vec::new();
         tree.walk(&mut |nodes: &[ASTNode]| {
@@ -68,6 +74,7 @@ impl Session {
                 found.push(shown.at(place(name, *position)));
             }
         }
+        found.sort_by_key(|one| one.place.as_ref().filter(|at| at.source == name).map(|at| (at.line, at.column)));
         if found.is_empty() { Ok(()) } else { Err((found, 1)) }
     }
 

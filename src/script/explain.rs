@@ -74,6 +74,9 @@ fn error_at(source: &str, error: EvalAltResult, session: &Session, mut trace: Ve
             (vec![Diagnostic::error("interrupted")], 130)
         }
         EvalAltResult::ErrorRuntime(thrown, _) => thrown_value(&thrown, source, position, &session.sources),
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => {
+            (vec![own_function(&signature, source, session).unwrap_or_else(|| unknown_function(&signature))], 1)
+        }
         other => (vec![rhai_error(other)], 1),
     };
     for one in &mut shown {
@@ -153,7 +156,6 @@ fn findings(found: &[Finding], source: &str, call: Position, sources: &Sources) 
 
 fn rhai_error(error: EvalAltResult) -> Diagnostic {
     match error {
-        EvalAltResult::ErrorFunctionNotFound(signature, _) => unknown_function(&signature),
         EvalAltResult::ErrorDotExpr(text, _) => unknown_property(&text),
         EvalAltResult::ErrorVariableNotFound(name, _) => Diagnostic::error(format!("no variable `{name}`")),
         EvalAltResult::ErrorModuleNotFound(path, _) => {
@@ -174,6 +176,39 @@ fn rhai_error(error: EvalAltResult) -> Diagnostic {
             Diagnostic::error(lower(&other.to_string()))
         }
     }
+}
+
+/// A function or a closure of the script itself that takes another number of arguments.
+fn own_function(signature: &str, source: &str, session: &Session) -> Option<Diagnostic> {
+    let (name, types) = signature.split_once(" (")?;
+    let given = types.trim_end_matches(')').split(", ").filter(|kind| !kind.is_empty()).count();
+    let is_closure = name.starts_with("anon$");
+    let text = session.sources.get(source).unwrap_or_default();
+    let tree = session.parse(source, &text).ok();
+    let here = tree.iter().flat_map(|tree| tree.shared_lib().iter_script_fn_info());
+    // Lines before at the prompt.
+    let before = session.libraries.iter().flat_map(|library| library.iter_script_fn_info());
+    let mut own: Vec<_> =
+        here.chain(before).filter(|known| known.4.name == name).map(|known| known.4.params.clone()).collect();
+    own.dedup();
+    if own.is_empty() {
+        let message = format!("the closure does not take {}", arguments(given));
+        return is_closure.then(|| Diagnostic::error(message));
+    }
+    let counts: Vec<_> = own.iter().map(|parameters| parameters.len()).collect();
+    // A method's receiver is none of the parameters of a script's function.
+    let given = if counts.contains(&given) { given - 1 } else { given };
+    let told = counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+    let told = if counts == [1] { arguments(1) } else { format!("{told} arguments") };
+    let who = if is_closure { "the closure".to_string() } else { format!("`{name}`") };
+    let shown = Diagnostic::error(format!("{who} takes {told}, not {given}"));
+    let forms =
+        own.iter().filter(|_| !is_closure).map(|parameters| format!("it is `{name}({})`", parameters.join(", ")));
+    Some(forms.fold(shown, Diagnostic::hint))
+}
+
+fn arguments(count: usize) -> String {
+    if count == 1 { "1 argument".to_string() } else { format!("{count} arguments") }
 }
 
 /// `name (Type, Type)`: no such function, or none for these types.

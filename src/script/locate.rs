@@ -18,13 +18,19 @@ pub(super) struct Locator {
     entries: Vec<(Vec<String>, Position, Position)>,
 }
 
+/// A script as it is written: without the optimisation that folds literals and forgets their positions, and without a look at
+/// what its variables are.
+pub(super) fn parse(text: &str) -> Option<AST> {
+    let mut engine = Engine::new_raw();
+    engine.set_optimization_level(OptimizationLevel::None);
+    engine.set_max_expr_depths(256, 256);
+    engine.compile(super::sources::prepare(text)).ok()
+}
+
 impl Locator {
-    /// Parses a script anew, without the optimisation that folds literals and forgets their positions.
+    /// Parses a script anew.
     pub(super) fn new(text: &str) -> Option<Self> {
-        let mut engine = Engine::new_raw();
-        engine.set_optimization_level(OptimizationLevel::None);
-        engine.set_max_expr_depths(256, 256);
-        Some(Self::index(&engine.compile(super::sources::prepare(text)).ok()?))
+        Some(Self::index(&parse(text)?))
     }
 
     /// The place that a path means in the arguments of the call at `call`; `on_key` asks for the key, not its value.
