@@ -1,6 +1,6 @@
 //! Reading an options map: every key known, every value of its type, else an error that names the fix.
 
-use super::{Error, Map, Result, Value, did_you_mean, duration, nearest, size};
+use super::{Error, Finding, Map, Result, Value, did_you_mean, duration, nearest, size};
 use std::time::Duration;
 
 /// A map of options whose keys have all been checked.
@@ -15,7 +15,10 @@ impl Options {
         if let Some(key) = map.keys().find(|key| !known.contains(&key.as_str())) {
             let hint = did_you_mean(key, known.iter().copied())
                 .unwrap_or_else(|| format!("options of `{what}`: {}", known.join(", ")));
-            return Err(Error::argument(format!("`{what}` has no option `{key}`")).hint(hint));
+            let mut error = Error::argument(format!("`{what}` has no option `{key}`")).hint(&hint);
+            let (path, message) = (key.clone(), error.message.clone());
+            error.findings = vec![Finding { path, on_key: true, message, hint: Some(hint), ..Finding::default() }];
+            return Err(error);
         }
         Ok(Self { map })
     }

@@ -108,13 +108,13 @@ fn thrown_value(thrown: &Dynamic, source: &str, call: Position, sources: &Source
         // What is wrong with files is told there, of several items too.
         let told = |one: &floor::Error| {
             if is_placed(one) {
-                findings(&one.findings, source, call, sources)
+                findings(one, source, call, sources)
             } else {
                 vec![Diagnostic::from_error(one)]
             }
         };
         let shown = if !error.findings.is_empty() {
-            findings(&error.findings, source, call, sources)
+            findings(&error, source, call, sources)
         } else if error.failures.iter().any(is_placed) {
             error.failures.iter().flat_map(told).collect()
         } else {
@@ -132,8 +132,8 @@ fn thrown_value(thrown: &Dynamic, source: &str, call: Position, sources: &Source
     (vec![Diagnostic::error(message)], 1)
 }
 
-/// A diagnostic for each mistake of a refused definition, at the key or value that is wrong, in the script's order.
-fn findings(found: &[Finding], source: &str, call: Position, sources: &Sources) -> Vec<Diagnostic> {
+/// A diagnostic for each mistake of a refused definition or of options, at the key or value that is wrong, in the script's order.
+fn findings(error: &floor::Error, source: &str, call: Position, sources: &Sources) -> Vec<Diagnostic> {
     let locator = sources.get(source).and_then(|text| Locator::new(&text));
     let one = |finding: &Finding| {
         let shown = with(Diagnostic::error(&finding.message), finding.hint.clone());
@@ -145,11 +145,11 @@ fn findings(found: &[Finding], source: &str, call: Position, sources: &Sources) 
         let position = locator.as_ref().and_then(|locator| locator.find(call, &finding.path, finding.on_key));
         match position {
             Some(position) if !finding.path.is_empty() => shown.at(place(source, position)),
-            _ if finding.path.is_empty() => shown,
+            _ if finding.path.is_empty() || error.code == Code::InvalidArgument => shown,
             _ => shown.note(format!("at `{}` of this definition", finding.path)),
         }
     };
-    let mut shown: Vec<Diagnostic> = found.iter().map(one).collect();
+    let mut shown: Vec<Diagnostic> = error.findings.iter().map(one).collect();
     shown.sort_by_key(|one| one.place.as_ref().map(|place| (place.source.clone(), place.line, place.column)));
     shown
 }
