@@ -88,7 +88,9 @@ impl Domain {
             self.place(&pool, &name, image, |volume| self.put_in(volume, former.as_ref(), wish.bus))?;
             return former.map_or(Ok(()), |drive| self.forget(&drive.volume, false));
         };
-        let plugged = !drive.stays() && self.is_active()? && self.device(&drive.target).is_ok();
+        let goes_live = !drive.stays() && self.is_active()?;
+        // A change that was killed may have left a running machine without its seed.
+        let plugged = goes_live && self.device(&drive.target).is_ok();
         let mut volume = self.place(&pool, &name, image.clone(), |volume| {
             if plugged {
                 // What a guest does not give back is found before the definition changes.
@@ -109,7 +111,7 @@ impl Domain {
                 }
             }
         });
-        if plugged {
+        if goes_live {
             self.plug(drive, &volume)?;
         }
         settled

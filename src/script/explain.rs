@@ -189,13 +189,13 @@ fn own_function(signature: &str, source: &str, session: &Session) -> Option<Diag
     // Lines before at the prompt.
     let before = session.libraries.iter().flat_map(|library| library.iter_script_fn_info());
     let mut own: Vec<_> =
-        here.chain(before).filter(|known| known.4.name == name).map(|known| known.4.params.clone()).collect();
+        here.chain(before).filter(|known| known.4.name == name).map(|known| known.4.params.to_vec()).collect();
     own.dedup();
     if own.is_empty() {
         let message = format!("the closure does not take {}", arguments(given));
         return is_closure.then(|| Diagnostic::error(message));
     }
-    let counts: Vec<_> = own.iter().map(|parameters| parameters.len()).collect();
+    let counts: Vec<_> = own.iter().map(Vec::len).collect();
     // A method's receiver is none of the parameters of a script's function.
     let given = if counts.contains(&given) { given - 1 } else { given };
     let told = counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");

@@ -249,3 +249,29 @@ fn a_killed_change_of_a_seed_leaves_a_seed_and_a_record_that_does_not_lie() {
     run(folder.path(), &["vm", "destroy", "sower", "--yes"]);
     assert_eq!(left("sower"), "");
 }
+
+#[test]
+fn a_running_machine_that_lost_its_seed_gets_it_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = "name: bereft\nvcpus: 1\nmemory: 192 MiB\nfirmware: bios\nmachine: pc\nguest: { hostname: even }\n\
+                boot_disk: { size: 1 GiB, image: base.qcow2 }\ninterfaces: [ { network: lab } ]\n";
+    std::fs::write(folder.path().join("bereft.yaml"), spec).expect("written");
+    let create = ["vm", "create", "bereft.yaml"];
+    run(folder.path(), &create);
+    // As a change that was killed between its steps leaves it; a guest gives a disk back once it is up.
+    let vm = "let vm = connect().domain(\"bereft\");";
+    let lose =
+        format!("{vm} vm.wait_for_agent(#{{ timeout: \"5m\" }}); vm.detach_device(\"vdz\", #{{ apply: \"live\" }});");
+    let has = || prints(&format!("{vm} print(vm.xml.contains(\"<target dev='vdz'\"));")) == "true\n";
+    for more in [&[][..], &["--set", "guest.hostname=odd"]] {
+        prints(&lose);
+        assert!(!has());
+        let create = [&create[..], more].concat();
+        assert_eq!(column(folder.path(), &create, "result"), ["differs"]);
+        assert_eq!(column(folder.path(), &[&create[..], &["--update"]].concat(), "result"), ["updated"]);
+        assert!(has());
+        assert_eq!(column(folder.path(), &create, "result"), ["unchanged"]);
+    }
+    run(folder.path(), &["vm", "destroy", "bereft", "--yes"]);
+    assert_eq!(left("bereft"), "");
+}
