@@ -104,9 +104,9 @@ const HERE: &[(&str, &str)] = &[
         assert_eq(spec::catalogue(\"images.yaml\").map(|one| [one.name, one.file]), [[\"one\", \"one.qcow2\"]]);",
     ),
     (
-        "spec documents",
-        "write_file(\"two.yaml\", \"name: a\\n---\\n---\\nname: b\\n\");
-        assert_eq(spec::documents(\"two.yaml\").map(|one| one.name), [\"a\", \"b\"]);",
+        "spec lab",
+        "write_file(\"lab.yaml\", \"lab: home\\n---\\n---\\nnetworks: [ { name: b } ]\\n\");
+        assert_eq(spec::lab(\"lab.yaml\").documents.map(|one| one.keys()), [[\"lab\"], [\"networks\"]]);",
     ),
     (
         "spec load",
