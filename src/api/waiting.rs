@@ -100,7 +100,7 @@ fn number(port: i64) -> Result<u16> {
     number.ok_or_else(|| Error::argument(format!("{port} is not a port: 1 to 65535")))
 }
 
-fn event_of(host: &Host, name: Option<String>, kind: &str, fields: Map) -> Result<Spec> {
+fn event_of(host: &Host, of: Option<(String, String)>, kind: &str, fields: Map) -> Result<Spec> {
     let words: Vec<_> = EventKind::ALL.iter().map(|kind| kind.word()).collect();
     let kind = EventKind::from_word(kind).ok_or_else(|| {
         let error = Error::argument(format!("there is no event `{kind}`"));
@@ -113,8 +113,9 @@ fn event_of(host: &Host, name: Option<String>, kind: &str, fields: Map) -> Resul
         Value::Map(fields) => fields,
         _ => Plain::new(),
     };
+    kind.check(&fields)?;
     let host = host.clone();
-    Spec::native(move || Ok(libvirt::Condition::event(&host, kind, name.clone(), fields.clone())))
+    Spec::native(move || Ok(libvirt::Condition::event(&host, kind, of.clone(), fields.clone())))
 }
 
 #[export_module]
@@ -306,8 +307,8 @@ mod functions {
     /// ```
     #[rhai_fn(name = "event", return_raw)]
     pub fn event_with(vm: Domain, kind: &str, fields: Map) -> RhaiResultOf<Condition> {
-        let uuid = vm.uuid()?;
-        Ok(event_of(vm.host(), Some(uuid), kind, fields)?)
+        let of = (format!("domain `{}`", vm.name()), vm.uuid()?);
+        Ok(event_of(vm.host(), Some(of), kind, fields)?)
     }
 
     /// The condition that an event of this kind with these fields happens on a host after the wait began.

@@ -182,24 +182,27 @@ fn hints(code: Code, object: &Object, words: &str) -> Vec<String> {
         "give the domain a channel with the target name `org.qemu.guest_agent.0`".to_string()
     } else if words.contains("cannot acquire state change lock") {
         "another job holds the domain: try again when it is done".to_string()
+    } else if words.contains("checkpoint for inactive domain") {
+        "start the domain first".to_string()
     } else if words.contains("is not running") && object.kind == Kind::Domain {
         format!("start it with `{}.start()`", object.expression())
     } else if let Some(hint) = by_words(words) {
         hint
     } else {
-        return by_code(code, object);
+        return by_code(code, object, words);
     };
     vec![hint]
 }
 
-fn by_code(code: Code, object: &Object) -> Vec<String> {
+fn by_code(code: Code, object: &Object, words: &str) -> Vec<String> {
     let hint = match code {
         Code::Unsupported if object.kind == Kind::Pool => {
             "pools of this type cannot do this, or this host's driver cannot: `pool.definition.type` and `host.uri` say which \
              they are"
                 .to_string()
         }
-        Code::Unsupported => "the host's driver cannot do this: `host.uri` says which one it is, and \
+        // All else is a matter of this object, and not of the driver.
+        Code::Unsupported if words.contains("not supported by the connection driver") => "the host's driver cannot do this: `host.uri` says which one it is, and \
              libvirt's embedded test driver (`test:///`) can do much less than `qemu:///system`"
             .to_string(),
         Code::NoSpace => {

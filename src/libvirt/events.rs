@@ -3,7 +3,7 @@
 
 use super::cause::Explain;
 use super::{Host, ffi};
-use crate::floor::{Map, Result, Value, clock, interrupt};
+use crate::floor::{Error, Map, Result, Value, clock, did_you_mean, interrupt};
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -146,6 +146,34 @@ impl EventKind {
             Self::Tray => "tray",
             Self::Watchdog => "watchdog",
         }
+    }
+
+    /// Refuses fields that no event of this kind has, and words that none of them can have there: nothing would ever be
+    /// found by them.
+    pub fn check(self, wanted: &Map) -> Result<()> {
+        let of = |event, detail| Raw { numbers: vec![event, detail], ..Raw::default() }.into_event(self).fields;
+        let known: Vec<Map> = (0..16).flat_map(|event| (0..16).map(move |detail| of(event, detail))).collect();
+        let keys: Vec<&str> = known.iter().take(1).flat_map(|fields| fields.keys().map(String::as_str)).collect();
+        for (key, value) in wanted {
+            let refused = |message: String, near: &str, all: &[&str]| {
+                let hint =
+                    did_you_mean(near, all.iter().copied()).unwrap_or_else(|| format!("there are {}", all.join(", ")));
+                Err(Error::argument(message).hint(hint))
+            };
+            if !keys.contains(&key.as_str()) {
+                return refused(format!("event `{}` has no field `{key}`", self.word()), key, &keys);
+            }
+            let mut words: Vec<&str> = known.iter().filter_map(|fields| fields.get(key)?.as_str()).collect();
+            words.retain(|word| !word.is_empty() && *word != "unknown");
+            words.sort_unstable();
+            words.dedup();
+            let given = value.as_str().unwrap_or_default();
+            if !words.is_empty() && !words.contains(&given) && given != "unknown" {
+                let message = format!("`{key}` of event `{}` is never {}", self.word(), value.show());
+                return refused(message, given, &words);
+            }
+        }
+        Ok(())
     }
 
     /// The kind of that word; what it is about may stand before a dot, as in `domain.lifecycle` or `pool.refresh`.

@@ -60,9 +60,9 @@ impl<'a> Condition<'a> {
         Ok(Self(Box::new(Serial::new(domain, pattern)?)))
     }
 
-    /// An event of this kind, name and fields; the wait sees only what happens after it began.
-    pub fn event(host: &Host, kind: EventKind, name: Option<String>, fields: Map) -> Self {
-        Self(Box::new(Happening::new(host, kind, name, fields)))
+    /// An event of this kind and fields, of what is called so and has this name or UUID; the wait sees only what happens after it began.
+    pub fn event(host: &Host, kind: EventKind, of: Option<(String, String)>, fields: Map) -> Self {
+        Self(Box::new(Happening::new(host, kind, of, fields)))
     }
 
     /// The closure gives something other than `()` and `false`.

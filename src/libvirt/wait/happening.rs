@@ -9,21 +9,22 @@ use std::time::Duration;
 pub(super) struct Happening {
     host: Host,
     kind: EventKind,
-    name: Option<String>,
+    /// What it is of: how that is called, and its name or UUID.
+    of: Option<(String, String)>,
     fields: Map,
     events: Option<Events>,
     seen: usize,
 }
 
 impl Happening {
-    pub(super) fn new(host: &Host, kind: EventKind, name: Option<String>, fields: Map) -> Self {
-        Self { host: host.clone(), kind, name, fields, events: None, seen: 0 }
+    pub(super) fn new(host: &Host, kind: EventKind, of: Option<(String, String)>, fields: Map) -> Self {
+        Self { host: host.clone(), kind, of, fields, events: None, seen: 0 }
     }
 }
 
 impl Look for Happening {
     fn what(&self) -> String {
-        let of = self.name.as_ref().map(|name| format!(" of `{name}`")).unwrap_or_default();
+        let of = self.of.as_ref().map(|(called, _)| format!(" of {called}")).unwrap_or_default();
         format!("event `{}`{of}", self.kind.word())
     }
 
@@ -39,7 +40,7 @@ impl Look for Happening {
     fn look(&mut self, _: Tick) -> Result<Option<Map>> {
         while let Some(event) = self.events.as_ref().and_then(Events::try_next) {
             self.seen += 1;
-            let named = self.name.as_ref().is_none_or(|name| *name == event.name || *name == event.uuid);
+            let named = self.of.as_ref().is_none_or(|(_, name)| *name == event.name || *name == event.uuid);
             if named && self.fields.iter().all(|(key, value)| event.fields.get(key) == Some(value)) {
                 let mut fields = event.fields;
                 fields.insert("kind".to_string(), event.kind.word().into());

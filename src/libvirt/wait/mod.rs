@@ -165,6 +165,8 @@ pub(super) fn run(looks: &mut [Box<dyn Look + '_>], all: bool, options: WaitOpti
             match state.look(look.as_mut(), tick) {
                 Ok(None) => {}
                 Ok(Some(fields)) => {
+                    // A look takes its time, too.
+                    let elapsed = clock.now().saturating_sub(start);
                     tracing::info!(elapsed = elapsed.as_secs_f64(), "{} is there", look.what());
                     if let Some(object) = fields.get("object").and_then(Value::as_str) {
                         let source = fields.get("source").and_then(Value::as_str).unwrap_or_default();
