@@ -454,7 +454,7 @@ const WITHOUT_RECORDS: &[&str] = &[
     "inventory import",
     "network free-address",
     "routing bird",
-    "spec documents",
+    "spec lab",
     "vm console",
     "vm rename",
     "vm render",

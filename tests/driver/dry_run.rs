@@ -26,7 +26,7 @@ const READING: &[&str] = &[
     "pool refresh",
     "routing bird",
     "spec catalogue",
-    "spec documents",
+    "spec lab",
     "spec load",
     "storage status",
     "vm console",
