@@ -188,8 +188,11 @@ fn own_function(signature: &str, source: &str, session: &Session) -> Option<Diag
     let here = tree.iter().flat_map(|tree| tree.shared_lib().iter_script_fn_info());
     // Lines before at the prompt.
     let before = session.libraries.iter().flat_map(|library| library.iter_script_fn_info());
-    let mut own: Vec<_> =
-        here.chain(before).filter(|known| known.4.name == name).map(|known| known.4.params.to_vec()).collect();
+    let mut own: Vec<_> = here
+        .chain(before)
+        .filter(|known| known.4.name == name)
+        .map(|known| known.4.params.iter().map(ToString::to_string).collect::<Vec<_>>())
+        .collect();
     own.dedup();
     if own.is_empty() {
         let message = format!("the closure does not take {}", arguments(given));
