@@ -466,7 +466,7 @@ fn an_event_is_waited_for() {
     let (_dir, host) = host();
     let domain = host.define_domain(&domain("web")).expect("defined");
     let fields = [("event".to_string(), "started".into())].into_iter().collect();
-    let condition = Condition::event(&host, EventKind::Lifecycle, Some("web".into()), fields);
+    let condition = Condition::event(&host, EventKind::Lifecycle, Some(("domain `web`".into(), "web".into())), fields);
     let mut left = Some(domain);
     // The second condition starts the domain once the wait has begun.
     let starts = Condition::until(move || left.take().map_or(Ok(true.into()), |one| one.start().map(|()| true.into())));
