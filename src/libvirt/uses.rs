@@ -196,7 +196,12 @@ impl Uses {
     }
 
     fn paths(&self, volumes: &[Volume]) -> Result<Vec<String>> {
-        volumes.iter().map(|volume| Ok(self.real(&volume.path()?).into_owned())).collect()
+        let path = |volume: &Volume| match volume.path() {
+            // Somebody else deleted it meanwhile: nobody needs it, and its name is no path.
+            Err(error) if error.code == Code::NotFound => Ok(volume.name().to_string()),
+            path => Ok(self.real(&path?).into_owned()),
+        };
+        volumes.iter().map(path).collect()
     }
 }
 

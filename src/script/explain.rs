@@ -107,11 +107,7 @@ fn thrown_value(thrown: &Dynamic, source: &str, call: Position, sources: &Source
         let is_placed = |one: &floor::Error| one.findings.iter().any(|finding| finding.place.is_some());
         // What is wrong with files is told there, of several items too.
         let told = |one: &floor::Error| {
-            if is_placed(one) {
-                findings(one, source, call, sources)
-            } else {
-                vec![Diagnostic::from_error(one)]
-            }
+            if is_placed(one) { findings(one, source, call, sources) } else { vec![Diagnostic::from_error(one)] }
         };
         let shown = if !error.findings.is_empty() {
             findings(&error, source, call, sources)
