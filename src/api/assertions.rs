@@ -279,8 +279,8 @@ mod functions {
         }
     }
 
-    /// Calls a closure, and fails unless the default host is the same afterwards: its domains, networks, pools and
-    /// volumes. Gives what the closure gives.
+    /// Calls a closure, and fails unless the default host is the same afterwards: its domains with their snapshots and
+    /// saved states, networks, pools and volumes. Gives what the closure gives.
     ///
     /// # Example
     ///

@@ -9,13 +9,21 @@ use std::collections::BTreeMap;
 pub struct Inventory(BTreeMap<String, String>);
 
 impl Host {
-    /// The domains, networks, pools and volumes that there are now; of pools that are started, their volumes.
+    /// The domains with what is kept of them, networks, pools and volumes that there are now; of pools that are started, their
+    /// volumes.
     pub fn inventory(&self) -> Result<Inventory> {
         let mut found = BTreeMap::new();
         for domain in self.domains()? {
             let state = domain.state()?;
             let marks = format!("{state} {} {}", domain.is_persistent()?, domain.autostart().unwrap_or(false));
             found.insert(domain.object().to_string(), format!("{marks}\n{}", domain.inactive_xml()?));
+            for snapshot in domain.snapshots()? {
+                let name = format!("{} of {}", snapshot.object(), domain.object());
+                found.insert(name, snapshot.is_current()?.to_string());
+            }
+            if domain.has_managed_save()? {
+                found.insert(format!("saved state of {}", domain.object()), String::new());
+            }
         }
         for network in self.networks()? {
             let marks = format!("{} {} {}", network.is_active()?, network.is_persistent()?, network.autostart()?);
