@@ -169,7 +169,13 @@ impl Domain {
                 if event.uuid != uuid || field("disk") != disk {
                     continue;
                 }
-                match field("status").as_str() {
+                let status = field("status");
+                // The end of a job before may be heard late: libvirt tells it before it forgets that job.
+                let is_end = matches!(status.as_str(), "completed" | "failed" | "canceled");
+                if is_end && self.block_job(disk)?.is_some() {
+                    continue;
+                }
+                match status.as_str() {
                     "ready" if until_ready => return Ok(()),
                     "completed" if until_ready => return Err(failed("ended before it was ready")),
                     "completed" => return Ok(()),
