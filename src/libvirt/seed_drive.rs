@@ -232,7 +232,8 @@ impl Domain {
                 return Ok(());
             }
             // Another machine may have the same seed.
-            volume.delete_unused()?;
+            volume.check_free_of(&users)?;
+            volume.delete()?;
         }
         let mut record = self.record()?;
         let pool = volume.pool()?;

@@ -54,7 +54,12 @@ impl Volume {
 
     /// Fails if somebody needs it.
     pub fn check_unused(&self) -> Result<()> {
-        self.unless_needed("delete", &self.users()?).map_err(|error| error.hint("remove those first"))
+        self.check_free_of(&self.users()?)
+    }
+
+    /// Fails if one of these needs it.
+    pub(super) fn check_free_of(&self, users: &Users) -> Result<()> {
+        self.unless_needed("delete", users).map_err(|error| error.hint("remove those first"))
     }
 
     fn unless_needed(&self, verb: &str, users: &Users) -> Result<()> {
