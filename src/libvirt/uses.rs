@@ -103,14 +103,18 @@ impl Uses {
     /// Who needs one of these files.
     pub(super) fn of(&self, paths: &HashSet<String>) -> Users {
         let paths: HashSet<String> = paths.iter().map(|path| real(path, self.is_here).into_owned()).collect();
-        let mut needed = paths.clone();
+        let mut overlays: HashMap<&str, Vec<&Standing>> = HashMap::new();
+        for one in &self.volumes {
+            if let Some(base) = &one.base {
+                overlays.entry(base).or_default().push(one);
+            }
+        }
         // What stands on something that stands on it needs it too.
-        while let Some(one) = self
-            .volumes
-            .iter()
-            .find(|one| one.base.as_ref().is_some_and(|base| needed.contains(base)) && !needed.contains(&one.path))
-        {
-            needed.insert(one.path.clone());
+        let mut needed = paths.clone();
+        let mut next: Vec<&str> = paths.iter().map(String::as_str).collect();
+        while let Some(base) = next.pop() {
+            let new = overlays.get(base).into_iter().flatten().filter(|one| needed.insert(one.path.clone()));
+            next.extend(new.map(|one| one.path.as_str()));
         }
         let is_needed = |files: &[String]| files.iter().any(|file| needed.contains(file));
         let mut users = Users::default();
