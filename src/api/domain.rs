@@ -222,6 +222,21 @@ mod functions {
         Ok(vm.state()?.reason().into())
     }
 
+    /// What libvirt has to say of it as it runs, as `virsh dominfo` shows it: that it is `tainted` by something that libvirt
+    /// does not stand by, such as `qemu_commandline`, or that it has what a later QEMU is not going to have.
+    /// Nothing is said of one that is off. Needs libvirt's QEMU driver.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// assert_eq(vm.messages, []);
+    /// ```
+    #[rhai_fn(get = "messages", pure, return_raw)]
+    pub fn messages(vm: &mut Domain) -> RhaiResultOf<Array> {
+        Ok(vm.messages()?.into_iter().map(Dynamic::from).collect())
+    }
+
     /// Memory in bytes, vCPUs and CPU time in seconds: `#{ memory, max_memory, vcpus, cpu_time }`.
     ///
     /// # Example

@@ -57,6 +57,11 @@ impl Domain {
         self.raw().ok()?.id()
     }
 
+    /// What libvirt has to say of it as it runs.
+    pub fn messages(&self) -> Result<Vec<String>> {
+        ffi::domain_messages(&self.raw()?).explain("ask what libvirt says of", &self.object)
+    }
+
     /// Its state and how it came to it.
     pub fn state(&self) -> Result<State> {
         self.planned_end()?;

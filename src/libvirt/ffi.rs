@@ -124,6 +124,16 @@ pub(super) fn domain_states(connect: &Connect) -> Result<HashMap<String, State>,
     Ok(states)
 }
 
+/// What libvirt has to say of a domain that runs.
+pub(super) fn domain_messages(domain: &Domain) -> Result<Vec<String>, Error> {
+    let mut array = ptr::null_mut();
+    // SAFETY: the domain is alive while it is borrowed; libvirt sets the array to memory that is ours from then on.
+    let count = check(unsafe { sys::virDomainGetMessages(domain.as_ptr(), &raw mut array, 0) })?;
+    // SAFETY: libvirt returned `count` texts, each of which is read and freed once, as is the array.
+    let texts = unsafe { take(array, count, |item| text(item), |item| libc::free(item.cast())) };
+    Ok(texts.into_iter().flatten().collect())
+}
+
 /// A domain's interfaces with their addresses, as one source knows them.
 pub(super) fn interface_addresses(domain: &Domain, source: Source) -> Result<Vec<Interface>, Error> {
     let number = match source {

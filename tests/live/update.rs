@@ -157,6 +157,28 @@ print("done");
 }
 
 #[test]
+fn a_start_that_leaves_questions_out_is_told_and_taken_back() {
+    let shown = prints(
+        r#"
+import "std/vm" as vm;
+let file = "/tmp/quick.yaml";
+let plain = "name: quick\nvcpus: 1\nmemory: 128 MiB\nfirmware: bios\ntype: qemu\nboot_disk: { size: 1 GiB, image: base }\nseed: none\n";
+let quick = plain + "domain: { qemu_capabilities: { dels: [ { capability: cpu-unavailable-features } ] } }";
+let result = |text, update| { write_file(file, text); vm::create(file, #{ update: update })[0] };
+print(result.call(quick, false).result);
+assert(connect().domain("quick").messages.some(|one| one.contains("tainted")));
+print(result.call(quick, false).result);
+print(result.call(plain, false).differences.map(|one| one.path));
+vm::stop(["quick"], #{ force: true });
+print(result.call(plain, true).result);
+assert(!connect().domain("quick").xml.contains("qemu:capabilities"));
+vm::destroy(["quick"], #{ yes: true });
+"#,
+    );
+    assert_eq!(shown, "created\nunchanged\n[\"qemu_capabilities\"]\nupdated\n");
+}
+
+#[test]
 fn what_finds_no_slot_goes_with_the_next_start() {
     let script = format!(
         "{EMPTY}{}",
