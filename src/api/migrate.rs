@@ -1,15 +1,11 @@
-//! Moving domains to other hosts, checkpoints and backups.
+//! Moving domains to other hosts.
 
-use super::definition::definition as checked;
 use super::records::record;
-use super::snapshot::named_xml;
-use super::{RhaiResultOf, list, value};
-use crate::floor::{Options, Result};
+use super::{RhaiResultOf, value};
+use crate::floor::{Error, Options, Result};
 use crate::libvirt::Migrate;
-use crate::schema::Kind;
 use rhai::plugin::*;
-use rhai::{Array, Dynamic, Map, Module};
-use std::time::Duration;
+use rhai::{Map, Module};
 
 pub(super) fn fill(module: &mut Module) {
     combine_with_exported_module!(module, "functions", functions);
@@ -25,6 +21,7 @@ fn migrate_options(given: Map) -> Result<Migrate> {
         "offline",
         "peer_to_peer",
         "persist",
+        "remove_source",
         "timeout",
         "tunnelled",
         "undefine_source",
@@ -42,12 +39,21 @@ fn migrate_options(given: Map) -> Result<Migrate> {
         persist: flag("persist", standard.persist)?,
         undefine_source: flag("undefine_source", standard.undefine_source)?,
         copy_storage: flag("copy_storage", standard.copy_storage)?,
+        remove_source: flag("remove_source", standard.remove_source)?,
         unsafe_caches: flag("unsafe_caches", standard.unsafe_caches)?,
         auto_converge: flag("auto_converge", standard.auto_converge)?,
         name: options.str("name")?.map(str::to_string),
         uri: options.str("uri")?.map(str::to_string),
-        bandwidth: options.int("bandwidth")?.and_then(|mib| u64::try_from(mib).ok()),
+        bandwidth: options.int("bandwidth")?.map(speed).transpose()?,
         timeout: options.duration("timeout")?,
+    })
+}
+
+fn speed(mib: i64) -> Result<u64> {
+    let fits = u64::try_from(mib).ok().filter(|mib| *mib > 0);
+    fits.ok_or_else(|| {
+        Error::argument(format!("`bandwidth` must be at least 1 MiB a second, not {mib}"))
+            .hint("without it there is no limit")
     })
 }
 
@@ -68,7 +74,8 @@ mod functions {
         migrate_with(vm, to, Map::new())
     }
 
-    /// Moves it to another host, and gives it there. When the time is over, or on Ctrl-C, the move is given up and the guest stays.
+    /// Moves it to another host, and gives it there. When the time is over, or on Ctrl-C, the move is given up and the guest stays; what was made there for it goes.
+    /// What networks here keep for its addresses is kept by those of the same names there. In a transaction that made it, it goes from there if that fails.
     ///
     /// Options:
     /// * `live`: the guest runs on meanwhile, default `true`.
@@ -77,7 +84,8 @@ mod functions {
     /// * `tunnelled`: the data goes through libvirt's own connection.
     /// * `persist`: it has a definition there, default `true`.
     /// * `undefine_source`: it has no definition here any more, default `true`.
-    /// * `copy_storage`: copy the disks, as both hosts have storage of their own.
+    /// * `copy_storage`: copy the disks, as both hosts have storage of their own, in pools of the same names. Volumes of these names must not be there yet. Libvirt copies no disk that is only read: the machine's seed is brought along, other ones must be there.
+    /// * `remove_source`: delete the disks here once they are copied, default `false`: they stay, and belong to nobody.
     /// * `unsafe_caches`: do it even where a disk's cache may lose data.
     /// * `auto_converge`: slow a guest down that changes its memory too fast.
     /// * `name`: its name there.
@@ -124,136 +132,5 @@ mod functions {
     #[rhai_fn(pure, return_raw)]
     pub fn abort_job(vm: &mut Domain) -> RhaiResultOf<()> {
         Ok(vm.abort_job()?)
-    }
-
-    /// A moment from which on the disks of a domain know what changes.
-    pub type Checkpoint = crate::libvirt::Checkpoint;
-
-    /// Makes a checkpoint: a name, a definition, a map or XML.
-    ///
-    /// # Example
-    ///
-    /// ```rhai,live
-    /// let vm = connect().domain("guest");
-    /// let checkpoint = vm.create_checkpoint("c-1");
-    /// checkpoint.delete();
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn create_checkpoint(vm: &mut Domain, definition: Dynamic) -> RhaiResultOf<Checkpoint> {
-        Ok(vm.create_checkpoint(&named_xml(Kind::Checkpoint, &definition)?)?)
-    }
-
-    /// Its checkpoints, parents before their children.
-    ///
-    /// # Example
-    ///
-    /// ```rhai,live
-    /// let vm = connect().domain("guest");
-    /// let checkpoint = vm.create_checkpoint("c-2");
-    /// assert_eq(vm.checkpoints().len(), 1);
-    /// checkpoint.delete();
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn checkpoints(vm: &mut Domain) -> RhaiResultOf<Array> {
-        Ok(list(vm.checkpoints()?))
-    }
-
-    /// The checkpoint of this name; an error if there is none.
-    ///
-    /// # Example
-    ///
-    /// ```rhai,live
-    /// let vm = connect().domain("guest");
-    /// let checkpoint = vm.create_checkpoint("c-3");
-    /// vm.checkpoint("c-3").delete();
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn checkpoint(vm: &mut Domain, name: &str) -> RhaiResultOf<Checkpoint> {
-        Ok(vm.checkpoint(name)?)
-    }
-
-    /// Its name.
-    ///
-    /// # Example
-    ///
-    /// ```rhai,live
-    /// let vm = connect().domain("guest");
-    /// let checkpoint = vm.create_checkpoint("c-4");
-    /// print(checkpoint.name);
-    /// checkpoint.delete();
-    /// ```
-    #[rhai_fn(get = "name", pure)]
-    pub fn name(checkpoint: &mut Checkpoint) -> String {
-        checkpoint.name().to_string()
-    }
-
-    /// Its XML.
-    ///
-    /// # Example
-    ///
-    /// ```rhai,live
-    /// let vm = connect().domain("guest");
-    /// let checkpoint = vm.create_checkpoint("c-5");
-    /// print(checkpoint.xml);
-    /// checkpoint.delete();
-    /// ```
-    #[rhai_fn(get = "xml", pure, return_raw)]
-    pub fn xml(checkpoint: &mut Checkpoint) -> RhaiResultOf<String> {
-        Ok(checkpoint.xml()?)
-    }
-
-    /// Deletes it; its parent still knows what changed since then.
-    ///
-    /// # Example
-    ///
-    /// ```rhai,live
-    /// let vm = connect().domain("guest");
-    /// let checkpoint = vm.create_checkpoint("c-6");
-    /// checkpoint.delete();
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn delete(checkpoint: &mut Checkpoint) -> RhaiResultOf<()> {
-        Ok(checkpoint.delete(false)?)
-    }
-
-    /// What it is and its name.
-    ///
-    /// # Example
-    ///
-    /// ```rhai,live
-    /// let vm = connect().domain("guest");
-    /// let checkpoint = vm.create_checkpoint("c-7");
-    /// print(checkpoint);
-    /// checkpoint.delete();
-    /// ```
-    #[rhai_fn(pure)]
-    pub fn to_string(checkpoint: &mut Checkpoint) -> String {
-        format!("checkpoint {}", checkpoint.name())
-    }
-
-    /// Backs its disks up while it runs: a definition, a map or XML of a backup. Waits for the end.
-    ///
-    /// Options:
-    /// * `checkpoint`: make a checkpoint of the same moment: a name, a definition, a map or XML.
-    /// * `timeout`: how long it may take, default 1 hour; then it is given up.
-    ///
-    /// # Example
-    ///
-    /// ```rhai,live
-    /// let vm = connect().domain("guest");
-    /// let disks = |n| #{ disks: #{ disks: [ #{ name: "vda", type: "file", target: #{ file: `/var/lib/libvirt/images/backup-${n}.qcow2` }, driver: #{ type: "qcow2" } } ] } };
-    /// vm.backup(disks.call(1), #{ checkpoint: "monday" });
-    /// let changed = disks.call(2);
-    /// changed.incremental = "monday";
-    /// vm.backup(changed, #{ timeout: "5m" });
-    /// vm.checkpoint("monday").delete();
-    /// ```
-    #[rhai_fn(pure, return_raw)]
-    pub fn backup(vm: &mut Domain, definition: Dynamic, options: Map) -> RhaiResultOf<()> {
-        let mut options = options;
-        let checkpoint = options.remove("checkpoint").map(|given| named_xml(Kind::Checkpoint, &given)).transpose()?;
-        let options = Options::from_value("backup", value(&options.into(), "")?, &["checkpoint", "timeout"])?;
-        let timeout = options.duration("timeout")?.unwrap_or(Duration::from_secs(3600));
-        Ok(vm.backup(&checked(Kind::Backup, &definition)?.xml(), checkpoint.as_deref(), timeout)?)
     }
 }

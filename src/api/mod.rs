@@ -5,6 +5,7 @@
 
 mod assertions;
 mod block_job;
+mod checkpoint;
 mod console;
 mod convert;
 mod data;
@@ -280,6 +281,7 @@ pub fn parts() -> Vec<(&'static str, Fill)> {
     vec![
         ("Assertions", assertions::fill),
         ("Chains", volume_use::fill),
+        ("Checkpoint", checkpoint::fill),
         ("Console", console::fill),
         ("Definition", definition::fill),
         ("Devices", devices::fill),

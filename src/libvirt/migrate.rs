@@ -1,6 +1,7 @@
 //! Moving a domain to another host.
 
 use super::cause::Explain;
+use super::moving::Moving;
 use super::{Domain, Host, ffi};
 use crate::floor::progress::Progress;
 use crate::floor::{Area, Code, Error, Map, Result, interrupt};
@@ -30,6 +31,8 @@ pub struct Migrate {
     pub undefine_source: bool,
     /// Copy the disks, as both hosts have storage of their own.
     pub copy_storage: bool,
+    /// Delete the disks here that were copied.
+    pub remove_source: bool,
     /// Do it even where a disk's cache may lose data.
     pub unsafe_caches: bool,
     /// Slow a guest down that changes its memory faster than it can be copied.
@@ -54,6 +57,7 @@ impl Default for Migrate {
             persist: true,
             undefine_source: true,
             copy_storage: false,
+            remove_source: false,
             unsafe_caches: false,
             auto_converge: false,
             name: None,
@@ -65,8 +69,32 @@ impl Default for Migrate {
 }
 
 impl Domain {
-    /// Moves it to another host and gives it there. On time out or Ctrl-C the move is given up.
+    /// Moves it to another host and gives it there, with what networks keep for it. On time out or Ctrl-C the move is given up.
     pub fn migrate(&self, to: &Host, how: &Migrate) -> Result<Self> {
+        let belongings = self.belongings()?;
+        let moved = if how.copy_storage {
+            let moving = Moving::plan(self, to)?;
+            let moved = moving.around(|| self.go(to, how))?;
+            if how.undefine_source {
+                moving.leave(how.remove_source);
+            }
+            moved
+        } else {
+            self.go(to, how)?
+        };
+        // It has moved, whatever becomes of its addresses.
+        if let Err(error) = moved.hold_belongings() {
+            tracing::warn!("what networks kept for {} is not kept at `{}`: {error}", self.object(), to.uri());
+        }
+        if how.undefine_source
+            && let Err(error) = belongings.release()
+        {
+            tracing::warn!("what networks keep for {} stays at `{}`: {error}", self.object(), self.host().uri());
+        }
+        Ok(moved)
+    }
+
+    fn go(&self, to: &Host, how: &Migrate) -> Result<Self> {
         let progress = Progress::begin(&format!("migrate {}", self.name()), None);
         let (answer, moved) = mpsc::channel();
         let (domain, target, options) = (self.clone(), to.clone(), how.clone());

@@ -34,6 +34,7 @@ mod lookup;
 mod machine;
 mod migrate;
 mod more;
+mod moving;
 mod netlink;
 mod network;
 mod network_edit;

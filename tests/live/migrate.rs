@@ -2,6 +2,7 @@
 
 use super::lab::{Guest, lab, wait};
 use super::objects::shell;
+use super::program::prints;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -69,20 +70,20 @@ fn a_guest_moves_to_another_host_and_back_while_it_runs() {
     assert_eq!(error.code, Code::Timeout, "{error}");
     assert_eq!(boot(&vm), before);
     assert!(other.host.find_domain("moving").expect("asked").is_none(), "nothing is left there");
-    // libvirt leaves the disk that it made there; a second try would find it in its way.
     let pool = other.host.pool("live").expect("there");
     pool.refresh().expect("refreshed");
-    if let Some(left) = pool.find_volume(&guest.disk()).expect("asked") {
-        left.delete().expect("deleted");
-    }
+    assert!(pool.find_volume(&guest.disk()).expect("asked").is_none(), "not even the disk that libvirt made for it");
 
     let moved = vm.migrate(&other.host, &there).expect("moved, directly");
     assert_eq!((moved.host().uri(), boot(&moved)), (other.host.uri(), before.clone()));
     assert!(lab().host.find_domain("moving").expect("asked").is_none(), "it is here no more");
 
     // Back, with the hosts talking to each other. Its old disk is in the way.
-    lab().pool.volume(&guest.disk()).expect("there").delete().expect("deleted");
     let back = Migrate { peer_to_peer: true, uri: Some("tcp://10.99.0.1".into()), ..there.clone() };
+    let error = moved.migrate(&lab().host, &back).expect_err("nothing is copied over what is there");
+    assert_eq!(error.code, Code::AlreadyExists, "{error}");
+    assert!(error.message.contains(&guest.disk()), "{error}");
+    lab().pool.volume(&guest.disk()).expect("there").delete().expect("deleted");
     let vm = moved.migrate(&lab().host, &back).expect("moved, from host to host");
     assert_eq!(boot(&vm), before);
     lab().pool.refresh().expect("refreshed");
@@ -94,4 +95,53 @@ fn a_guest_moves_to_another_host_and_back_while_it_runs() {
     assert_eq!(moved.state().expect("known").word(), "shut off");
     lab().pool.volume(&guest.disk()).expect("there").delete().expect("deleted");
     guest.assert_gone();
+}
+
+#[test]
+fn a_machine_moves_with_all_that_is_its_own() {
+    let other = Other::up();
+    let script = r#"
+import "std/vm" as vm;
+let here = connect();
+let there = connect("THERE");
+let volumes = |host| { let pool = host.pool("default"); pool.refresh(); pool.volumes().map(|one| one.name).filter(|name| name.starts_with("nomad")) };
+let kept = |host| host.network("lab").reservations().map(|one| `${one.addr}`);
+let how = #{ copy_storage: true, uri: "tcp://10.99.0.2" };
+let refused = |change, to| {
+    let how = how + change;
+    try { here.domain("nomad").migrate(to, how); return "moved"; } catch (err) { return err.code; }
+};
+write_file("/tmp/nomad.yaml", "name: nomad\nvcpus: 1\nmemory: 128 MiB\ntype: qemu\nfirmware: bios\nguest: { hostname: nomad }\n"
+    + "boot_disk: { size: 1 GiB, image: base }\ninterfaces: [ { network: lab, address: 192.168.150.77/24, gateway: 192.168.150.1 } ]\n");
+
+// Whoever made it does not find it anywhere if the whole fails.
+try {
+    transaction(|| {
+        vm::create("/tmp/nomad.yaml");
+        here.domain("nomad").migrate(there, how);
+        throw "later";
+    });
+} catch (err) { print(err); }
+for host in [here, there] { assert_eq([host.find_domain("nomad"), volumes.call(host), kept.call(host)], [(), [], []]); }
+
+// Nothing is copied over what is there, and what a failure leaves goes.
+vm::create("/tmp/nomad.yaml");
+let foreign = there.pool("default").create_volume(#{ name: "nomad_boot", capacity: "1 MiB", target: #{ format: "raw" } });
+print(refused.call(#{}, there));
+assert_eq([volumes.call(there), foreign.info.capacity], [["nomad_boot"], 1024 * 1024]);
+foreign.delete();
+print(refused.call(#{ bandwidth: 0 }, there));
+print(refused.call(#{ bandwidth: 1, timeout: "2s" }, there));
+assert_eq([here.domain("nomad").state, volumes.call(there), kept.call(there)], ["running", [], []]);
+
+let moved = here.domain("nomad").migrate(there, how + #{ remove_source: true });
+assert_eq([moved.state, moved.missing_volumes], ["running", []]);
+assert_eq([volumes.call(here), kept.call(here), kept.call(there)], [[], [], ["192.168.150.77"]]);
+moved.remove();
+assert_eq([volumes.call(there), kept.call(there)], [[], []]);
+"#;
+    assert_eq!(
+        prints(&script.replace("THERE", other.host.uri())),
+        "later\nalready-exists\ninvalid-argument\ntimeout\n"
+    );
 }

@@ -42,6 +42,12 @@ impl Domain {
         found.leave_to_others(self)?;
         Ok(found)
     }
+
+    /// Has the networks of its host keep what its metadata says that they keep, as it came from another host.
+    pub(in crate::libvirt) fn hold_belongings(&self) -> Result<()> {
+        let record = Record::read(&xml::parse(&self.xml()?)?).unwrap_or_default();
+        self.hold_again(&record.addresses)
+    }
 }
 
 impl Belongings {

@@ -176,6 +176,10 @@ fn remove(steps: Vec<Step>, own: &[String], mut done: impl FnMut(u64)) -> (Vec<S
 }
 
 impl Step {
+    fn new(number: u64, host: &Host, made: Made) -> Self {
+        Self { number, host: host.clone(), over: host.link().number(), made, answered: false, is_old: false }
+    }
+
     /// Removes it; or tells why it may be somebody else's.
     fn remove(&self, own: &[String]) -> Result<Option<String>> {
         if !self.answered {
@@ -286,6 +290,13 @@ pub(super) fn complete(made: &Made) {
     }
 }
 
+/// Writes down what a call may make whose answer does not tell: undoing looks for it.
+pub(super) fn expect(host: &Host, made: Made) {
+    let Some(scope) = CURRENT.with_borrow(Clone::clone) else { return };
+    let number = scope.journal().intend(host.uri(), &made);
+    scope.made().push(Step::new(number, host, made));
+}
+
 /// Makes something, written down before. If the answer leaves open whether it was made, it counts as made.
 pub(super) fn record<T>(host: &Host, made: Made, call: impl FnOnce() -> Result<T>) -> Result<T> {
     let Some(scope) = CURRENT.with_borrow(Clone::clone) else {
@@ -298,8 +309,7 @@ pub(super) fn record<T>(host: &Host, made: Made, call: impl FnOnce() -> Result<T
         (made, _) => made,
     };
     let number = scope.journal().intend(host.uri(), &made);
-    let mut step =
-        Step { number, host: host.clone(), over: host.link().number(), made, answered: false, is_old: false };
+    let mut step = Step::new(number, host, made);
     match call() {
         Err(error) if !matches!(error.code, Code::NoConnection | Code::Timeout | Code::Interrupted) => {
             scope.journal().done(number);
