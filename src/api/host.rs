@@ -38,7 +38,7 @@ mod functions {
 
     /// Connects to the default host. A run has one connection to each host: to connect twice costs nothing.
     ///
-    /// The default is that of `--connect`, else of `VMSCRIPT_CONNECT`, else libvirt's own, which `LIBVIRT_DEFAULT_URI` sets.
+    /// The default is that of `--connect`, else of `VMSCRIPT_CONNECT`, else `connect` of the configuration files, else libvirt's own, which `LIBVIRT_DEFAULT_URI` sets.
     ///
     /// # Example
     ///

@@ -57,7 +57,7 @@ mod volume;
 mod volume_use;
 mod waiting;
 
-use crate::floor::{Area, Code, Error, did_you_mean};
+use crate::floor::{Area, Code, Error, did_you_mean, libvirts_host};
 pub use crate::image::serve_alone;
 use crate::libvirt::EventKind;
 use crate::libvirt::Host;
@@ -152,8 +152,7 @@ impl Context {
     /// reads the schema of domains, for one that is going to look into them. Elsewhere than here it does so only where a connection
     /// over ssh is open: a run that fails before it asks would leave an `ssh` behind, which goes on trying.
     pub fn connect_ahead(&self, domains: bool) {
-        let uri =
-            self.default_uri().map_or_else(|| std::env::var("LIBVIRT_DEFAULT_URI").ok(), |uri| Some(uri.to_string()));
+        let uri = self.default_uri().map_or_else(libvirts_host, |uri| Some(uri.to_string()));
         let is_quick = |uri: &str| uri.contains(":///") && !uri.contains("+ext:") || crate::libvirt::is_ssh_open(uri);
         if uri.is_some_and(|uri| !is_quick(&uri)) {
             return;

@@ -26,7 +26,7 @@ use std::time::Duration;
         n from `exit(n)`."
 )]
 pub(super) struct Arguments {
-    /// The host that `connect()` connects to [default: VMSCRIPT_CONNECT, LIBVIRT_DEFAULT_URI, qemu:///system]
+    /// The host that `connect()` connects to [default: VMSCRIPT_CONNECT, `connect` of the settings, libvirt's own]
     #[arg(short, long, value_name = "URI", env = "VMSCRIPT_CONNECT", hide_env = true,
         add = ArgValueCandidates::new(complete::hosts))]
     pub(super) connect: Option<String>,

@@ -30,6 +30,9 @@ pub(super) fn answer() -> u8 {
         silence();
         // To the engine a host that is called like a command would be that command.
         let given = &mut words[start..];
+        for word in given.iter_mut() {
+            *word = line::plain(word);
+        }
         let at_cursor = line::index(given.len());
         for at in 1..given.len() {
             if at != at_cursor && (given[at - 1] == "-c" || given[at - 1] == "--connect") {

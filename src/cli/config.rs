@@ -1,7 +1,7 @@
 //! Configuration in layers: option, environment, `./vmscript.toml`, the user's file, the system's file, default.
 
 use super::output::Form;
-use crate::floor::{Error, Map, Result, Value, config_folder, did_you_mean, duration};
+use crate::floor::{Error, Map, Result, Value, config_folder, did_you_mean, duration, libvirts_host};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 use std::collections::BTreeMap;
@@ -46,8 +46,8 @@ const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "connect",
-        variables: &["VMSCRIPT_CONNECT", "LIBVIRT_DEFAULT_URI"],
-        fallback: "qemu:///system",
+        variables: &["VMSCRIPT_CONNECT"],
+        fallback: "libvirt's own: `uri_default` of its libvirt.conf, else the hypervisor that it finds",
         kind: Kind::Text,
     },
     Setting {
@@ -240,6 +240,8 @@ impl Config {
             let fields = [("name", name), ("value", value.to_string()), ("from", from)];
             Value::Map(fields.map(|(key, text)| (key.to_string(), text.into())).into_iter().collect::<Map>())
         };
+        // libvirt looks at it if nothing else names a host.
+        let libvirts = libvirts_host();
         let mut rows = Vec::new();
         for setting in SETTINGS {
             let name = setting.name;
@@ -251,6 +253,9 @@ impl Config {
                 (Some(value), ..) => row(name.to_string(), &value, format!("--{}", name.replace('_', "-"))),
                 (_, Some((variable, value)), _) => row(name.to_string(), &value, variable.to_string()),
                 (_, _, Some((values, file))) => row(name.to_string(), &values.join(":"), file.clone()),
+                _ if name == "connect" && libvirts.is_some() => {
+                    row(name.to_string(), libvirts.as_deref().unwrap_or_default(), "LIBVIRT_DEFAULT_URI".to_string())
+                }
                 _ => row(name.to_string(), setting.fallback, "default".to_string()),
             });
         }

@@ -1,7 +1,7 @@
 //! The line that a shell completes, as its words.
 
 use clap_complete::env::EnvCompleter;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{Error, Write};
 use std::path::Path;
 use std::sync::LazyLock;
@@ -17,7 +17,7 @@ impl Line {
     pub(super) fn get() -> &'static Self {
         static LINE: LazyLock<Line> = LazyLock::new(|| {
             let mut words = std::env::args_os().skip_while(|word| word != "--").skip(1);
-            let words: Vec<OsString> = words.by_ref().collect();
+            let words: Vec<OsString> = words.by_ref().map(|word| plain(&word)).collect();
             let index = index(words.len());
             let (words, index, _) = if is_bash() { joined(words, index) } else { (words, index, String::new()) };
             Line { words: words.iter().map(|word| word.to_string_lossy().into_owned()).collect(), index }
@@ -106,11 +106,43 @@ impl EnvCompleter for Bash {
         let (words, index, before) = joined(words, index);
         let separator = std::env::var("_CLAP_IFS").unwrap_or_else(|_| "\n".to_string());
         let found = clap_complete::engine::complete(command, words, index, here)?;
-        // bash puts what it is given into the line as it is.
-        let rest = |value: &str| value.strip_prefix(&before).unwrap_or(value).replace(' ', "\\ ");
-        let found: Vec<String> = found.iter().map(|one| rest(&one.get_value().to_string_lossy())).collect();
+        let rest = |value: &str| quoted(value.strip_prefix(&before).unwrap_or(value));
+        let found: Vec<String> = found.iter().filter_map(|one| rest(&one.get_value().to_string_lossy())).collect();
         buf.write_all(found.join(&separator).as_bytes())
     }
+}
+
+/// A word as bash is to have it in its line, where it puts what it is given as it is: what is called `a;b` by somebody else is
+/// no command. Nothing for one that no line can hold.
+fn quoted(word: &str) -> Option<String> {
+    if word.contains(char::is_control) {
+        return None;
+    }
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@,+%^".contains(c);
+    let mut quoted = String::new();
+    for (at, letter) in word.chars().enumerate() {
+        // The user's folder, as it was typed.
+        let is_home = at == 0 && word.starts_with("~/");
+        if !is_plain(letter) && !is_home {
+            quoted.push('\\');
+        }
+        quoted.push(letter);
+    }
+    Some(quoted)
+}
+
+/// A word without the backslashes that a shell has in its line. In quotation marks they may stand for themselves.
+pub(super) fn plain(word: &OsStr) -> OsString {
+    let text = word.to_string_lossy();
+    if !text.contains('\\') || text.contains(['"', '\'']) {
+        return word.to_owned();
+    }
+    let mut letters = text.chars();
+    let mut plain = String::new();
+    while let Some(letter) = letters.next() {
+        plain.extend(if letter == '\\' { letters.next() } else { Some(letter) });
+    }
+    plain.into()
 }
 
 /// The words as they were typed, the index of the one at the cursor, and what of that bash keeps before what it has completed.

@@ -8,6 +8,11 @@ pub fn cache_folder() -> Option<PathBuf> {
     own("XDG_CACHE_HOME", ".cache")
 }
 
+/// The host that libvirt's own variable names, for those who name none.
+pub fn libvirts_host() -> Option<String> {
+    std::env::var("LIBVIRT_DEFAULT_URI").ok().filter(|uri| !uri.is_empty())
+}
+
 /// The program's own folder of settings: `$XDG_CONFIG_HOME/vmscript` or `~/.config/vmscript`.
 pub fn config_folder() -> Option<PathBuf> {
     own("XDG_CONFIG_HOME", ".config")

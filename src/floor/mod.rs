@@ -23,7 +23,7 @@ mod word;
 mod write;
 
 pub use error::{Area, Code, Error, Finding, Report, Result};
-pub use folder::{cache_folder, config_folder, runtime_folder, state_folder};
+pub use folder::{cache_folder, config_folder, libvirts_host, runtime_folder, state_folder};
 pub use nearest::{did_you_mean, nearest};
 pub use options::Options;
 pub use place::{DataFile, Place, Step, steps};

@@ -3,7 +3,7 @@
 use super::hints::by_words;
 use super::object::{Kind, Object};
 use super::words::fact;
-use crate::floor::{Area, Code, Error, Result};
+use crate::floor::{Area, Code, Error, Result, libvirts_host};
 use virt::enumutil::Enum;
 use virt::error::{Error as VirtError, ErrorNumber};
 
@@ -47,7 +47,11 @@ pub(super) fn connect_error(uri: Option<&str>, error: &VirtError) -> Error {
     let words = error.message().trim_end();
     let denied = matches!(code(error), Code::PermissionDenied) || words.contains("Permission denied");
     let code = if denied { Code::PermissionDenied } else { Code::NoConnection };
-    let target = uri.map_or_else(|| "libvirt".to_string(), |uri| format!("`{uri}`"));
+    let default = || match libvirts_host() {
+        Some(uri) => format!("`{uri}`, which LIBVIRT_DEFAULT_URI names"),
+        None => "libvirt".to_string(),
+    };
+    let target = uri.map_or_else(default, |uri| format!("`{uri}`"));
     let mut ours = Error::new(code, Area::Connection, format!("cannot connect to {target}: {}", fact(words)))
         .told_by_libvirt(words);
     if let Some(uri) = uri {

@@ -62,6 +62,13 @@ pub(super) fn by_words(words: &str) -> Option<String> {
             "this libvirt has no driver for `{kind}` pools: it was built without, or a package is missing, such as Debian's `libvirt-daemon-driver-storage-{kind}`"
         ));
     }
+    if let Some((_, rest)) = words.split_once("error creating bridge interface ")
+        && let Some((bridge, _)) = rest.split_once(": File exists")
+    {
+        return Some(format!(
+            "the host has a device `{bridge}`: name another bridge, or if no network has it, as a daemon that was killed left it, remove it there: `ip link delete {bridge}`"
+        ));
+    }
     let fits = |parts: &[&str]| parts.iter().all(|part| words.contains(part));
     BY_WORDS.iter().find(|(parts, _)| fits(parts)).map(|(_, hint)| (*hint).to_string())
 }
@@ -73,6 +80,10 @@ mod tests {
     #[test]
     fn what_libvirt_says_is_understood() {
         for (words, expected) in [
+            (
+                "error creating bridge interface virbr9: File exists",
+                "the host has a device `virbr9`: name another bridge, or if no network has it, as a daemon that was killed left it, remove it there: `ip link delete virbr9`",
+            ),
             (
                 "internal error: missing backend for pool type 9 (rbd)",
                 "this libvirt has no driver for `rbd` pools: it was built without, or a package is missing, such as Debian's `libvirt-daemon-driver-storage-rbd`",

@@ -4,7 +4,7 @@ use super::cause::connect_error;
 use super::events::{Event, Hub, Raw};
 use super::ffi;
 use super::ssh::Way;
-use crate::floor::{Area, Code, Error, Result, interrupt};
+use crate::floor::{Area, Code, Error, Result, interrupt, libvirts_host};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
@@ -236,7 +236,7 @@ pub(super) fn open_in_time(uri: Option<&str>, way: Option<&str>, open: Open, pat
     };
     let thread = thread::Builder::new().name("connect".to_string()).spawn(move || {
         // The test driver checks definitions in this process.
-        if way.as_deref().is_some_and(|way| way.starts_with("test:")) {
+        if way.clone().or_else(libvirts_host).is_some_and(|way| way.starts_with("test:")) {
             ffi::load_schema_types();
         }
         // Nobody may be waiting any more.

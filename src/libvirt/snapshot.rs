@@ -86,7 +86,24 @@ impl Domain {
             return create();
         }
         let made = Made::Snapshot { domain: self.name().to_string(), uuid: self.uuid()?, name: name.clone() };
-        undo::record(self.host(), made, create)
+        let ran = self.state()?.word() == "running";
+        undo::record(self.host(), made, create).map_err(|error| match error.code {
+            Code::NoConnection if ran => self.go_on(error),
+            _ => error,
+        })
+    }
+
+    /// A daemon that dies while it saves a guest's memory leaves the guest paused.
+    fn go_on(&self, error: Error) -> Error {
+        let is = |word: &str| self.state().is_ok_and(|state| state.word() == word);
+        if is("paused") && self.resume().is_ok() {
+            return error.note(format!("{} was paused by it, and runs again", self.object()));
+        }
+        match self.state() {
+            Ok(state) if state.word() == "running" => error,
+            Ok(state) => error.note(format!("{} ran before, and is {state} now", self.object())),
+            Err(failed) => error.note(format!("{} ran before, and may be paused: {failed}", self.object())),
+        }
     }
 
     /// Its snapshots, parents before their children.

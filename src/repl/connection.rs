@@ -1,7 +1,7 @@
 //! The host of the REPL: connected in the background, waited for only by a line that uses it.
 
 use crate::api::Context;
-use crate::floor::{Area, Code, Error, Result, interrupt};
+use crate::floor::{Area, Code, Error, Result, interrupt, libvirts_host};
 use rhai::Dynamic;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::time::{Duration, Instant};
@@ -28,8 +28,7 @@ impl Connection {
 
     /// How the host is called as long as it has not said so itself.
     pub(super) fn name(&self) -> String {
-        let environment = || std::env::var("LIBVIRT_DEFAULT_URI").ok().filter(|uri| !uri.is_empty());
-        self.uri.clone().or_else(environment).unwrap_or_else(|| "libvirt's default host".to_string())
+        self.uri.clone().or_else(libvirts_host).unwrap_or_else(|| "libvirt's default host".to_string())
     }
 
     /// What there is right now: the host, the failure, or nothing yet.

@@ -77,6 +77,23 @@ fn the_default_host_is_the_one_of_the_option_then_the_one_of_the_environment() {
     let mut command = host.command(["-e", "print(connect().uri)"]);
     command.env_remove("VMSCRIPT_CONNECT").env("LIBVIRT_DEFAULT_URI", other.uri());
     assert_eq!(text(&command.output().expect("started").stdout), format!("{}\n", other.uri()));
+    // A file of ours is stronger than libvirt's own variable.
+    std::fs::write(host.folder().join("vmscript.toml"), format!("connect = \"{}\"\n", host.uri())).expect("written");
+    command.current_dir(host.folder());
+    assert_eq!(text(&command.output().expect("started").stdout), format!("{}\n", host.uri()));
+    std::fs::remove_file(host.folder().join("vmscript.toml")).expect("removed");
+    let settings = |variable: &str| {
+        let mut command = host.command(["config", "-o", "csv"]);
+        command.env_remove("VMSCRIPT_CONNECT").env("LIBVIRT_DEFAULT_URI", variable);
+        let all = text(&command.output().expect("started").stdout);
+        all.lines().find(|line| line.starts_with("connect,")).expect("it is told").to_string()
+    };
+    assert_eq!(settings(&other.uri()), format!("connect,{},LIBVIRT_DEFAULT_URI", other.uri()));
+    assert!(settings("").contains("libvirt's own"));
+    let mut command = host.command(["-e", "connect()"]);
+    command.env_remove("VMSCRIPT_CONNECT").env("LIBVIRT_DEFAULT_URI", "test:///nowhere");
+    let told = text(&command.output().expect("started").stderr);
+    assert!(told.contains("cannot connect to `test:///nowhere`, which LIBVIRT_DEFAULT_URI names"), "{told}");
 }
 
 #[test]

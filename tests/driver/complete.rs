@@ -141,4 +141,9 @@ fn bash_completes_what_it_takes_apart() {
     assert_eq!(press("vmscript vm list -l role =", "", "role"), "web\n");
     assert_eq!(press("vmscript vm list --output = j", "j", "="), "json\n");
     assert_eq!(press("vmscript vm wait --goal sh", "sh", "--goal"), "shut\\ off\n");
+    // What others called their machines is no command.
+    let other = std::fs::read_to_string(&file).expect("it is there");
+    std::fs::write(&file, other.replace("<name>sleeper</name>", "<name>s l;$(e)`&amp;'*</name>")).expect("written");
+    assert_eq!(press(&uri, "s", "start"), "s\\ l\\;\\$\\(e\\)\\`\\&\\'\\*\n");
+    assert_eq!(press(&format!("{uri}\\\\\\ l"), "s\\ l", "start"), "s\\ l\\;\\$\\(e\\)\\`\\&\\'\\*\n");
 }

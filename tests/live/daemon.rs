@@ -135,6 +135,40 @@ print("never");
 }
 
 #[test]
+fn a_guest_whose_memory_a_daemon_saved_when_it_died_runs_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = r#"
+import "std/vm" as vm;
+write_file("saved.yaml", "name: saved\nvcpus: 1\nmemory: 512 MiB\ntype: qemu\nfirmware: bios\nseed: none\nboot_disk: { size: 2 GiB, image: base }\ninterfaces: [ { network: lab } ]\n");
+vm::create("saved.yaml");
+let saved = connect().domain("saved");
+wait(agent(saved), #{ timeout: "3m" });
+// So much that it takes a while to save.
+saved.exec("/bin/sh", ["-c", "mkdir /full; mount -t tmpfs full /full; dd if=/dev/urandom of=/full/x bs=1M count=200"], #{ timeout: "3m" });
+print("saving");
+try { saved.create_snapshot("never"); print("saved"); } catch (err) { print(`${err.code}: ${err.notes}`); }
+print(`${saved.state}, ${saved.snapshots().len()} snapshots`);
+vm::destroy(["saved"], #{ yes: true });
+"#;
+    let mut run = Running::start(folder.path(), script, &[]);
+    run.until("saving");
+    let end = Instant::now() + LONG;
+    while !inside("virsh domstate saved").contains("paused") {
+        assert!(Instant::now() < end, "it is never paused");
+    }
+    node("kill-daemon", &[]);
+    // A daemon that finds QEMU at work gives the guest up.
+    thread::sleep(Duration::from_secs(5));
+    let started = node("start-daemon", &[]);
+    assert!(started.status.success(), "{}", text(&started.stderr));
+    let (code, shown) = run.end();
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("no-connection: ") && shown.contains("was paused by it, and runs again"), "{shown}");
+    assert!(shown.contains("running, 0 snapshots"), "{shown}");
+    assert_eq!((left("saved"), journals(folder.path())), (String::new(), 0));
+}
+
+#[test]
 fn a_daemon_that_hangs_is_noticed_by_keepalive_and_what_was_made_is_undone() {
     let folder = tempfile::tempdir().expect("a folder");
     // A reset that may have happened is not done again.
