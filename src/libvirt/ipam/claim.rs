@@ -17,6 +17,7 @@ use crate::libvirt::{Domain, Host, Transaction};
 use crate::schema::xml::{self, Elem};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 /// How often to look for addresses again when others were quicker.
@@ -99,6 +100,10 @@ impl Host {
     ) -> Result<Attempt> {
         let cards = Card::all(root);
         let wired: Vec<&Card> = wishes.iter().filter_map(|wish| cards.get(wish.nic)).collect();
+        // Machines of one run that take any free address would all find the same one, and all but one of them look again.
+        let lock = self.lock("free addresses");
+        let turn = wishes.iter().any(|wish| wish.ip.address.is_none());
+        let turn = turn.then(|| lock.lock().unwrap_or_else(PoisonError::into_inner));
         let machines = self.machines()?;
         let grounds = Grounds::survey(self, &wired, &machines, shared)?;
         let (assigned, mut found) = assign(self, name, wishes, &cards, &machines, &grounds)?;
@@ -108,6 +113,7 @@ impl Host {
         }
         let transaction = Transaction::begin();
         let taken = self.take(name, root, seed, &assigned, gateways);
+        drop(turn);
         let alone = taken.and_then(|domain| {
             let other = self.is_alone(&domain, &assigned, shared)?;
             if other.is_none() {
