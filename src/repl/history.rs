@@ -94,6 +94,8 @@ const SECRET_NAMES: &[&str] =
     &["api_key", "apikey", "passphrase", "passwd", "password", "private_key", "secret", "set_value", "token"];
 /// Methods that look for secrets of a host or make one without its value.
 const HOST_SECRETS: &[&str] = &["define_secret", "secret", "secrets"];
+/// How the tokens of well-known services begin.
+const TOKENS: &[&str] = &["AKIA", "eyJ", "ghp_", "github_pat_", "glpat-", "gho_", "ghs_", "hvs.", "xoxb-", "xoxp-"];
 /// Where a secret is to be found is none itself.
 const REFERENCES: &[&str] = &["env:", "file:", "cmd:"];
 
@@ -106,12 +108,13 @@ fn has_secret(line: &str) -> bool {
     let mut named = false;
     let all = pieces(line);
     for (at, piece) in all.iter().enumerate() {
-        let text = piece.text.trim_matches(['"', '`', '\'']).to_lowercase();
+        let written = piece.text.trim_matches(['"', '`', '\'']);
+        let text = written.to_lowercase();
         let telling = SECRET_NAMES.iter().any(|name| text.contains(name));
         match piece.kind {
             Kind::Name => {
                 let method = at > 0 && all[at - 1].is(".") && HOST_SECRETS.contains(&piece.text);
-                named |= telling && !method;
+                named |= (telling || piece.text == "pw" || piece.text.ends_with("_pw")) && !method;
             }
             Kind::Text => {
                 let in_uri = text.split_once("://").is_some_and(|(_, rest)| {
@@ -122,14 +125,17 @@ fn has_secret(line: &str) -> bool {
                 // A key in quotes (`"password": ...`) tells of the text after it.
                 // `$6$salt$...`, as crypt(5) writes a hash.
                 let hash = text.starts_with('$') && text.matches('$').count() > 2;
+                let token = TOKENS.iter().any(|start| written.starts_with(start));
                 if in_uri
                     || hash
+                    || token
                     || text.contains("private key-----")
                     || (telling && text.contains([':', '=', ' '])) && !reference
                 {
                     return true;
                 }
-                if named && !reference && !text.is_empty() && !telling {
+                let is_key = all.get(at + 1).is_some_and(|next| next.is(":"));
+                if named && !reference && !text.is_empty() && !is_key {
                     return true;
                 }
                 named |= telling;
@@ -148,6 +154,9 @@ mod tests {
     fn secrets_are_known_by_their_names_and_forms() {
         for line in [
             "let password = \"hunter2\"",
+            "let password = \"MyPassword1\"",
+            "let pw = \"geheim\"",
+            "print(\"ghp_0123456789\")",
             "#{ user_data: #{ chpasswd: [#{ name: \"a\", passwd: \"b\" }] } }",
             "connect(\"esx://root:pw@h/\")",
             "let k = `-----BEGIN OPENSSH PRIVATE KEY-----\nx`",

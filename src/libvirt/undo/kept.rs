@@ -33,15 +33,16 @@ impl Kept {
         lock(&self.0).iter().rev().map(|step| step.made.to_string()).collect()
     }
 
-    /// Removes it after all; gives what there is to tell. What somebody else may have made under a name meanwhile stays. The
-    /// wish to stop waits.
-    pub fn undo(self) -> Vec<String> {
+    /// Removes it after all; gives what there is to tell, and whether all of it is gone. What somebody else may have made under a
+    /// name meanwhile stays. The wish to stop waits.
+    pub fn undo(self) -> (Vec<String>, bool) {
         let mut steps = std::mem::take(&mut *lock(&self.0));
         let own: Vec<String> = steps.iter().filter_map(|step| step.made.machine().map(str::to_string)).collect();
         for step in &mut steps {
             step.is_old = true;
         }
-        interrupt::shielded(|| remove(steps, &own, |_| ()).0)
+        let removed = interrupt::shielded(|| remove(steps, &own, |_| ()));
+        (removed.notes, !removed.is_left && !removed.is_kept)
     }
 }
 

@@ -127,8 +127,8 @@ impl Transaction {
     fn undo_now(&self) -> Vec<String> {
         let own = machines(Some(&self.scope));
         let steps = std::mem::take(&mut *self.scope.made());
-        let (mut notes, left) = remove(steps, &own, |number| self.scope.journal().done(number));
-        if left {
+        let Removed { mut notes, is_left, .. } = remove(steps, &own, |number| self.scope.journal().done(number));
+        if is_left {
             self.scope.journal().leave();
             notes.push("`vmscript recover` finishes the undoing".to_string());
         }
@@ -139,10 +139,20 @@ impl Transaction {
     }
 }
 
-/// Removes what was made, in reverse, by a run whose machines are `own`; gives what there is to tell, and whether something is left.
-fn remove(steps: Vec<Step>, own: &[String], mut done: impl FnMut(u64)) -> (Vec<String>, bool) {
-    let mut notes = Vec::new();
-    let mut left = false;
+/// What became of what was made.
+#[derive(Debug, Default)]
+struct Removed {
+    /// What there is to tell.
+    notes: Vec<String>,
+    /// Whether something could not be removed.
+    is_left: bool,
+    /// Whether something is there that somebody else may have, or needs.
+    is_kept: bool,
+}
+
+/// Removes what was made, in reverse, by a run whose machines are `own`.
+fn remove(steps: Vec<Step>, own: &[String], mut done: impl FnMut(u64)) -> Removed {
+    let Removed { mut notes, mut is_left, mut is_kept } = Removed::default();
     for step in steps.into_iter().rev() {
         tracing::info!(what = %step.made, "undo");
         // A host that went away is given the time to come back.
@@ -157,6 +167,7 @@ fn remove(steps: Vec<Step>, own: &[String], mut done: impl FnMut(u64)) -> (Vec<S
         let user = others::user(&step.host, &step.made, &[]).unwrap_or_default();
         if let Some(user) = user.or_else(|| others::comes_to(&step.made).then(|| "another run".to_string())) {
             notes.push(format!("did not {}: {user} uses it", step.made));
+            is_kept = true;
             done(step.number);
             continue;
         }
@@ -164,15 +175,16 @@ fn remove(steps: Vec<Step>, own: &[String], mut done: impl FnMut(u64)) -> (Vec<S
             Ok(None) => done(step.number),
             Ok(Some(doubt)) => {
                 notes.push(format!("did not {}: {doubt}", step.made));
+                is_kept = true;
                 done(step.number);
             }
             Err(failure) => {
-                left = true;
+                is_left = true;
                 notes.push(format!("cannot undo: {}: {failure}", step.made));
             }
         }
     }
-    (notes, left)
+    Removed { notes, is_left, is_kept }
 }
 
 impl Step {

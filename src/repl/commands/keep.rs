@@ -69,10 +69,10 @@ pub(super) fn undo(repl: &mut Repl, _: &str) -> Answer {
         }
     };
     let steps = made.steps();
-    let notes = made.undo();
+    let (notes, is_gone) = made.undo();
     repl.kept.forget(&text);
-    if notes.is_empty() {
-        return Ok(Reply::text(steps.join("\n")));
+    if is_gone {
+        return Ok(Reply::text([notes, steps].concat().join("\n")));
     }
     let error = Error::new(Code::Failed, Area::Host, "not everything could be undone");
     Err(failure(&notes.into_iter().fold(error, Error::note)))
