@@ -54,7 +54,7 @@ pub(super) fn parse(module: &str, recipes: &[Recipe], words: &[String], config: 
         arguments.push(match (index, recipe.chooses()) {
             (0, true) => chosen(field, given, by_label),
             _ => match value(field, given) {
-                Value::Unit if field.default.is_some() => standing(field),
+                Value::Unit if field.default.is_some() => field.standing().unwrap_or(Value::Unit),
                 Value::Unit if is_list(field) => Value::List(Vec::new()),
                 value => value,
             },
@@ -65,7 +65,9 @@ pub(super) fn parse(module: &str, recipes: &[Recipe], words: &[String], config: 
         let mut options = Map::new();
         for field in &recipe.options {
             let value = match value(field, given) {
-                Value::Unit => config.of_recipes(&field.name).map_or_else(|| standing(field), Value::from),
+                Value::Unit => {
+                    config.of_recipes(&field.name).map_or_else(|| field.standing().unwrap_or(Value::Unit), Value::from)
+                }
                 value => value,
             };
             if !value.is_unit() {
@@ -360,21 +362,6 @@ fn count(text: &str) -> Result<i64, String> {
         Ok(number @ 1..) => Ok(number),
         Ok(_) => Err("it must be at least 1".to_string()),
         Err(_) => Err("it must be a whole number, at least 1".to_string()),
-    }
-}
-
-/// What stands for a field that was left out.
-fn standing(field: &Field) -> Value {
-    let Some(default) = field.default.as_deref() else { return Value::Unit };
-    let number = || default.parse::<i64>().ok().map(Value::from);
-    let fraction = || default.parse().ok().map(Value::Float);
-    match (field.kind.as_str(), default) {
-        (_, "()") => Value::Unit,
-        ("list" | "domains", _) => Value::List(Vec::new()),
-        ("flag", word) => (word == "true").into(),
-        ("int" | "count", _) => number().unwrap_or(Value::Unit),
-        ("float", _) => fraction().unwrap_or(Value::Unit),
-        (_, text) => text.trim_matches('"').into(),
     }
 }
 

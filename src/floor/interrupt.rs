@@ -33,10 +33,16 @@ pub fn insist(insistence: Insistence) {
     INSISTENCE.get_or_init(|| insistence);
 }
 
-/// Asks everything to stop, and wakes whoever sleeps.
-pub fn trigger() {
+/// Asks everything to stop, and wakes whoever sleeps. Gives whether somebody did so before.
+pub fn ask_to_stop() -> bool {
     let again = WANTED.swap(true, Ordering::SeqCst);
     wake();
+    again
+}
+
+/// The same for somebody who is there, and is told if it takes its time.
+pub fn trigger() {
+    let again = ask_to_stop();
     let Some(insistence) = INSISTENCE.get() else { return };
     let stuck = || WANTED.load(Ordering::SeqCst) && SHIELDS.load(Ordering::SeqCst) == 0;
     if again {

@@ -74,9 +74,10 @@ impl Domain {
         let belongings = self.belongings()?;
         let moved = if how.copy_storage {
             let moving = Moving::plan(self, to)?;
+            let variables = self.variables_path(&self.secure_xml()?)?;
             let moved = moving.around(|| self.go(to, how))?;
             if how.undefine_source {
-                moving.leave(how.remove_source);
+                moving.leave(how.remove_source, variables.as_deref());
             }
             moved
         } else {

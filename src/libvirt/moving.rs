@@ -2,6 +2,7 @@
 //! libvirt does not bring along, and what is to be taken back if the move fails.
 
 use super::undo::{self, Made, Transaction};
+use super::variables::Variables;
 use super::{Content, Domain, Host, MachineRecord, Owned, Pool, Volume};
 use crate::floor::{Area, Code, Error, Result};
 use crate::schema::xml::{self, Elem};
@@ -96,8 +97,13 @@ impl<'a> Moving<'a> {
         Ok(())
     }
 
-    /// Deletes the volumes that were copied, or names them.
-    pub(super) fn leave(&self, remove: bool) {
+    /// Deletes the volumes that were copied, or names them; the file of UEFI variables is worth nothing without its machine.
+    pub(super) fn leave(&self, remove: bool, variables: Option<&str>) {
+        if let Some(path) = variables
+            && let Err(error) = self.forget(path)
+        {
+            tracing::warn!("`{path}` stays at `{}`: {error}", self.domain.host().uri());
+        }
         let mut stay = Vec::new();
         for Disk { from, .. } in self.disks.iter().chain(&self.others) {
             match if remove { from.delete_unused().map(|()| true) } else { Ok(false) } {
@@ -113,6 +119,11 @@ impl<'a> Moving<'a> {
                 stay.join(", ")
             );
         }
+    }
+
+    fn forget(&self, variables: &str) -> Result<()> {
+        let (host, own) = (self.domain.host(), self.domain.uuid()?);
+        if host.user_of(&Variables::from(variables), &own)?.is_none() { host.delete_file(variables) } else { Ok(()) }
     }
 
     /// The pool there that is to have the volume of a disk, and the volume's name; nothing if it is in none.

@@ -185,7 +185,7 @@ impl Host {
         }
     }
 
-    fn delete_file(&self, path: &str) -> Result<()> {
+    pub(super) fn delete_file(&self, path: &str) -> Result<()> {
         let (folder, file) = path.rsplit_once('/').unwrap_or_default();
         self.in_folder(folder, |pool| match pool.find_volume(file)? {
             Some(volume) => volume.delete(),

@@ -123,6 +123,9 @@ fn thrown_value(thrown: &Dynamic, source: &str, call: Position, sources: &Source
     let message = match told {
         Some(message) => message,
         None if thrown.is_unit() => "an error was thrown".to_string(),
+        None if thrown.type_name().contains("::") => {
+            format!("a {} was thrown", thrown.type_name().rsplit("::").next().unwrap_or_default())
+        }
         None => thrown.to_string(),
     };
     (vec![Diagnostic::error(message)], 1)

@@ -14,7 +14,7 @@
 
 use super::reference::split;
 use super::{Diagnostic, Place};
-use crate::floor::did_you_mean;
+use crate::floor::{Value, did_you_mean, duration, size};
 use rhai::AST;
 
 /// A documented function of a module.
@@ -66,6 +66,36 @@ impl Field {
     /// The words that it may be, if these are all.
     pub fn words(&self) -> Option<Vec<String>> {
         self.kind.contains('|').then(|| self.kind.split('|').map(|word| word.trim().to_string()).collect())
+    }
+
+    /// What stands for it when it is left out, or what that would have to be.
+    pub fn standing(&self) -> Result<Value, String> {
+        let Some(default) = self.default.as_deref().filter(|default| *default != "()") else { return Ok(Value::Unit) };
+        let number = |least| default.parse::<i64>().ok().filter(|number| *number >= least).map(Value::from);
+        let text = default.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(default);
+        let text = || Some(Value::from(text)).filter(|_| !default.contains('`'));
+        let texts = || serde_json::from_str::<Vec<String>>(default).ok();
+        let (value, must) = match self.kind.as_str() {
+            "count" => (number(1), "a whole number, at least 1".to_string()),
+            "int" => (number(i64::MIN), "a whole number".to_string()),
+            "float" => (default.parse().ok().map(Value::Float), "a number".to_string()),
+            "flag" => (default.parse::<bool>().ok().map(Value::from), "true or false".to_string()),
+            "list" | "domains" => {
+                let list = texts().map(|texts| Value::List(texts.into_iter().map(Value::from).collect()));
+                (list, "a list of texts, such as `[\"a\"]`".to_string())
+            }
+            "size" => (text().filter(|text| size(text).is_ok()), "a size, such as \"20 GiB\"".to_string()),
+            "duration" => (text().filter(|text| duration(text).is_ok()), "a time, such as \"5m\"".to_string()),
+            _ => match self.words() {
+                Some(words) => {
+                    let word =
+                        text().filter(|text| text.as_str().is_some_and(|text| words.iter().any(|word| word == text)));
+                    (word, format!("one of {}", words.join(", ")))
+                }
+                None => (text(), "a text in quotation marks".to_string()),
+            },
+        };
+        value.ok_or(must)
     }
 }
 
@@ -131,10 +161,16 @@ pub(super) fn mistakes(source: &str, text: &str, tree: &AST) -> Vec<Diagnostic> 
         }
         let (wrong, token) = match field(doc) {
             Some(field) if field.words().is_some() || KINDS.contains(&field.kind.as_str()) => {
-                let Some(wrong) = function.and_then(|function| stranger(&field.name, section, function, tree)) else {
-                    continue;
-                };
-                (wrong, format!("`{}`", field.name))
+                let stranger = function.and_then(|function| stranger(&field.name, section, function, tree));
+                match (stranger, field.standing()) {
+                    (Some(wrong), _) => (wrong, format!("`{}`", field.name)),
+                    (None, Err(must)) => {
+                        let default = field.default.unwrap_or_default();
+                        let wrong = format!("the default of `{}` must be {must}, not {default}", field.name);
+                        (Diagnostic::error(wrong), format!("default {default}"))
+                    }
+                    (None, Ok(_)) => continue,
+                }
             }
             Some(Field { kind, name, .. }) => {
                 let hint = did_you_mean(&kind, KINDS.iter().copied());
@@ -306,6 +342,47 @@ mod tests {
         assert_eq!(told, [("`name` has the unknown type `strnig`", Some((5, 15))), (unread, Some((6, 5)))]);
         assert_eq!(found[0].lines[0].1, "did you mean `string`?");
         assert_eq!(undocumented(&tree, text), [("bare".to_string(), 8)]);
+    }
+
+    #[test]
+    fn defaults_fit_their_types() {
+        let standing = |text: &str| {
+            let field = field(&format!("- `a` ({text}): what")).expect("it is a field");
+            field.standing().map(|value| match value {
+                Value::List(items) => items.iter().map(Value::show).collect(),
+                value => value.show(),
+            })
+        };
+        for (text, expected) in [
+            ("count, default 4", "4"),
+            ("int, default -1", "-1"),
+            ("float, default 1.5", "1.5"),
+            ("flag, default true", "true"),
+            ("list, default [\"a\", \"b\"]", "\"a\"\"b\""),
+            ("size, default \"1 GiB\"", "\"1 GiB\""),
+            ("nat | route, default \"nat\"", "\"nat\""),
+            ("string, default ()", "()"),
+            ("string", "()"),
+        ] {
+            assert_eq!(standing(text).as_deref(), Ok(expected), "{text}");
+        }
+        for text in [
+            "count, default 0",
+            "int, default \"x\"",
+            "float, default \"abc\"",
+            "flag, default `true`",
+            "list, default 3",
+            "size, default \"1 XB\"",
+            "duration, default \"5 parsecs\"",
+            "nat | route, default \"bridge\"",
+            "string, default `a`",
+        ] {
+            assert!(standing(text).is_err(), "{text}");
+        }
+        let text = "/// Makes.\n///\n/// # Options\n/// - `c` (count, default 0): how many\nfn make(options) { }";
+        let found = mistakes("a", text, &parsed(text));
+        assert_eq!(found[0].message, "the default of `c` must be a whole number, at least 1, not 0");
+        assert_eq!(found[0].place.as_ref().map(|place| (place.line, place.column)), Some((4, 19)));
     }
 
     #[test]

@@ -166,31 +166,37 @@ impl Sources {
         path: &str,
         position: Position,
     ) -> Result<(String, Cow<'static, str>), Box<EvalAltResult>> {
-        self.load(importer, path).ok_or_else(|| {
+        self.load(importer, path)?.ok_or_else(|| {
             // Rhai's own error: `explain` adds what is there instead.
             Box::new(EvalAltResult::ErrorModuleNotFound(path.to_string(), position))
         })
     }
 
     /// The name and the text of the script that is meant.
-    fn load(&self, importer: Option<&str>, path: &str) -> Option<(String, Cow<'static, str>)> {
+    #[allow(clippy::type_complexity, reason = "it is said once")]
+    fn load(&self, importer: Option<&str>, path: &str) -> Result<Option<(String, Cow<'static, str>)>, Error> {
         if path.starts_with("std/") {
-            return stdlib::text(path).map(|text| (path.to_string(), text.into()));
+            return Ok(stdlib::text(path).map(|text| (path.to_string(), text.into())));
         }
         let beside = importer.map(Path::new).and_then(Path::parent).unwrap_or(Path::new(""));
-        let mut folders = std::iter::once(beside).chain(self.folders.iter().rev().map(PathBuf::as_path));
-        folders.find_map(|folder| {
+        for folder in std::iter::once(beside).chain(self.folders.iter().rev().map(PathBuf::as_path)) {
             let mut file = folder.join(path);
             if file.extension().is_none() {
                 file.set_extension("rhai");
             }
             // What tests a recipe may be called like it.
             if importer.is_some_and(|importer| Path::new(importer) == file) {
-                return None;
+                continue;
             }
-            let text = std::fs::read_to_string(self.base.join(&file)).ok()?;
-            Some((file.display().to_string(), text.into()))
-        })
+            let whole = self.base.join(&file);
+            match std::fs::read_to_string(&whole) {
+                Ok(text) => return Ok(Some((file.display().to_string(), text.into()))),
+                // One that is there and cannot be read is meant all the same.
+                Err(cause) if whole.symlink_metadata().is_ok() => return Err(Error::io(&file, "read script", &cause)),
+                Err(_) => {}
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -488,3 +488,20 @@ fn each_recipe_that_gives_records_names_its_columns() {
     }
     assert_eq!(without, WITHOUT_RECORDS.iter().map(ToString::to_string).collect());
 }
+
+#[test]
+fn modules_that_cannot_be_read_say_why() {
+    let host = Host::new();
+    std::fs::write(host.folder().join("bin.rhai"), [0xff, 0xfe]).expect("written");
+    std::fs::create_dir(host.folder().join("folder.rhai")).expect("made");
+    std::os::unix::fs::symlink("nowhere", host.folder().join("gone.rhai")).expect("linked");
+    for (module, told) in
+        [("bin", "valid UTF-8"), ("folder", "Is a directory"), ("gone", "No such file"), ("none", "no module")]
+    {
+        let output = host.command(["-e", &format!("import \"{module}\" as m;")]).output().expect("started");
+        let shown = text(&output.stderr);
+        assert!(shown.contains(told) && output.status.code() == Some(1), "{module}: {shown}");
+    }
+    let output = host.command(["-e", "throw connect()"]).output().expect("started");
+    assert!(text(&output.stderr).contains("error: a Host was thrown"), "{}", text(&output.stderr));
+}

@@ -111,7 +111,7 @@ let refused = |change, to| {
     let how = how + change;
     try { here.domain("nomad").migrate(to, how); return "moved"; } catch (err) { return err.code; }
 };
-write_file("/tmp/nomad.yaml", "name: nomad\nvcpus: 1\nmemory: 128 MiB\ntype: qemu\nfirmware: bios\nguest: { hostname: nomad }\n"
+write_file("/tmp/nomad.yaml", "name: nomad\nvcpus: 1\nmemory: 192 MiB\ntype: qemu\nfirmware: efi\nguest: { hostname: nomad }\n"
     + "boot_disk: { size: 1 GiB, image: base }\ninterfaces: [ { network: lab, address: 192.168.150.77/24, gateway: 192.168.150.1 } ]\n");
 
 // Whoever made it does not find it anywhere if the whole fails.

@@ -129,6 +129,6 @@ fn nothing(paths: &[PathBuf], left_out: usize) -> Error {
 /// Prints a part of the report; when nobody reads any more, the rest of the tests is left out.
 fn print(text: &str) {
     if give(&hide(text)).is_err() {
-        interrupt::trigger();
+        interrupt::ask_to_stop();
     }
 }

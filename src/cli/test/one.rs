@@ -44,7 +44,7 @@ fn end_after(limit: Duration) -> Arc<AtomicBool> {
     std::thread::spawn(move || {
         std::thread::sleep(limit);
         told.store(true, Ordering::SeqCst);
-        interrupt::trigger();
+        interrupt::ask_to_stop();
     });
     over
 }
