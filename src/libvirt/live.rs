@@ -1,6 +1,7 @@
 //! What changes a running domain: one deed for each part of its definition that libvirt can change while it runs.
 
 use super::cause::Explain;
+use super::ipam::{SPACE, is_pending};
 use super::{Apply, Domain, Tune};
 use crate::floor::{Area, Code, Error, Map, Result, Value, clock, size};
 use crate::schema::Change;
@@ -194,6 +195,10 @@ impl Domain {
         let gone = before.iter().filter(|old| !after.iter().any(|new| new.space == old.space)).map(|old| (old, None));
         let new = after.iter().filter(|new| !before.contains(new)).map(|new| (new, Some(new.element.as_str())));
         for (foreign, element) in gone.chain(new) {
+            // What runs keeps the addresses that it has until it stops, where the next start has others.
+            if &*foreign.space == SPACE && is_pending(&xml::parse(&self.xml()?)?) {
+                continue;
+            }
             let prefix = if foreign.prefix.is_empty() { "ns" } else { &*foreign.prefix };
             let kind = sys::VIR_DOMAIN_METADATA_ELEMENT.cast_signed();
             self.raw()?

@@ -1,7 +1,7 @@
 //! What networks keep for a domain, and giving it back when the domain goes.
 
 use super::record::Record;
-use super::survey::Card;
+use super::survey::Machine;
 use crate::addressing::Mac;
 use crate::floor::Result;
 use crate::libvirt::{Domain, Host, Lease, Network};
@@ -30,11 +30,11 @@ pub(in crate::libvirt) fn keeps(domain: &Elem, network: &str, ip: IpAddr) -> boo
 impl Domain {
     /// What networks keep for it. To be asked before it is removed, since its definition tells.
     pub(in crate::libvirt) fn belongings(&self) -> Result<Belongings> {
-        let root = xml::parse(&self.xml()?)?;
-        let cards = Card::all(&root).into_iter();
+        let machine = Machine::read(self.clone(), &xml::parse(&self.xml()?)?)?;
+        let cards = machine.cards.iter();
         let cards = cards.filter_map(|card| Some((card.network_name()?.to_string(), card.mac?))).collect();
         let mut found = Belongings { host: self.host().clone(), reserved: Vec::new(), names: Vec::new(), cards };
-        for kept in Record::read(&root).unwrap_or_default().addresses {
+        for kept in machine.kept {
             let ip = kept.net.addr();
             found.reserved.extend(kept.reserved.map(|network| (network, ip, kept.mac)));
             found.names.extend(kept.name.map(|(network, name)| (network, ip, name)));

@@ -49,6 +49,8 @@ impl Domain {
         if !found.is_empty() {
             return Err(Error::definition(&self.object().to_string(), found));
         }
+        // Before anything is taken: whoever looks from now on looks at the next definition, too.
+        self.mark_pending()?;
         let transaction = Transaction::begin();
         let done = hold(self.name(), &assigned, gateways).and_then(|addresses| {
             record.addresses.extend(addresses);

@@ -2,13 +2,18 @@
 
 use super::{NetworkCondition, Phase};
 use crate::addressing::{Delivery, IpNet, Mac, StaticIp};
+use crate::floor::Result;
+use crate::libvirt::{Apply, Domain};
 use crate::schema::xml::{Attr, Elem, Name, Node};
 use std::net::IpAddr;
 
 /// The namespace of what is kept.
-pub(super) const SPACE: &str = "urn:vmscript:network:1";
+pub(in crate::libvirt) const SPACE: &str = "urn:vmscript:network:1";
 /// Its customary prefix.
 pub(super) const PREFIX: &str = "vmscript";
+
+/// What a running domain tells beside: that its next start has other addresses. It goes when the domain stops.
+const PENDING: &str = "urn:vmscript:pending:1";
 
 /// What is kept for a domain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,6 +86,25 @@ impl Record {
         root.nodes.extend(self.addresses.iter().map(|kept| Node::Elem(address(&name, kept))));
         root.nodes.extend(self.conditions.iter().map(|one| Node::Elem(condition(name("condition"), one))));
         root
+    }
+}
+
+/// Whether a running domain's document tells that its next start has other addresses.
+pub(in crate::libvirt) fn is_pending(domain: &Elem) -> bool {
+    domain.child("metadata").is_some_and(|metadata| metadata.children().any(|child| &*child.name.space == PENDING))
+}
+
+impl Domain {
+    /// Has a running domain tell that its next start has other addresses: who looks for free ones asks for both.
+    pub(super) fn mark_pending(&self) -> Result<()> {
+        if !self.is_active()? {
+            return Ok(());
+        }
+        match self.set_metadata_for(Apply::Live, Some("<addresses/>"), "pending", PENDING) {
+            // It has stopped meanwhile.
+            Err(_) if !self.is_active()? => Ok(()),
+            done => done,
+        }
     }
 }
 

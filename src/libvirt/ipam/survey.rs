@@ -1,6 +1,6 @@
 //! Looking around: which machine holds which address at a place, by everything that can be asked without waiting.
 
-use super::record::Record as Kept;
+use super::record::{Kept, Record as Kepts, is_pending};
 use super::subnet::Subnet;
 use crate::addressing::{Known, Mac, Record, Source};
 use crate::floor::{Code, Result};
@@ -18,7 +18,7 @@ pub(super) struct Place {
 }
 
 /// A card of a machine, and where it is plugged in.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Card {
     pub(super) mac: Option<Mac>,
     pub(super) target: Option<String>,
@@ -27,12 +27,12 @@ pub(super) struct Card {
     bridge: Option<String>,
 }
 
-/// A domain with its cards and what is kept of its addresses.
+/// A domain with its cards and what is kept of its addresses, as it runs and as it starts next.
 #[derive(Debug)]
 pub(super) struct Machine {
     pub(super) domain: Domain,
     pub(super) cards: Vec<Card>,
-    kept: Option<Kept>,
+    pub(super) kept: Vec<Kept>,
 }
 
 impl Card {
@@ -82,17 +82,45 @@ impl Card {
 }
 
 impl Machine {
+    /// From its document, and, where a running one tells that it changes, from that of its next start: this is asked of those
+    /// alone, for otherwise all addresses of a host are known by one call for each machine.
+    pub(super) fn read(domain: Domain, root: &Elem) -> Result<Self> {
+        let mut machine = Self { domain, cards: Vec::new(), kept: Vec::new() };
+        machine.add(root);
+        if root.attr("id").is_some() && is_pending(root) {
+            match machine.domain.inactive_xml() {
+                // Gone since it was listed.
+                Err(error) if error.code == Code::NotFound => {}
+                next => machine.add(&xml::parse(&next?)?),
+            }
+        }
+        Ok(machine)
+    }
+
+    fn add(&mut self, root: &Elem) {
+        for card in Card::all(root) {
+            if !self.cards.contains(&card) {
+                self.cards.push(card);
+            }
+        }
+        for kept in Kepts::read(root).unwrap_or_default().addresses {
+            if !self.kept.contains(&kept) {
+                self.kept.push(kept);
+            }
+        }
+    }
+
     /// Whether a network has reserved this address for it.
     pub(super) fn has_reserved(&self, ip: IpAddr, mac: Option<Mac>) -> bool {
-        let mut kept = self.kept.iter().flat_map(|kept| &kept.addresses);
+        let mut kept = self.kept.iter();
         kept.any(|one| one.reserved.is_some() && one.net.addr() == ip && (mac.is_none() || mac == Some(one.mac)))
     }
 
     /// Whether a network's reservation of an address for a card is its own, too: it has that card, or keeps the address.
     pub(super) fn needs(&self, network: &str, ip: IpAddr, mac: Mac) -> bool {
-        let kept = self.kept.iter().flat_map(|kept| &kept.addresses);
+        let mut kept = self.kept.iter();
         self.cards.iter().any(|card| card.mac == Some(mac) && card.network_name() == Some(network))
-            || kept.into_iter().any(|one| one.net.addr() == ip && one.reserved.as_deref() == Some(network))
+            || kept.any(|one| one.net.addr() == ip && one.reserved.as_deref() == Some(network))
     }
 }
 
@@ -129,8 +157,7 @@ impl Host {
                 Err(error) if error.code == Code::NotFound => continue,
                 xml => xml::parse(&xml?)?,
             };
-            let cards = Card::all(&xml);
-            machines.push(Machine { domain, cards, kept: Kept::read(&xml) });
+            machines.push(Machine::read(domain, &xml)?);
         }
         Ok(machines)
     }
@@ -205,8 +232,10 @@ pub(super) fn holder_of(mac: Mac, machines: &[Machine]) -> Option<String> {
 /// What machines at a place declare.
 pub(super) fn at<'a>(place: &'a Place, machines: &'a [Machine]) -> impl Iterator<Item = Record> + 'a {
     machines.iter().flat_map(move |machine| {
-        let kept = machine.kept.iter().flat_map(|kept| &kept.addresses);
-        let here = kept.filter(|kept| machine.cards.iter().any(|card| card.mac == Some(kept.mac) && place.has(card)));
+        let here = machine
+            .kept
+            .iter()
+            .filter(|kept| machine.cards.iter().any(|card| card.mac == Some(kept.mac) && place.has(card)));
         here.map(|kept| Record {
             ip: kept.net.addr(),
             source: Source::Declared,

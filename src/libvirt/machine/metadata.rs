@@ -16,11 +16,22 @@ impl Domain {
 
     /// Keeps an element of a namespace, now and at the next start; `None` removes what is kept.
     pub fn set_metadata(&self, element: Option<&str>, prefix: &str, space: &str) -> Result<()> {
+        self.set_metadata_for(Apply::Both, element, prefix, space)
+    }
+
+    /// The same where that is asked for.
+    pub(in crate::libvirt) fn set_metadata_for(
+        &self,
+        apply: Apply,
+        element: Option<&str>,
+        prefix: &str,
+        space: &str,
+    ) -> Result<()> {
         if let Some(element) = element {
             xml::parse(element)
                 .map_err(|error| Error::argument(format!("what is kept as metadata is {}", error.message)))?;
         }
-        self.write_metadata(sys::VIR_DOMAIN_METADATA_ELEMENT, element, Some((prefix, space)))
+        self.write_metadata(apply, sys::VIR_DOMAIN_METADATA_ELEMENT, element, Some((prefix, space)))
     }
 
     /// Its title, a line at most.
@@ -30,7 +41,7 @@ impl Domain {
 
     /// Sets its title; an empty one removes it.
     pub fn set_title(&self, title: &str) -> Result<()> {
-        self.write_metadata(sys::VIR_DOMAIN_METADATA_TITLE, Some(title), None)
+        self.write_metadata(Apply::Both, sys::VIR_DOMAIN_METADATA_TITLE, Some(title), None)
     }
 
     /// Its description.
@@ -40,7 +51,7 @@ impl Domain {
 
     /// Sets its description; an empty one removes it.
     pub fn set_description(&self, description: &str) -> Result<()> {
-        self.write_metadata(sys::VIR_DOMAIN_METADATA_DESCRIPTION, Some(description), None)
+        self.write_metadata(Apply::Both, sys::VIR_DOMAIN_METADATA_DESCRIPTION, Some(description), None)
     }
 
     fn read_metadata(&self, kind: u32, space: Option<&str>) -> Result<Option<String>> {
@@ -50,10 +61,10 @@ impl Domain {
         }
     }
 
-    fn write_metadata(&self, kind: u32, text: Option<&str>, space: Option<(&str, &str)>) -> Result<()> {
+    fn write_metadata(&self, apply: Apply, kind: u32, text: Option<&str>, space: Option<(&str, &str)>) -> Result<()> {
         let (prefix, space) = space.unzip();
         repeatedly(self.host(), || {
-            let flags = self.affects(Apply::Both)?;
+            let flags = self.affects(apply)?;
             self.raw()?
                 .set_metadata(kind.cast_signed(), text, prefix, space, flags)
                 .explain("change the metadata of", self.object())

@@ -82,7 +82,12 @@ fn of_volume(host: &Host, pool: &Named, name: &str, own: &[String]) -> Result<Op
 /// The first other domain with such a document.
 fn domain(host: &Host, own: &[String], is_meant: impl Fn(&Elem) -> bool) -> Result<Option<String>> {
     let foreign = |domain: &Domain| -> Result<bool> {
-        Ok(!own.contains(&domain.uuid()?) && is_meant(&xml::parse(&domain.xml()?)?))
+        if own.contains(&domain.uuid()?) {
+            return Ok(false);
+        }
+        let root = xml::parse(&domain.xml()?)?;
+        // What runs may have something else from its next start on.
+        Ok(is_meant(&root) || root.attr("id").is_some() && is_meant(&xml::parse(&domain.inactive_xml()?)?))
     };
     for domain in host.domains()? {
         match foreign(&domain) {
