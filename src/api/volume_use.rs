@@ -15,7 +15,12 @@ pub(super) fn fill(module: &mut Module) {
 /// Who needs something, as scripts see it.
 fn told(users: Users) -> Map {
     let overlays: Vec<_> = users.overlays.into_iter().map(|(volume, _)| volume).collect();
-    Map::from([("domains".into(), list(users.domains).into()), ("overlays".into(), list(overlays).into())])
+    let files: Array = users.files.into_iter().map(Dynamic::from).collect();
+    Map::from([
+        ("domains".into(), list(users.domains).into()),
+        ("overlays".into(), list(overlays).into()),
+        ("files".into(), files.into()),
+    ])
 }
 
 /// What a refusal of something that can be forced says.
@@ -68,7 +73,7 @@ mod functions {
         Ok(volume.chain()?.into_iter().map(Dynamic::from).collect())
     }
 
-    /// Who needs it: `#{ domains, overlays }`, the domains with a disk that stands on it, and the volumes that stand on it directly.
+    /// Who needs it: `#{ domains, overlays, files }`, the domains with a disk that stands on it, the volumes that stand on it directly, and the paths of files that do so and that no pool knows, as far as this machine can read them.
     ///
     /// # Example
     ///
@@ -107,7 +112,7 @@ mod functions {
         Ok(volume.holds(std::path::Path::new(file), true)?)
     }
 
-    /// Who needs what is in it: `#{ domains, overlays }`, the domains with a disk that stands on something in it, and the volumes of other pools that do so. It need not be started.
+    /// Who needs what is in it: `#{ domains, overlays, files }`, the domains with a disk that stands on something in it, and the volumes of other pools that do so. It need not be started.
     ///
     /// # Example
     ///
@@ -133,6 +138,19 @@ mod functions {
     #[rhai_fn(pure, return_raw)]
     pub fn volume_uses(host: &mut Host) -> RhaiResultOf<Uses> {
         Ok(host.volume_uses()?)
+    }
+
+    /// Who needs the file at a path, be it a volume or not: `#{ domains, overlays, files }`, as `volume.users()`, without another look.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let uses = connect().volume_uses();
+    /// assert_eq(uses.users("/no/such/file").domains, []);
+    /// ```
+    #[rhai_fn(name = "users", pure)]
+    pub fn users_of_file(uses: &mut Uses, path: &str) -> Map {
+        super::told(uses.of_file(path))
     }
 
     /// Deletes it with all it holds.

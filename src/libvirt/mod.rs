@@ -5,6 +5,7 @@
 
 mod address;
 mod backup;
+mod beneath;
 mod block_job;
 mod cause;
 mod console;

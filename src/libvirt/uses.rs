@@ -1,5 +1,6 @@
 //! Who needs which files, as it was at one moment: to ask about many volumes at the cost of one.
 
+use super::beneath;
 use super::{Domain, Filter, Host, Users, Volume};
 use crate::floor::{Code, Result};
 use crate::schema::xml::{self, Elem};
@@ -12,6 +13,8 @@ use std::path::{Component, Path, PathBuf};
 pub struct Uses {
     volumes: Vec<Standing>,
     domains: Vec<Holder>,
+    /// Files that no pool knows, each with the file that it stands on.
+    outside: HashMap<String, String>,
     /// Whether the files are this machine's, so that links can be followed.
     is_here: bool,
 }
@@ -57,41 +60,68 @@ impl Host {
             }
         }
         let mut domains = Vec::new();
+        let mut layered = Vec::new();
         for domain in self.domains()? {
-            let files = files(&domain, &paths)?;
+            let Files { all: files, layered: more } = files(&domain, &paths)?;
+            layered.extend(more);
             let uuid = domain.uuid()?;
             domains.push(Holder { domain, uuid, files, kept: Vec::new() });
         }
-        let mut uses = Uses { volumes, domains, is_here };
-        uses.add_kept(self, &paths)?;
+        let mut uses = Uses { volumes, domains, outside: HashMap::new(), is_here };
+        layered.extend(uses.add_kept(self, &paths)?);
+        uses.look_outside(layered);
         Ok(uses)
     }
 }
 
 impl Uses {
-    /// Adds what snapshots and saved states need. Two calls tell who has some.
-    fn add_kept(&mut self, host: &Host, paths: &Paths) -> Result<()> {
+    /// Follows the chains of files that no pool knows, from those that a domain or a volume has. Usually there are none, and
+    /// nothing is read.
+    fn look_outside(&mut self, layered: Vec<String>) {
+        if !self.is_here {
+            return;
+        }
+        let known: HashSet<&String> = self.volumes.iter().map(|one| &one.path).collect();
+        let mut open = layered;
+        open.extend(self.volumes.iter().filter_map(|one| one.base.clone()));
+        while let Some(file) = open.pop() {
+            if !known.contains(&file)
+                && !self.outside.contains_key(&file)
+                && let Some(base) = beneath::base(&file)
+            {
+                let base = real(&base, true).into_owned();
+                open.push(base.clone());
+                self.outside.insert(file, base);
+            }
+        }
+    }
+
+    /// Adds what snapshots and saved states need, and gives what may stand on other files. Two calls tell who has some.
+    fn add_kept(&mut self, host: &Host, paths: &Paths) -> Result<Vec<String>> {
         let is_here = self.is_here;
+        let mut layered = Vec::new();
         for domain in host.domains_where(&Filter { snapshots: Some(true), ..Filter::default() })? {
             let mut kept = Vec::new();
             for snapshot in domain.snapshots()? {
                 let root = xml::parse(&snapshot.xml()?)?;
-                let mut files = Vec::new();
+                let mut files = Files::default();
                 for definition in [root.child("domain"), root.child("inactiveDomain")].into_iter().flatten() {
                     needed(definition, paths, is_here, &mut files);
                 }
-                kept.push((snapshot.object().to_string(), files));
+                layered.extend(files.layered);
+                kept.push((snapshot.object().to_string(), files.all));
             }
             self.keep(&domain.uuid()?, kept);
         }
         for domain in host.domains_where(&Filter { managed_save: Some(true), ..Filter::default() })? {
             // It may be started meanwhile.
             let Some(text) = domain.saved_xml()? else { continue };
-            let mut files = Vec::new();
+            let mut files = Files::default();
             needed(&xml::parse(&text)?, paths, is_here, &mut files);
-            self.keep(&domain.uuid()?, vec![("saved state".to_string(), files)]);
+            layered.extend(files.layered);
+            self.keep(&domain.uuid()?, vec![("saved state".to_string(), files.all)]);
         }
-        Ok(())
+        Ok(layered)
     }
 
     fn keep(&mut self, uuid: &str, kept: Vec<(String, Vec<String>)>) {
@@ -100,21 +130,25 @@ impl Uses {
         }
     }
 
+    /// Who needs the file at a path.
+    pub fn of_file(&self, path: &str) -> Users {
+        self.of(&HashSet::from([path.to_string()]))
+    }
+
     /// Who needs one of these files.
     pub(super) fn of(&self, paths: &HashSet<String>) -> Users {
         let paths: HashSet<String> = paths.iter().map(|path| real(path, self.is_here).into_owned()).collect();
-        let mut overlays: HashMap<&str, Vec<&Standing>> = HashMap::new();
-        for one in &self.volumes {
-            if let Some(base) = &one.base {
-                overlays.entry(base).or_default().push(one);
-            }
+        let of_volumes = self.volumes.iter().filter_map(|one| Some((&one.path, one.base.as_ref()?)));
+        let mut overlays: HashMap<&str, Vec<&String>> = HashMap::new();
+        for (path, base) in of_volumes.chain(self.outside.iter().map(|(path, base)| (path, base))) {
+            overlays.entry(base).or_default().push(path);
         }
         // What stands on something that stands on it needs it too.
         let mut needed = paths.clone();
         let mut next: Vec<&str> = paths.iter().map(String::as_str).collect();
         while let Some(base) = next.pop() {
-            let new = overlays.get(base).into_iter().flatten().filter(|one| needed.insert(one.path.clone()));
-            next.extend(new.map(|one| one.path.as_str()));
+            let new = overlays.get(base).into_iter().flatten().filter(|path| needed.insert((**path).clone()));
+            next.extend(new.map(|path| path.as_str()));
         }
         let is_needed = |files: &[String]| files.iter().any(|file| needed.contains(file));
         let mut users = Users::default();
@@ -129,6 +163,9 @@ impl Uses {
             }
         }
         let overlays = self.volumes.iter().filter(|one| one.base.as_ref().is_some_and(|base| paths.contains(base)));
+        users.files =
+            self.outside.iter().filter(|(_, base)| paths.contains(*base)).map(|(file, _)| file.clone()).collect();
+        users.files.sort_unstable();
         users.overlays = overlays.map(|one| (one.volume.clone(), one.path.clone())).collect();
         users
     }
@@ -138,7 +175,7 @@ impl Uses {
         let volumes = self.volumes.iter().flat_map(|one| one.base.iter().chain([&one.path]));
         let of_domains =
             self.domains.iter().flat_map(|one| one.files.iter().chain(one.kept.iter().flat_map(|kept| &kept.1)));
-        volumes.chain(of_domains)
+        volumes.chain(of_domains).chain(self.outside.values())
     }
 
     /// A path as all paths are here.
@@ -155,6 +192,8 @@ impl Uses {
         let own: Vec<&str> = own.collect();
         users.domains.retain(|domain| !own.contains(&domain.name()));
         users.overlays.retain(|(_, path)| !paths.contains(path));
+        // Its own layers; who else has one is named.
+        users.files.clear();
         Ok(users.named())
     }
 
@@ -213,16 +252,16 @@ impl Domain {
     /// Whether one of its disks is on a volume, as it runs or as it is defined.
     pub(super) fn stands_on(&self, volume: &Volume) -> Result<bool> {
         let (path, paths) = place(volume)?;
-        Ok(files(self, &paths)?.contains(&path))
+        Ok(files(self, &paths)?.all.contains(&path))
     }
 }
 
 /// Whether a domain's document has a disk on a volume.
 pub(super) fn is_on(domain: &Elem, volume: &Volume) -> Result<bool> {
     let (path, paths) = place(volume)?;
-    let mut files = Vec::new();
+    let mut files = Files::default();
     needed(domain, &paths, volume.host().is_here(), &mut files);
-    Ok(files.contains(&path))
+    Ok(files.all.contains(&path))
 }
 
 fn place(volume: &Volume) -> Result<(String, Paths)> {
@@ -239,10 +278,18 @@ pub(super) fn backing(volume: &Elem) -> Option<String> {
 /// Paths of volumes by pool and name.
 type Paths = HashMap<(String, String), String>;
 
+/// The files that a definition names.
+#[derive(Default)]
+struct Files {
+    all: Vec<String>,
+    /// Those of them that may stand on others, which the definition does not name.
+    layered: Vec<String>,
+}
+
 /// The files that a domain needs, as it runs and as it is defined.
-fn files(domain: &Domain, paths: &Paths) -> Result<Vec<String>> {
+fn files(domain: &Domain, paths: &Paths) -> Result<Files> {
     let is_here = domain.host().is_here();
-    let mut files = Vec::new();
+    let mut files = Files::default();
     let mut read = |text: Result<String>| match text {
         // Gone since it was listed.
         Err(error) if error.code == Code::NotFound => Ok(false),
@@ -260,17 +307,23 @@ fn files(domain: &Domain, paths: &Paths) -> Result<Vec<String>> {
 }
 
 /// The files that a definition needs: disks with their chains, kernels and the like, what the firmware tells the guest.
-fn needed(domain: &Elem, paths: &Paths, is_here: bool, files: &mut Vec<String>) {
+fn needed(domain: &Elem, paths: &Paths, is_here: bool, files: &mut Files) {
     let mut named = Vec::new();
     for disk in domain.find_all("devices/disk") {
+        let before = named.len();
         collect(disk, paths, &mut named);
+        // In a raw disk a guest writes what it likes. A running domain tells its chains.
+        let is_raw = disk.child("driver").and_then(|driver| driver.attr("type")).is_none_or(|kind| kind == "raw");
+        if !is_raw && disk.child("backingStore").is_none() {
+            files.layered.extend(named[before..].iter().map(|path| real(path, is_here).into_owned()));
+        }
     }
     for path in ["os/kernel", "os/initrd", "os/dtb", "os/loader", "os/nvram", "os/acpi/table"] {
         named.extend(domain.find_text(path));
     }
     let entries = domain.find_all("sysinfo/entry").into_iter();
     named.extend(entries.filter_map(|entry| entry.attr("file")).map(str::to_string));
-    files.extend(named.iter().map(|path| real(path, is_here).into_owned()));
+    files.all.extend(named.iter().map(|path| real(path, is_here).into_owned()));
 }
 
 /// The files in a disk's sources, those of its whole chain included.

@@ -16,6 +16,8 @@ pub struct Users {
     pub domains: Vec<Domain>,
     /// The volumes that stand on it directly, with their paths.
     pub overlays: Vec<(Volume, String)>,
+    /// The files that no pool knows and that stand on it directly. Domains that have them are among those that need it.
+    pub files: Vec<String>,
     /// Of the domains, by name, what is kept of them and needs it to come back: snapshots, a saved state.
     pub kept: BTreeMap<String, Vec<String>>,
 }
@@ -77,6 +79,7 @@ impl Volume {
         let mut users = self.users()?;
         if !content {
             users.overlays.clear();
+            users.files.clear();
         }
         let mut needing = Vec::new();
         for domain in std::mem::take(&mut users.domains) {
@@ -132,6 +135,7 @@ impl Pool {
         };
         let mut users = all.of(&all.all_files().filter(|file| is_inside(file)).cloned().collect());
         users.overlays.retain(|(_, path)| !is_inside(path));
+        users.files.retain(|file| !is_inside(file));
         Ok(users)
     }
 }
@@ -149,6 +153,7 @@ impl Users {
             Some(kept) => format!("domain `{}` ({})", one.name(), kept.join(", ")),
             None => format!("domain `{}`", one.name()),
         });
-        domains.chain(self.overlays.iter().map(|(one, _)| format!("its overlay `{}`", one.name()))).collect()
+        let overlays = self.overlays.iter().map(|(one, _)| one.name()).chain(self.files.iter().map(String::as_str));
+        domains.chain(overlays.map(|name| format!("its overlay `{name}`"))).collect()
     }
 }

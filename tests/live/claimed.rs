@@ -147,6 +147,51 @@ run_program("rm", ["/var/lib/libvirt/needed-link"]);
     assert_eq!(left("need"), "");
 }
 
+/// A machine that is off has a disk outside of the pools, which stands on an image through a neighbour; another disk only looks
+/// as if it did, as its guest may have written that.
+#[test]
+fn a_base_of_overlays_that_no_pool_knows_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = r#"
+let host = connect();
+let pool = host.pool("default");
+for name in ["outside-base", "outside-free"] { pool.create_volume(#{ name: `${name}.qcow2`, capacity: "1 MiB", target: #{ format: "qcow2" } }); }
+let folder = "/var/lib/libvirt/outside";
+run_program("mkdir", [folder]);
+let overlay = |base, file| run_program("qemu-img", ["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, `${folder}/${file}`]);
+overlay.call("/var/lib/libvirt/images/outside-base.qcow2", "middle");
+overlay.call("middle", "top");
+overlay.call("/var/lib/libvirt/images/outside-free.qcow2", "written");
+let disk = |file, target, kind| #{ type: "file", device: "disk", driver: #{ name: "qemu", type: kind }, source: #{ file: `${folder}/${file}` }, target: #{ dev: target, bus: "virtio" } };
+let vm = host.define_domain(#{ type: "qemu", name: "outside", memory: "64 MiB", os: #{ type: "hvm" },
+    devices: #{ disks: [disk.call("top", "vda", "qcow2"), disk.call("written", "vdb", "raw")] } });
+let base = pool.volume("outside-base.qcow2");
+print(base.users().domains.map(|one| one.name));
+print(host.volume_uses().users(`${folder}/middle`).domains.map(|one| one.name));
+for deed in [|| base.delete(), || base.wipe(), || base.upload(`${folder}/top`)] {
+    try { deed.call(); print("done"); } catch (err) { print(err.message); }
+}
+pool.volume("outside-free.qcow2").delete();
+vm.undefine();
+base.delete();
+run_program("rm", ["-r", folder]);
+"#;
+    std::fs::write(folder.path().join("outside.rhai"), script).expect("written");
+    let file = folder.path().join("outside.rhai").display().to_string();
+    let state = format!("XDG_STATE_HOME={}", folder.path().display());
+    let done = inside(&["env", &state, env!("CARGO_BIN_EXE_vmscript"), "-c", "qemu:///system", &file]);
+    let shown = text(&done.stdout);
+    assert!(done.status.success(), "{shown}{}", text(&done.stderr));
+    let refused = |verb: &str, who: &str| {
+        format!(
+            "cannot {verb} volume `outside-base.qcow2`: it is needed by {who}its overlay `/var/lib/libvirt/outside/middle`\n"
+        )
+    };
+    let deeds = [refused("delete", "domain `outside` and "), refused("wipe", ""), refused("upload to", "")].concat();
+    assert_eq!(shown, format!("[\"outside\"]\n[\"outside\"]\n{deeds}"));
+    assert_eq!(left("outside"), "");
+}
+
 #[test]
 fn a_seed_that_kept_states_need_stays() {
     let folder = tempfile::tempdir().expect("a folder");
