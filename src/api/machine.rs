@@ -87,9 +87,11 @@ fn removed(gone: Removed) -> Map {
         Dynamic::from_map(fields)
     };
     let leases: Array = gone.leases.into_iter().map(lease).collect();
+    let memories: Array = gone.memories.into_iter().map(Dynamic::from).collect();
     let fields = [
         ("volumes".into(), volumes(gone.volumes).into()),
         ("missing".into(), volumes(gone.missing).into()),
+        ("memories".into(), memories.into()),
         ("leases".into(), leases.into()),
     ];
     fields.into_iter().collect()
@@ -100,10 +102,11 @@ mod functions {
     use crate::libvirt::Domain;
 
     /// Removes it completely: stops it, undefines it with its UEFI variables, TPM state, managed save, snapshots and
-    /// reserved addresses, and deletes the volumes that were made for it by `provision`; nothing else.
+    /// reserved addresses, and deletes the volumes that were made for it by `provision`, and the memory of snapshots that was made by
+    /// `create_snapshot`; nothing else.
     ///
-    /// Gives `#{ volumes, missing, leases }`: what was deleted, what was recorded but is not there any more, and the leases
-    /// that could not be ended from here: `#{ network, addr, hwaddr, expiry, ... }`, which run out by themselves at `expiry`
+    /// Gives `#{ volumes, missing, memories, leases }`: what was deleted, what was recorded but is not there any more, the files
+    /// with memory of its snapshots that stay, as another tool made them or no pool knows them, and the leases that could not be ended from here: `#{ network, addr, hwaddr, expiry, ... }`, which run out by themselves at `expiry`
     /// (seconds since 1970).
     /// A protected domain is refused, and so is one whose volumes somebody else needs; nothing is touched then.
     ///

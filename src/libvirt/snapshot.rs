@@ -74,8 +74,13 @@ impl Domain {
             | flag(snap.halt, sys::VIR_DOMAIN_SNAPSHOT_CREATE_HALT)
             | flag(snap.reuse_external, sys::VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT)
             | flag(snap.no_metadata, sys::VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA);
+        // Known before it is there: what is broken off leaves none that nobody has.
+        let memory = memory_of(&xml::parse(&xml)?).filter(|_| !snap.reuse_external);
         let create = || {
             self.host().attempt("create_snapshot", self.object())?;
+            if let Some(file) = &memory {
+                self.own_memory(file, true)?;
+            }
             let domain = self.raw()?;
             let create = |flags| domain.create_snapshot_xml(&xml, flags);
             let raw = validated(|| create(flags | sys::VIR_DOMAIN_SNAPSHOT_CREATE_VALIDATE), || create(flags));
@@ -242,9 +247,9 @@ impl Snapshot {
     pub(super) fn take_back(&self) -> Result<()> {
         let document = xml::parse(&self.xml()?)?;
         let is_external = |part: &&Elem| part.attr("snapshot") == Some("external");
-        let memory = document.child("memory").filter(is_external).and_then(|memory| memory.attr("file"));
+        let memory = memory_of(&document);
         let layers: Vec<_> = document.find_all("disks/disk").into_iter().filter(is_external).collect();
-        let files = layers.iter().filter_map(|layer| file_of(layer)).chain(memory.map(str::to_string));
+        let files = layers.iter().filter_map(|layer| file_of(layer)).chain(memory.clone());
         self.domain.look_for(&files.collect::<Vec<_>>())?;
         // Only what runs can merge its layers, be it that no guest runs in it.
         let is_off = !layers.is_empty() && !self.domain.is_active()?;
@@ -262,7 +267,8 @@ impl Snapshot {
                 volume.delete()?;
             }
         }
-        if let Some(file) = memory {
+        if let Some(file) = &memory {
+            self.domain.own_memory(file, false)?;
             if let Some(volume) = host.find_volume_by_path(file)? {
                 volume.delete()?;
             } else {
@@ -299,6 +305,12 @@ impl Snapshot {
         undo::gone(self.domain.host(), |made| matches!(made, Made::Snapshot { uuid, .. } if *uuid == own));
         Ok(())
     }
+}
+
+/// The file that a snapshot's document names for the memory.
+pub(super) fn memory_of(snapshot: &Elem) -> Option<String> {
+    let memory = snapshot.child("memory").filter(|memory| memory.attr("snapshot") == Some("external"))?;
+    memory.attr("file").map(str::to_string)
 }
 
 fn file_of(disk: &Elem) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Who needs which files, as it was at one moment: to ask about many volumes at the cost of one.
 
 use super::beneath;
+use super::snapshot::memory_of;
 use super::{Domain, Filter, Host, Users, Volume};
 use crate::floor::{Code, Result};
 use crate::schema::xml::{self, Elem};
@@ -108,6 +109,7 @@ impl Uses {
                 for definition in [root.child("domain"), root.child("inactiveDomain")].into_iter().flatten() {
                     needed(definition, paths, is_here, &mut files);
                 }
+                files.all.extend(memory_of(&root).map(|path| real(&path, is_here).into_owned()));
                 layered.extend(files.layered);
                 kept.push((snapshot.object().to_string(), files.all));
             }

@@ -291,6 +291,60 @@ pool.volume("NAME-old.qcow2").delete();
 }
 
 #[test]
+fn the_memory_of_snapshots_goes_with_the_machine_that_made_it_and_is_named_otherwise() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let body = r#"
+let host = connect();
+let pool = host.pool("default");
+let make = |name| host.provision(#{
+    type: "qemu", name: name, memory: "64 MiB", vcpu: 1, os: #{ type: "hvm" }, devices: #{ disks: [ #{
+        type: "volume", device: "disk", driver: #{ name: "qemu", type: "qcow2" }, source: #{ pool: "default", volume: `${name}.qcow2` },
+        target: #{ dev: "vda", bus: "virtio" } } ] },
+}, #{ storage: [ #{ volume: #{ name: `${name}.qcow2`, capacity: "1 MiB", target: #{ format: "qcow2" } } } ] });
+let images = "/var/lib/libvirt/images";
+let kept = |name, file| #{ name: name, memory: #{ snapshot: "external", file: file }, disks: #{ disks: [ #{ name: "vda", snapshot: "no" } ] } };
+let one = make.call("asleep");
+one.create_snapshot(kept.call("own", `${images}/asleep-own.mem`));
+one.create_snapshot(kept.call("outside", "/var/lib/libvirt/asleep-outside.mem"));
+// As another tool makes it: nobody has recorded it.
+one.create_snapshot(kept.call("foreign", `${images}/asleep-foreign.mem`));
+let record = one.metadata("urn:vmscript:machine:1");
+let other = record.split("\n").filter(|line| !line.contains("asleep-foreign")).reduce(|text, line| if text == () { line } else { text + line });
+one.set_metadata("urn:vmscript:machine:1", "machine", other);
+pool.refresh();
+try { pool.volume("asleep-own.mem").delete(); } catch (err) { print(err.message); }
+// Files of that name that its snapshots do not name are nobody's.
+let two = make.call("asleep-too");
+two.create_snapshot(kept.call("first", `${images}/asleep-too.mem`));
+two.snapshot("first").delete(#{ metadata_only: true });
+for name in ["asleep", "asleep-too"] {
+    let vm = host.domain(name);
+    assert_eq(vm.remove(#{ dry_run: true }), vm.remove(#{ dry_run: true }));
+    let told = vm.remove(#{ dry_run: true });
+    let gone = vm.remove();
+    assert_eq([gone.volumes, gone.memories], [told.volumes, told.memories]);
+    print(`${gone.volumes.map(|one| one.name)} ${gone.memories}`);
+}
+pool.refresh();
+for volume in pool.volumes().filter(|one| one.name.starts_with("asleep")) { print(volume.name); volume.delete(); }
+let outside = host.create_pool(#{ type: "dir", name: "asleep-outside", target: #{ path: "/var/lib/libvirt" } });
+outside.volume("asleep-outside.mem").delete();
+outside.destroy();
+"#;
+    std::fs::write(folder.path().join("asleep.rhai"), body).expect("written");
+    let done = program(folder.path()).arg("asleep.rhai").output().expect("the program starts");
+    let (shown, told) = (text(&done.stdout), text(&done.stderr));
+    assert!(done.status.success(), "{shown}{told}");
+    assert_eq!(
+        shown,
+        "cannot delete volume `asleep-own.mem`: it is needed by domain `asleep` (snapshot `own`)\n\
+         [\"asleep.qcow2\", \"asleep-own.mem\"] [\"/var/lib/libvirt/asleep-outside.mem\", \"/var/lib/libvirt/images/asleep-foreign.mem\"]\n\
+         [\"asleep-too.qcow2\"] []\nasleep-foreign.mem\nasleep-too.mem\n",
+        "{told}"
+    );
+}
+
+#[test]
 fn the_file_of_a_backup_that_is_taken_back_goes_or_is_named() {
     let body = r#"
 let guest = make.call("NAME-saved");

@@ -1,8 +1,9 @@
-//! The layers that snapshots put on a machine's volumes. Nobody records them, and they are worth nothing without what they
-//! stand on: they go with it.
+//! What snapshots make beside a machine. Layers on its volumes nobody records, and they are worth nothing without what they
+//! stand on: they go with it. Files with its memory are recorded as its own, and go if a snapshot has them still.
 
-use super::Owned;
+use super::{MachineRecord, Owned};
 use crate::floor::Result;
+use crate::libvirt::snapshot::memory_of;
 use crate::libvirt::{Domain, Uses, Volume};
 use crate::schema::xml;
 use std::collections::HashSet;
@@ -10,17 +11,25 @@ use std::collections::HashSet;
 impl Domain {
     /// These volumes and the machine's own layers on them, each before what it stands on. Fails if somebody else needs one of
     /// them. What was looked at earlier is enough to say that nobody does; a user may be gone since, so that is looked at again.
-    pub(in crate::libvirt) fn going(&self, volumes: &[Volume], seen: Option<&Uses>) -> Result<Vec<Volume>> {
+    /// Volumes with the memory of its snapshots are among those that go; the files with memory that stay are given beside.
+    pub(in crate::libvirt) fn going(
+        &self,
+        record: &MachineRecord,
+        volumes: &[Volume],
+        seen: Option<&Uses>,
+    ) -> Result<(Vec<Volume>, Vec<String>)> {
+        let (kept, memories) = self.kept_files()?;
+        let (own, staying) = self.own_memories(record, memories)?;
+        let volumes = &[volumes, &own].concat()[..];
         if volumes.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), staying));
         }
-        let kept = self.kept_files()?;
         if let Some(uses) = seen
             && uses.unknown(self, &kept)?.is_empty()
         {
             let going = uses.pile(self, volumes, &kept)?;
             if self.nobody_else_needs(&going, uses, "remove").is_ok() {
-                return Ok(going);
+                return Ok((going, staying));
             }
         }
         let mut uses = self.host().volume_uses()?;
@@ -29,20 +38,47 @@ impl Domain {
         }
         let going = uses.pile(self, volumes, &kept)?;
         self.nobody_else_needs(&going, &uses, "remove")?;
-        Ok(going)
+        Ok((going, staying))
     }
 
-    /// The files that its snapshots name.
-    fn kept_files(&self) -> Result<Vec<String>> {
-        let mut files = Vec::new();
+    /// The files that its snapshots name: those of disks, and those with memory.
+    fn kept_files(&self) -> Result<(Vec<String>, Vec<String>)> {
+        let (mut files, mut memories) = (Vec::new(), Vec::new());
         for snapshot in self.snapshots()? {
             let root = xml::parse(&snapshot.xml()?)?;
             for path in ["disks/disk", "domain/devices/disk", "inactiveDomain/devices/disk"] {
                 let sources = root.find_all(path).into_iter().filter_map(|disk| disk.child("source"));
                 files.extend(sources.filter_map(|source| source.attr("file")).map(str::to_string));
             }
+            memories.extend(memory_of(&root));
         }
-        Ok(files)
+        Ok((files, memories))
+    }
+
+    /// The volumes with its memory that go with it, which its snapshots name, and its record as its own; and the other files
+    /// that its snapshots name.
+    fn own_memories(&self, record: &MachineRecord, memories: Vec<String>) -> Result<(Vec<Volume>, Vec<String>)> {
+        let (mut own, mut staying) = (Vec::new(), Vec::new());
+        self.look_for(&memories)?;
+        for file in memories {
+            let found = self.host().find_volume_by_path(&file)?;
+            match found.filter(|_| record.memories.contains(&file)) {
+                Some(volume) => own.push(volume),
+                None => staying.push(file),
+            }
+        }
+        Ok((own, staying))
+    }
+
+    /// Records a file as one with its memory, or as none.
+    pub(in crate::libvirt) fn own_memory(&self, file: &str, is_own: bool) -> Result<()> {
+        let mut record = self.record()?;
+        if record.memories.iter().any(|known| known == file) == is_own {
+            return Ok(());
+        }
+        record.memories.retain(|known| known != file);
+        record.memories.extend(is_own.then(|| file.to_string()));
+        self.set_record(&record)
     }
 
     /// Has pools look again for files in their folders: what libvirt makes for a snapshot, it tells no pool. Gives whether

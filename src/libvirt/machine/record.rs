@@ -35,6 +35,8 @@ pub struct MachineRecord {
     pub lab: Option<String>,
     /// What libvirt keeps for it still, though its definition names it no more.
     pub left: Left,
+    /// The paths of files that hold the memory of its snapshots, and that were made with these.
+    pub memories: Vec<String>,
 }
 
 impl MachineRecord {
@@ -90,6 +92,7 @@ impl MachineRecord {
             protected: root.attr("protected") == Some("yes"),
             lab: root.attr("lab").map(str::to_string),
             left: Left { variables: left("variables"), tpms: left("tpm") },
+            memories: named("memory").filter_map(|one| one.attr("file")).map(str::to_string).collect(),
         }
     }
 
@@ -113,6 +116,11 @@ impl MachineRecord {
                 elem.set(key, value);
                 root.nodes.push(Node::Elem(elem));
             }
+        }
+        for file in &self.memories {
+            let mut elem = Elem::new(name("memory"));
+            elem.set("file", file);
+            root.nodes.push(Node::Elem(elem));
         }
         for (kind, texts) in [("label", &self.labels), ("annotation", &self.annotations)] {
             for (key, text) in texts {
@@ -154,6 +162,7 @@ mod tests {
             protected: true,
             lab: Some("<blue>".into()),
             left: Left { variables: vec!["/srv/<a>_VARS.fd".into()], tpms: vec!["2.0".into()] },
+            memories: vec!["/srv/<a>.mem".into()],
         };
         for domain in ["<domain/>", "<domain><metadata><x:y xmlns:x='urn:x'/></metadata></domain>"] {
             let mut domain = xml::parse(domain).expect("well-formed");

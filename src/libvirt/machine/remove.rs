@@ -31,12 +31,14 @@ pub struct Removed {
     pub volumes: Vec<Owned>,
     /// The recorded volumes that were not there any more.
     pub missing: Vec<Owned>,
+    /// The files with memory of its snapshots that stay: this tool did not make them for it, or no pool knows them.
+    pub memories: Vec<String>,
     /// The leases of its cards that nobody could end, with the names of their networks: they run out by themselves.
     pub leases: Vec<(String, Lease)>,
 }
 
 impl Domain {
-    /// Stops it, deletes the volumes that the record names with its layers on them, and undefines it with everything that
+    /// Stops it, deletes the volumes that the record names with its layers on them and the memory of its snapshots, and undefines it with everything that
     /// libvirt keeps for it; nothing else. What would fail is found before anything is touched: a protected machine, a volume that somebody
     /// else needs.
     pub fn remove(&self, how: &Remove) -> Result<Removed> {
@@ -56,7 +58,13 @@ impl Domain {
             }
         }
         let recorded = volumes.len();
-        let volumes = self.going(&volumes, how.uses.as_ref())?;
+        let volumes = if how.keep_volumes {
+            volumes
+        } else {
+            let (going, memories) = self.going(&record, &volumes, how.uses.as_ref())?;
+            removed.memories = memories;
+            going
+        };
         let has_layers = volumes.len() > recorded;
         if has_layers {
             removed.volumes = with(&removed.volumes, &volumes)?;
