@@ -15,6 +15,7 @@ pub(super) const MODULES: &[(&str, &str)] = &[
     ("std/inventory", include_str!("../../stdlib/inventory.rhai")),
     ("std/kubernetes", include_str!("../../stdlib/kubernetes.rhai")),
     ("std/lab", include_str!("../../stdlib/lab.rhai")),
+    ("std/laid", include_str!("../../stdlib/laid.rhai")),
     ("std/machine", include_str!("../../stdlib/machine.rhai")),
     ("std/made", include_str!("../../stdlib/made.rhai")),
     ("std/many", include_str!("../../stdlib/many.rhai")),
