@@ -3,7 +3,9 @@
 use super::cause::{Explain, flag_refused};
 use super::object::{Kind, Object};
 use super::retry::{despite_loss, repeatedly, while_busy};
+use super::turn::Bases;
 use super::undo::{self, Made, Transaction};
+use super::uses::backing;
 use super::wiring::Wiring;
 use super::{Content, Domain, Host, Network, Pool, Volume, ffi, verify};
 use crate::floor::{Area, Code, Error, Result, timing};
@@ -135,18 +137,38 @@ impl Pool {
         if self.find_volume(&object.name)?.is_some() {
             return Err(already(&object));
         }
+        let base = backing(&xml::parse(xml)?);
+        let _others = base.as_ref().map(|_| Bases::Used.turn()).transpose()?;
         // libvirt's schema for volumes demands more than libvirt itself, such as a `target`: it is not asked.
         let lock = self.host().lock(&self.object().plain());
         let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
         undo::record(self.host(), made.clone(), || {
             timing::timed(&object.plain(), "create", || {
-                let volume = self.making(&object, made, || {
-                    StorageVol::create_xml(&self.raw()?, xml, 0).explain("create", &object)
-                })?;
+                let volume = self
+                    .making(&object, made, || StorageVol::create_xml(&self.raw()?, xml, 0).explain("create", &object));
+                let volume = volume.map_err(|error| self.without_base(&object, base.as_deref(), error))?;
                 verify::is_as_defined_in_size(&volume, xml)?;
                 Ok(volume)
             })
         })
+    }
+
+    /// Why a volume was not made: what it was to stand on may have gone meanwhile.
+    fn without_base(&self, object: &Object, base: Option<&str>, error: Error) -> Error {
+        match base {
+            Some(base)
+                if error.cause.as_ref().is_some_and(|told| told.contains(base) && told.contains("No such file"))
+                    && matches!(self.host().find_volume_by_path(base), Ok(None)) =>
+            {
+                let message = format!("cannot create {object}: there is no `{base}` for it to stand on");
+                let told = error.cause.clone().unwrap_or_default();
+                Error::new(Code::NotFound, Area::Storage, message)
+                    .about(object.plain())
+                    .told_by_libvirt(told)
+                    .hint("another run may have deleted it just now: `vmscript volume list` shows what is there")
+            }
+            _ => error,
+        }
     }
 
     /// Makes a volume that was not there before. What is there when the connection was lost may be half made: it is removed,

@@ -1,13 +1,51 @@
-//! Volumes that another run of this machine is making at the same time.
+//! Volumes that another run of this machine is making at the same time, or takes away.
 
 use super::replace::beside;
 use super::{Pool, Volume, undo};
 use crate::floor::progress::Progress;
-use crate::floor::{Result, interrupt};
+use crate::floor::{Error, Result, interrupt, state_folder};
+use std::fs::{self, File, TryLockError};
 use std::time::Duration;
 
 /// How often it is looked whether the other run is done: a look reads the journals of this machine.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How often it is looked whether others are done with the bases of volumes, which takes moments.
+const GLANCE: Duration = Duration::from_millis(5);
+
+/// What runs of this machine do with the bases of volumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bases {
+    /// Put volumes on them: any number at a time.
+    Used,
+    /// Take one away that nobody has put anything on: alone, as who asks for users must not be overtaken by one.
+    Gone,
+}
+
+impl Bases {
+    /// Waits for the other kind of runs, and keeps it away until what this gives is dropped. Where the program has no folder of
+    /// its own nobody can be waited for.
+    pub(super) fn turn(self) -> Result<Option<File>> {
+        let Some(folder) = state_folder() else { return Ok(None) };
+        let path = folder.join("bases.lock");
+        let opened = fs::create_dir_all(&folder).and_then(|()| File::create(&path));
+        let lock = match opened {
+            Ok(lock) => lock,
+            Err(error) => {
+                tracing::debug!(%error, "nobody is waited for");
+                return Ok(None);
+            }
+        };
+        loop {
+            let taken = if self == Self::Used { lock.try_lock_shared() } else { lock.try_lock() };
+            match taken {
+                Ok(()) => return Ok(Some(lock)),
+                Err(TryLockError::WouldBlock) => interrupt::sleep(GLANCE)?,
+                Err(TryLockError::Error(error)) => return Err(Error::io(&path, "lock", &error)),
+            }
+        }
+    }
+}
 
 impl Pool {
     /// Looks for the volume of this name. One that another run is making is waited for: what it holds is not known before.

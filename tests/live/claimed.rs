@@ -4,6 +4,8 @@ use super::lab::lab;
 use super::own::inside;
 use super::program::{left, prints, program, text};
 use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
 /// What a command says that fails, with its exit code.
 fn refused(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
@@ -190,6 +192,55 @@ run_program("rm", ["-r", folder]);
     let deeds = [refused("delete", "domain `outside` and "), refused("wipe", ""), refused("upload to", "")].concat();
     assert_eq!(shown, format!("[\"outside\"]\n[\"outside\"]\n{deeds}"));
     assert_eq!(left("outside"), "");
+}
+
+/// Who looks for users of an image takes the longer the more volumes there are; a machine that comes meanwhile is not overlooked.
+#[test]
+fn an_image_goes_or_is_used_and_never_both() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = "name: raced\nvcpus: 1\nmemory: 64 MiB\nfirmware: bios\npool: raced\nseed: none\n\
+                boot_disk: { image: \"raced:raced-image\", size: 32 MiB }\n";
+    std::fs::write(folder.path().join("raced.yaml"), spec).expect("written");
+    prints(
+        r#"
+let pool = connect().define_pool(#{ type: "dir", name: "raced", target: #{ path: "/var/lib/libvirt/raced" } });
+pool.build();
+pool.start();
+for at in 0..600 { pool.create_volume(#{ name: `filler-${at}`, capacity: "4 KiB", target: #{ format: "raw" } }); }"#,
+    );
+    for round in 0..10 {
+        prints(
+            "connect().pool(\"raced\").create_volume(#{ name: \"raced-image\", capacity: \"16 MiB\", target: #{ format: \"qcow2\" } });",
+        );
+        let mut delete = program(folder.path());
+        delete.args(["image", "delete", "raced", "raced-image", "--yes"]).stderr(Stdio::piped()).stdout(Stdio::null());
+        let delete = delete.spawn().expect("the program starts");
+        std::thread::sleep(Duration::from_millis(25 * round));
+        let create = program(folder.path()).args(["vm", "create", "raced.yaml", "--start=false"]).output();
+        let create = create.expect("the program starts");
+        let deleted = delete.wait_with_output().expect("it ends");
+        let told = format!("{round}: {}{}", text(&create.stderr), text(&deleted.stderr));
+        assert_ne!(create.status.success(), deleted.status.success(), "{told}");
+        let volumes = prints(
+            "for one in connect().pool(\"raced\").volumes().filter(|one| one.name.starts_with(\"raced\")) { print(one.name); }",
+        );
+        if create.status.success() {
+            assert!(told.contains("cannot delete volume `raced-image`: it is needed by "), "{told}");
+            assert!(volumes.contains("raced-image\n") && volumes.contains("raced_boot\n"), "{volumes}");
+            prints("connect().domain(\"raced\").remove(); connect().pool(\"raced\").volume(\"raced-image\").delete();");
+        } else {
+            assert_eq!(volumes, "", "{told}");
+        }
+    }
+    assert_eq!(left("raced"), "");
+    prints(
+        r#"
+let pool = connect().pool("raced");
+for one in pool.volumes() { one.delete(#{ force: true }); }
+pool.destroy();
+pool.delete();
+pool.undefine();"#,
+    );
 }
 
 #[test]
