@@ -531,8 +531,9 @@ mod functions {
     /// * `seed`: what the guest reads at its first boot: a seed, a guest, or `#{ from, bus, pool, name }` with a disk on the
     ///   bus that the machine starts from or on another one; `#{ from, via: "fw_cfg", key }` for Ignition;
     ///   `#{ via: "smbios", url }` for a seed on a server.
-    /// * `labels`, `annotations`: maps of text to keep with the machine; `protect`: that `remove` refuses it; `lab`: the name
-    ///   of the lab that it is part of.
+    /// * `labels`, `annotations`: maps of text to keep with the machine.
+    /// * `protect`: whether `remove` refuses it, default `false`.
+    /// * `lab`: the name of the lab that it is part of.
     /// * `shared_with`: other hosts whose bridge of the same name is the same network; their addresses count too.
     /// * `start`: whether to start it, default `true`.
     /// * `wait`: whether to wait as the interfaces ask, default `true`.

@@ -148,7 +148,7 @@ mod functions {
     pub fn remove_with(vm: &mut Domain, mut options: Map) -> RhaiResultOf<Map> {
         let wrong = || Error::argument("`uses` must be what `host.volume_uses()` gives");
         let uses = options.remove("uses").map(|uses| uses.try_cast::<Uses>().ok_or_else(wrong)).transpose()?;
-        let known = ["dry_run", "force", "if_exists", "keep_volumes", "timeout"];
+        let known = ["dry_run", "force", "if_exists", "keep_volumes", "timeout", "uses"];
         let options = Options::from_value("remove", value(&options.into(), "")?, &known)?;
         let flag = |key: &str| options.bool(key).map(Option::unwrap_or_default);
         let how = Remove {

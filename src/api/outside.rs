@@ -153,8 +153,10 @@ mod functions {
         Ok(Context::of(&call).connect(None, false)?.plan_program(false, program, when(&options)?)?)
     }
 
-    /// How programs end that the agent of a guest runs; the guest is given or named. The options are those of programs of this
-    /// machine. An agent that runs programs answers.
+    /// How programs end that the agent of a guest runs; the guest is given or named. An agent that runs programs answers.
+    ///
+    /// Options:
+    /// * those of `program`.
     ///
     /// # Example
     ///
@@ -268,7 +270,10 @@ mod functions {
         prints_with(call, domain, text, Map::new())
     }
 
-    /// A guest prints this on its serial console when somebody has looked `after` times in vain.
+    /// A guest prints this on its serial console, as the options say.
+    ///
+    /// Options:
+    /// * `after`: so often somebody looks in vain first, default 0.
     ///
     /// # Example
     ///

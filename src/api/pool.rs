@@ -428,7 +428,9 @@ mod functions {
     /// stays and `outdated` says so. What is not known to be from there, as the cache has nothing like it, is only replaced
     /// with `force`. The new one is complete, as `NAME.new`, before the old one goes. Gives `#{ changed, outdated, volume }`.
     ///
-    /// * `url`: where it is, or a list of mirrors (`http`, `https`, `file`); or `path`, a file of this machine.
+    /// Options:
+    /// * `url`: where it is, or a list of mirrors (`http`, `https`, `file`).
+    /// * `path`: a file of this machine, in its place.
     /// * `checksum`: `"sha256:..."` of the file as it is published, before it is unpacked; SHA-2 of any length.
     /// * `checksum_url`: the publisher's list of checksums, in the BSD or the GNU style.
     /// * `signature`: `#{ url, minisign }` with a public key, or `#{ url, keyring }` for `gpgv`; it is the signature of the
@@ -443,6 +445,8 @@ mod functions {
     ///   for the beginning of the image, and for its checksum.
     /// * `retries`: how often to try again without anything new coming, 5 if not given.
     /// * `stall`: how long a server may be silent, 30 seconds if not given.
+    /// * `architecture`, `catalogue`, `default`, `description`, `filename`, `folder`, `name`, `size`, `user`: what an image of a
+    ///   catalogue tells beside; nothing comes of it.
     ///
     /// # Example
     ///
@@ -482,6 +486,7 @@ mod functions {
 
     /// Creates a disk from an image. A failure leaves no volume.
     ///
+    /// Options:
     /// * `image`: a volume, in this pool or another one.
     /// * `mode`: `"overlay"` (default) holds the changes only and needs the image; `"copy"` stands alone.
     /// * `size`: larger than the image if wanted; smaller is refused.

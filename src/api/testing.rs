@@ -112,8 +112,10 @@ mod functions {
         skip_with(call, verb, Map::new())
     }
 
-    /// Calls of this name are not made on the default host, and count as done, as the options say: `after`, `times` and
-    /// `object` are those of `fail`.
+    /// Calls of this name are not made on the default host, and count as done, as the options say.
+    ///
+    /// Options:
+    /// * those of `fail`, except `code`, `message`.
     ///
     /// # Example
     ///
@@ -142,8 +144,10 @@ mod functions {
         slow_with(call, verb, time, Map::new())
     }
 
-    /// Calls of this name take so much longer on the default host, as the options say: `after`, `times` and `object` are
-    /// those of `fail`.
+    /// Calls of this name take so much longer on the default host, as the options say.
+    ///
+    /// Options:
+    /// * those of `fail`, except `code`, `message`.
     ///
     /// # Example
     ///
@@ -214,7 +218,10 @@ mod functions {
         never_answers_with(call, source, Map::new())
     }
 
-    /// A source of addresses knows nothing; `object` names the domains, `*` stands for any text.
+    /// A source of addresses knows nothing, as the options say.
+    ///
+    /// Options:
+    /// * `object`: the name of the domain, `*` stands for any text; default all.
     ///
     /// # Example
     ///
@@ -282,7 +289,10 @@ mod functions {
         listens_with(call, domain, port, Map::new())
     }
 
-    /// Somebody listens on a port of a guest or an address after it was tried in vain `after` times.
+    /// Somebody listens on a port of a guest or an address, as the options say.
+    ///
+    /// Options:
+    /// * `after`: so often it is tried in vain first, default 0.
     ///
     /// # Example
     ///

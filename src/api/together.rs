@@ -64,8 +64,8 @@ fn within<T>(
 }
 
 /// The options of `retry`.
-fn retry_policy(given: Value) -> Result<RetryPolicy> {
-    let options = Options::from_value("retry", given, &["attempts", "backoff", "jitter", "on", "settle"])?;
+fn retry_policy(given: Value, known: &[&str]) -> Result<RetryPolicy> {
+    let options = Options::from_value("retry", given, known)?;
     let standard = RetryPolicy::default();
     let attempts = options.int("attempts")?.map(u32::try_from).transpose();
     let attempts = attempts.ok().map(|attempts| attempts.unwrap_or(standard.attempts)).filter(|attempts| *attempts > 0);
@@ -289,7 +289,7 @@ mod functions {
     /// ```
     #[rhai_fn(name = "retry", return_raw)]
     pub fn retry_with(call: NativeCallContext, body: FnPtr, options: Map) -> RhaiResultOf<Dynamic> {
-        let policy = retry_policy(value(&options.into(), "")?)?;
+        let policy = retry_policy(value(&options.into(), "")?, &["attempts", "backoff", "jitter", "on"])?;
         let done = policy.run(
             || body.call_within_context::<Dynamic>(&call, ()).map_err(|error| *error),
             |error| (parallel::plain(error).code, error.to_string()),
@@ -338,7 +338,7 @@ mod functions {
     /// ```
     #[rhai_fn(set = "retry", pure, return_raw)]
     pub fn set_retry(host: &mut Host, options: Map) -> RhaiResultOf<()> {
-        host.set_retry(retry_policy(value(&options.into(), "")?)?);
+        host.set_retry(retry_policy(value(&options.into(), "")?, &["attempts", "backoff", "jitter", "on", "settle"])?);
         Ok(())
     }
 }

@@ -57,7 +57,10 @@ mod functions {
         Ok(updated(vm, &definition(Kind::Domain, &wanted)?, &[])?)
     }
 
-    /// The same with volumes that the new definition needs: `storage`, a list as `provision` takes it. They are made first and recorded as the machine's own; if it fails, they are gone again, but for those of disks that the guest does not give back.
+    /// The same with volumes that the new definition needs. They are made first and recorded as the machine's own; if it fails, they are gone again, but for those of disks that the guest does not give back.
+    ///
+    /// Options:
+    /// * `storage`: the volumes, a list as `provision` takes it.
     ///
     /// # Example
     ///
@@ -115,6 +118,9 @@ mod functions {
 
     /// Sets limits and weights of its processors: `cpu_shares`, `vcpu_period`, `vcpu_quota`, `emulator_period`, `emulator_quota`, `global_period`, `global_quota`, `iothread_period`, `iothread_quota`.
     ///
+    /// Options:
+    /// * `apply`: where: `live` (the running domain), `config` (its definition), or `both`, the default: wherever that is possible.
+    ///
     /// # Example
     ///
     /// ```rhai,live
@@ -154,6 +160,9 @@ mod functions {
 
     /// Sets limits of its memory: `hard_limit`, `soft_limit`, `swap_hard_limit`, `min_guarantee`; sizes or `"unlimited"`.
     ///
+    /// Options:
+    /// * `apply`: where: `live` (the running domain), `config` (its definition), or `both`, the default: wherever that is possible.
+    ///
     /// # Example
     ///
     /// ```rhai
@@ -192,6 +201,9 @@ mod functions {
 
     /// Sets the NUMA cells that its memory comes from: `numa_nodeset` such as `"0-1"`, and `numa_mode`: `strict`, `preferred`, `interleave` or `restrictive`.
     ///
+    /// Options:
+    /// * `apply`: where: `live` (the running domain), `config` (its definition), or `both`, the default: wherever that is possible.
+    ///
     /// # Example
     ///
     /// ```rhai,live
@@ -221,6 +233,9 @@ mod functions {
     }
 
     /// Sets weights and limits on the host's disks: `weight`, and by the host's device `device_weight`, `device_read_iops_sec`, `device_write_iops_sec`, `device_read_bytes_sec`, `device_write_bytes_sec`, such as `"/dev/vda,500"`.
+    ///
+    /// Options:
+    /// * `apply`: where: `live` (the running domain), `config` (its definition), or `both`, the default: wherever that is possible.
     ///
     /// # Example
     ///

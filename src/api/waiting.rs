@@ -72,7 +72,9 @@ fn specs(conditions: &Array) -> Result<Vec<Spec>> {
 }
 
 fn options(what: &str, given: Map) -> Result<WaitOptions<'static>> {
-    let options = Options::from_value(what, value(&given.into(), "")?, &["on_error", "timeout"])?;
+    // Of one condition, or of the first of some, none is left to carry on with.
+    let known: &[&str] = if what == "wait_all" { &["on_error", "timeout"] } else { &["timeout"] };
+    let options = Options::from_value(what, value(&given.into(), "")?, known)?;
     let standard = WaitOptions::default();
     Ok(WaitOptions {
         timeout: options.duration("timeout")?.unwrap_or(standard.timeout),
@@ -81,18 +83,31 @@ fn options(what: &str, given: Map) -> Result<WaitOptions<'static>> {
     })
 }
 
+/// The options of a condition that has an address: its own and those of `wait_for_ip`. The time is given to the wait, if it
+/// is not part of it.
+fn conditional(what: &str, own: &[&str], given: Map) -> Result<Options> {
+    let is_wait = what.starts_with("wait_for_");
+    let known: Vec<&str> = own.iter().chain(WAIT).copied().filter(|key| is_wait || *key != "timeout").collect();
+    Options::from_value(what, value(&given.into(), "")?, &known)
+}
+
 /// The options of waits for ssh: those of the address, and who logs in.
-fn ssh_options(vm: &Domain, given: Map) -> Result<(Target, u16, Option<Login>)> {
-    let known: Vec<&str> = ["key", "port", "user"].iter().chain(WAIT).copied().collect();
-    let mut options = Options::from_value("ssh", value(&given.into(), "")?, &known)?;
+fn ssh_options(what: &str, vm: &Domain, given: Map) -> Result<(Target, u16, Option<Login>)> {
+    let mut options = conditional(what, &["key", "port", "user"], given)?;
     let login = options.str("user")?.map(str::to_string);
     let key = options.str("key")?.map(str::to_string);
     if login.is_none() && key.is_some() {
-        return Err(Error::argument("`key` of `ssh` needs a `user`"));
+        return Err(Error::argument(format!("`key` of `{what}` needs a `user`")));
     }
     let number = number(options.int("port")?.unwrap_or(22))?;
-    let wait = wait_with("ssh", &mut options)?;
+    let wait = wait_with(what, &mut options)?;
     Ok((Target::Domain(vm.clone(), wait), number, login.map(|user| Login { user, key })))
+}
+
+/// That an ssh server greets, or a login succeeds.
+fn greeting(what: &str, vm: &Domain, options: Map) -> Result<Spec> {
+    let (target, number, login) = ssh_options(what, vm, options)?;
+    Spec::native(move || Ok(libvirt::Condition::ssh(target.clone(), number, login.clone())))
 }
 
 fn number(port: i64) -> Result<u16> {
@@ -125,7 +140,10 @@ mod functions {
     /// Something that can be waited for with `wait`, `wait_all` and `wait_any`.
     pub type Condition = super::Spec;
 
-    /// The condition that a domain has an address; the options are those of `wait_for_ip`, except `timeout`.
+    /// The condition that a domain has an address; which has its time from the wait.
+    ///
+    /// Options:
+    /// * those of `wait_for_ip`, except `timeout`.
     ///
     /// # Example
     ///
@@ -136,7 +154,7 @@ mod functions {
     /// ```
     #[rhai_fn(name = "ip", return_raw)]
     pub fn ip_with(vm: Domain, options: Map) -> RhaiResultOf<Condition> {
-        let wait = ip_options(value(&options.into(), "")?)?;
+        let wait = super::wait_with("ip", &mut conditional("ip", &[], options)?)?;
         Ok(Spec::native(move || Ok(libvirt::Condition::ip(&vm, &wait)))?)
     }
 
@@ -210,7 +228,8 @@ mod functions {
 
     /// The condition that an ssh server greets, or that a login succeeds if a user is named.
     ///
-    /// Options are those of `wait_for_ip`, except `timeout`, and:
+    /// Options:
+    /// * those of `wait_for_ip`, except `timeout`.
     /// * `user`: who logs in, with the program `ssh`; the guest's host key is not checked.
     /// * `key`: the file of the private key, default is what `ssh` finds itself.
     /// * `port`: default 22.
@@ -223,8 +242,7 @@ mod functions {
     /// ```
     #[rhai_fn(name = "ssh", return_raw)]
     pub fn ssh_with(vm: Domain, options: Map) -> RhaiResultOf<Condition> {
-        let (target, number, login) = ssh_options(&vm, options)?;
-        Ok(Spec::native(move || Ok(libvirt::Condition::ssh(target.clone(), number, login.clone())))?)
+        Ok(greeting("ssh", &vm, options)?)
     }
 
     /// The condition that an ssh server greets.
@@ -253,7 +271,10 @@ mod functions {
         Ok(Spec::native(move || Ok(libvirt::Condition::cloud_init(&vm, None)))?)
     }
 
-    /// The condition that cloud-init is done, told by ssh; the options are those of `ssh`.
+    /// The condition that cloud-init is done, told by ssh.
+    ///
+    /// Options:
+    /// * those of `ssh`.
     ///
     /// # Example
     ///
@@ -263,7 +284,7 @@ mod functions {
     /// ```
     #[rhai_fn(name = "cloud_init", return_raw)]
     pub fn cloud_init_with(vm: Domain, options: Map) -> RhaiResultOf<Condition> {
-        let (target, number, login) = ssh_options(&vm, options)?;
+        let (target, number, login) = ssh_options("cloud_init", &vm, options)?;
         let login = login.map(|login| (target, number, login));
         Ok(Spec::native(move || Ok(libvirt::Condition::cloud_init(&vm, login.clone())))?)
     }
@@ -486,7 +507,10 @@ mod functions {
         wait_for_ip(vm, Map::new())
     }
 
-    /// Waits until the domain's guest agent answers; `timeout` is the only option.
+    /// Waits until the domain's guest agent answers.
+    ///
+    /// Options:
+    /// * `timeout`: seconds or text such as `"5m"`, default 300 seconds.
     ///
     /// # Example
     ///
@@ -515,7 +539,10 @@ mod functions {
         wait_for_agent(call, vm, Map::new())
     }
 
-    /// Waits until the domain is in a state: a word as `vm.state` gives it, or `gone`. `timeout` is the only option.
+    /// Waits until the domain is in a state: a word as `vm.state` gives it, or `gone`.
+    ///
+    /// Options:
+    /// * `timeout`: seconds or text such as `"5m"`, default 300 seconds.
     ///
     /// # Example
     ///
@@ -542,7 +569,11 @@ mod functions {
         wait_for_state(call, vm, word, Map::new())
     }
 
-    /// Waits until an ssh server greets in the domain, or a login succeeds; options are those of `ssh`, and `timeout`.
+    /// Waits until an ssh server greets in the domain, or a login succeeds.
+    ///
+    /// Options:
+    /// * those of `ssh`.
+    /// * `timeout`: seconds or text such as `"5m"`, default 300 seconds.
     ///
     /// # Example
     ///
@@ -555,9 +586,9 @@ mod functions {
     /// ```
     #[rhai_fn(pure, return_raw)]
     pub fn wait_for_ssh(call: NativeCallContext, vm: &mut Domain, options: Map) -> RhaiResultOf<Map> {
-        let timeout = options.iter().filter(|(key, _)| *key == "timeout");
-        let timeout = timeout.map(|(key, time)| (key.clone(), time.clone())).collect();
-        let condition = ssh_with(vm.clone(), options)?;
+        let timeout = options.get_key_value("timeout").map(|(key, time)| (key.clone(), time.clone()));
+        let condition = greeting("wait_for_ssh", vm, options)?;
+        let timeout = timeout.into_iter().collect();
         wait_with(call, condition, timeout)
     }
 

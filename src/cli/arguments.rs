@@ -91,7 +91,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Check scripts without running them: syntax, names of functions, numbers of arguments
+    /// Check scripts without running them: syntax, names of functions, numbers of arguments, options
     Check {
         /// The scripts
         #[arg(required = true)]

@@ -2,17 +2,27 @@
 
 use super::session::{Failure, read};
 use super::sources::circle;
-use super::{Diagnostic, Place, Reference, Session};
-use crate::floor::nearest;
+use super::{Diagnostic, Function, Place, Reference, Session, recipe};
+use crate::floor::{Options, Value, nearest};
 use rhai::{AST, ASTNode, Expr, FnCallExpr, Position, Stmt};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The functions that there are: name to numbers of arguments, a method's receiver counted.
-type Names = BTreeMap<String, Vec<usize>>;
+/// The functions that there are, by name.
+type Names = BTreeMap<String, Known>;
+
+/// What is known of the functions of a name.
+#[derive(Default)]
+struct Known {
+    /// The numbers of arguments that they take, a method's receiver counted.
+    counts: Vec<usize>,
+    /// The keys of the map that is the last of so many arguments, where all functions that it can be meant for declare theirs.
+    options: BTreeMap<usize, Vec<String>>,
+}
 
 impl Session {
-    /// Parses a script and checks that every function it calls is there and takes that many arguments.
+    /// Parses a script and checks that every function it calls is there and takes that many arguments, and the options that
+    /// are written down in the call.
     /// Neither the script nor what it imports is run, and no host is touched.
     pub fn check_file(&mut self, path: &Path) -> Result<(), Failure> {
         let text = read(path)?;
@@ -33,6 +43,8 @@ impl Session {
         add(&mut known, &tree);
         let mut modules: BTreeMap<String, Names> = BTreeMap::new();
         let mut calls: Vec<(Position, FnCallExpr, bool)> = Vec::new();
+        // What a closure in a map is called may be the name of a method, too.
+        let mut closures: Vec<String> = Vec::new();
         tree.walk(&mut |nodes: &[ASTNode]| {
             match nodes.last() {
                 Some(ASTNode::Stmt(Stmt::Import(import, _))) => {
@@ -56,6 +68,12 @@ impl Session {
                         calls.push((*position, (**call).clone(), true));
                     }
                 }
+                Some(ASTNode::Expr(Expr::Map(map, _))) => {
+                    let entries = map.0.iter();
+                    let entries =
+                        entries.filter(|(_, value)| matches!(value, Expr::DynamicConstant(..) | Expr::Stmt(_)));
+                    closures.extend(entries.map(|(key, _)| key.name.to_string()));
+                }
                 _ => {}
             }
             true
@@ -72,6 +90,9 @@ impl Session {
             let Some(names) = names else { continue };
             if let Some(shown) = wrong(call, *method, names) {
                 found.push(shown.at(place(name, *position)));
+            } else if !closures.iter().any(|closure| *method && *closure == *call.name) {
+                let strangers = strangers(call, *method, names);
+                found.extend(strangers.into_iter().map(|(position, shown)| shown.at(place(name, position))));
             }
         }
         found.sort_by_key(|one| one.place.as_ref().filter(|at| at.source == name).map(|at| (at.line, at.column)));
@@ -119,7 +140,7 @@ fn wrong(call: &FnCallExpr, method: bool, names: &Names) -> Option<Diagnostic> {
     }
     let given = call.args.len() + usize::from(method);
     // A closure in a map is called like a method: whether it is there is seen only when the script runs.
-    match names.get(name) {
+    match names.get(name).map(|known| &known.counts) {
         Some(counts) if counts.contains(&given) => None,
         // A function of a script can be called as a method: then its first parameter is not the receiver.
         Some(counts) if method && counts.contains(&(given - 1)) => None,
@@ -145,6 +166,20 @@ fn wrong(call: &FnCallExpr, method: bool, names: &Names) -> Option<Diagnostic> {
     }
 }
 
+/// The keys of a call's last argument that are no options of the function, with their places.
+fn strangers(call: &FnCallExpr, method: bool, names: &Names) -> Vec<(Position, Diagnostic)> {
+    let given = call.args.len() + usize::from(method);
+    let (Some(known), Some(Expr::Map(map, _))) = (names.get(call.name.as_str()), call.args.last()) else {
+        return Vec::new();
+    };
+    let Some(options) = known.options.get(&given) else { return Vec::new() };
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let refused =
+        |key: &str| Options::new(&call.name, [(key.to_string(), Value::Unit)].into_iter().collect(), &options);
+    let keys = map.0.iter().filter_map(|(key, _)| Some((key.pos, refused(&key.name).err()?)));
+    keys.map(|(position, error)| (position, Diagnostic::from_error(&error))).collect()
+}
+
 /// Rhai's own functions and the API's.
 fn native(engine: &rhai::Engine) -> Names {
     // Those that Rhai knows without a registration.
@@ -156,26 +191,61 @@ fn native(engine: &rhai::Engine) -> Names {
         ("type_of", 1..=1),
         ("Fn", 1..=1),
     ]);
-    let mut names: Names = built_in.map(|(name, counts)| (name.to_string(), counts.collect())).collect();
+    let built_in =
+        built_in.map(|(name, counts)| (name.to_string(), Known { counts: counts.collect(), ..Known::default() }));
+    let mut names: Names = built_in.collect();
     for function in engine.collect_fn_metadata(
         None,
         |found| Some((found.metadata.name.to_string(), found.metadata.num_params)),
         true,
     ) {
-        names.entry(function.0).or_default().push(function.1);
+        names.entry(function.0).or_default().counts.push(function.1);
     }
-    for counts in names.values_mut() {
-        counts.sort_unstable();
-        counts.dedup();
+    let reference = Reference::shared();
+    for (name, known) in &mut names {
+        known.counts.sort_unstable();
+        known.counts.dedup();
+        let mut all: BTreeMap<usize, Option<Vec<String>>> = BTreeMap::new();
+        for (_, function) in reference.named(name).filter(|(_, function)| takes_a_map(function)) {
+            let count = function.parameters.len() + usize::from(function.receiver.is_some());
+            let options = reference.options(function).map(|keys| keys.into_iter().map(str::to_string));
+            match (all.entry(count).or_insert_with(|| Some(Vec::new())), options) {
+                (Some(keys), Some(options)) => keys.extend(options),
+                (entry, _) => *entry = None,
+            }
+        }
+        known.options = all.into_iter().filter_map(|(count, keys)| Some((count, keys?))).collect();
     }
     names
 }
 
+/// Whether a map can be the last argument of a function.
+fn takes_a_map(function: &Function) -> bool {
+    let last = function.parameters.last().filter(|_| !function.getter && !function.setter);
+    last.is_some_and(|last| ["any", "map"].contains(&last.kind.as_str()))
+}
+
+/// The functions of a script, which go before others of the same name. Their options are those that their docs name.
 fn add(names: &mut Names, tree: &AST) {
+    let recipes = recipe::read("", "", tree);
     for function in tree.iter_functions() {
-        let counts = names.entry(function.name.to_string()).or_default();
-        if !counts.contains(&function.params.len()) {
-            counts.push(function.params.len());
+        if let Some(known) = names.get_mut(function.name) {
+            // Called as a method, it takes one argument less.
+            known.options.retain(|count, _| *count != function.params.len() && *count != function.params.len() + 1);
+        }
+    }
+    for function in tree.iter_functions() {
+        let (known, count) = (names.entry(function.name.to_string()).or_default(), function.params.len());
+        if !known.counts.contains(&count) {
+            known.counts.push(count);
+        }
+        let recipe = recipes.iter().find(|recipe| recipe.name == function.name && recipe.takes_options);
+        let options: Vec<String> = recipe
+            .filter(|_| function.params.last() == Some(&"options"))
+            .map(|recipe| recipe.options.iter().map(|option| option.name.clone()).collect())
+            .unwrap_or_default();
+        if !options.is_empty() {
+            known.options.insert(count, options);
         }
     }
 }

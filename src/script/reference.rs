@@ -104,6 +104,27 @@ impl Reference {
         of_type().find(|f| f.name == plural && f.returns == "list" && f.parameters.is_empty())
     }
 
+    /// The keys of a function's last parameter, if that is a map whose docs name them all below `Options:`, a line each:
+    /// ``* `key`: text``, or ``* those of `function`, except `key` `` for what it shares with another.
+    pub fn options<'a>(&'a self, function: &'a Function) -> Option<Vec<&'a str>> {
+        function.parameters.last().filter(|last| last.kind == "map")?;
+        let list = function.details.lines().skip_while(|line| *line != "Options:").skip(1);
+        let mut keys = Vec::new();
+        for line in list.take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("* ")) {
+            let mut words = line.split(": ").next().unwrap_or(line).split('`').skip(1).step_by(2);
+            if !line.starts_with("those of ") {
+                keys.extend(words);
+                continue;
+            }
+            let other = words.next().unwrap_or_default();
+            let left_out: Vec<&str> = words.collect();
+            let shared =
+                self.functions().filter(|(_, one)| one.name == other).find_map(|(_, one)| self.options(one))?;
+            keys.extend(shared.into_iter().filter(|key| !left_out.contains(key)));
+        }
+        Some(keys).filter(|keys| !keys.is_empty())
+    }
+
     /// The functions of this name.
     pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a Page, &'a Function)> {
         self.functions().filter(move |(_, function)| function.name == name)
@@ -226,7 +247,9 @@ fn function(native: Native) -> Function {
     };
     let mut parameters = native.params.into_iter().peekable();
     let receiver = parameters.next_if(|first| first.kind.starts_with("&mut ")).map(|first| script_type(&first.kind));
-    let parameters = parameters.map(|p| Parameter { name: p.name, kind: script_type(&p.kind) }).collect();
+    let parameters = parameters
+        .map(|p| Parameter { name: p.name.trim_start_matches("mut ").to_string(), kind: script_type(&p.kind) })
+        .collect();
     let returns = script_type(&native.return_type);
     Function { getter, setter, receiver, returns, ..documented(name, parameters, &native.doc_comments) }
 }

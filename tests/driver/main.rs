@@ -13,6 +13,7 @@ mod inside;
 mod machine;
 mod many;
 mod networks;
+mod options;
 mod recipes;
 mod repl;
 mod settings;
