@@ -345,7 +345,7 @@ mod functions {
     }
 
     /// The condition that a closure gives something other than `()` and `false`; asked ever more rarely, up to once a
-    /// second.
+    /// second. A call is not cut off when the time of the wait is over: what waits itself has a time of its own.
     ///
     /// # Example
     ///

@@ -11,8 +11,8 @@ use serde_json::{Value as Json, json};
 use std::time::Duration;
 use virt::sys;
 
-/// How many seconds the agent may take for one answer.
-const ANSWER: u64 = 10;
+/// How long the agent may take for one answer.
+const ANSWER: Duration = Duration::from_secs(10);
 /// The most data of a file in one message.
 const CHUNK: usize = 32 * 1024;
 /// The longest input of a program. It goes to the agent in one message, and one that does not fit the buffer of its socket, which
@@ -89,12 +89,27 @@ impl Domain {
             arguments["input-data"] = BASE64.encode(input).into();
         }
         let end = clock::now() + exec.timeout;
-        let started = self.ask_agent("guest-exec", &arguments)?;
+        let started = self.ask_agent_within("guest-exec", &arguments, exec.timeout)?;
         let pid = started["pid"].clone();
         let mut pause = Duration::from_millis(20);
         loop {
-            let status = self.ask_agent("guest-exec-status", &json!({ "pid": pid }));
-            let status = status.map_err(|error| self.too_much(exec, error))?;
+            let left = end.saturating_sub(clock::now());
+            let status = self.ask_agent_within("guest-exec-status", &json!({ "pid": pid }), left);
+            let status = match status {
+                Err(error) if error.code == Code::AgentUnavailable && clock::now() >= end => {
+                    let message = format!(
+                        "the agent of {} did not tell within {} s how `{}` ended",
+                        self.object(),
+                        exec.timeout.as_secs_f64(),
+                        exec.path
+                    );
+                    return Err(Error::new(Code::Timeout, Area::Domain, message)
+                        .about(self.object().plain())
+                        .told_by_libvirt(error.cause.clone().unwrap_or_else(|| error.message.clone()))
+                        .note(format!("its process id in the guest is {pid}")));
+                }
+                status => status.map_err(|error| self.too_much(exec, error))?,
+            };
             if status["exited"] == true {
                 return Ok(Ended {
                     exit_code: status["exitcode"].as_i64(),
@@ -265,8 +280,14 @@ impl Domain {
     }
 
     fn ask_agent(&self, command: &str, arguments: &Json) -> Result<Json> {
+        self.ask_agent_within(command, arguments, ANSWER)
+    }
+
+    /// Asks the agent, which has this time at most, rounded up to whole seconds.
+    fn ask_agent_within(&self, command: &str, arguments: &Json, time: Duration) -> Result<Json> {
         let command = json!({ "execute": command, "arguments": arguments });
-        self.agent_command(&command, Duration::from_secs(ANSWER))
+        let whole = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+        self.agent_command(&command, Duration::from_secs(whole).min(ANSWER))
     }
 
     /// libvirt waits for seconds for an agent that is not there; its channel tells at once.

@@ -143,6 +143,15 @@ fn the_agent_works_in_the_guest_and_its_absence_is_noticed_at_once() {
     assert_eq!((ended.exit_code, ended.texts()), (Some(3), ["from outside", "hello\n"].map(str::to_string)));
     let slow = Exec { args: vec!["-c".into(), "sleep 30".into()], timeout: Duration::from_secs(1), ..cat };
     assert_eq!(vm.exec(&slow).expect_err("too slow").code, Code::Timeout);
+    // An agent that falls silent meanwhile has no more time than the program.
+    let hung = "sleep 1; kill -STOP $PPID; sleep 9; kill -CONT $PPID";
+    let silent = Exec { args: vec!["-c".into(), hung.into()], timeout: Duration::from_secs(3), ..slow };
+    let begin = Instant::now();
+    let error = vm.exec(&silent).expect_err("silent");
+    assert_eq!(error.code, Code::Timeout, "{error}");
+    assert!(begin.elapsed() < Duration::from_secs(6), "{:?}", begin.elapsed());
+    assert!(error.message.contains("did not tell within 3 s how"), "{error}");
+    vm.wait_for_ip(&wait(60, &[Source::Agent])).expect("it answers again");
 
     let data: Vec<u8> = (0..600_000_u32).map(|at| u8::try_from(at % 251).expect("below 251")).collect();
     vm.write_guest_file("/tmp/data", &data).expect("written");

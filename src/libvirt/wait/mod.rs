@@ -141,7 +141,8 @@ pub(super) struct TimedOut {
     pub(super) polls: u32,
 }
 
-/// Looks at all conditions until all are decided, or the first is ready if not `all` are wanted.
+/// Looks at all conditions until all are decided, or the first is ready if not `all` are wanted. No look is cut off, as that of a
+/// closure may be doing something; but none begins when the time is over, except for the first of each condition.
 pub(super) fn run(looks: &mut [Box<dyn Look + '_>], all: bool, options: WaitOptions<'_>) -> Result<Vec<Option<Ready>>> {
     let clock = options.clock;
     let start = clock.now();
@@ -158,14 +159,18 @@ pub(super) fn run(looks: &mut [Box<dyn Look + '_>], all: bool, options: WaitOpti
         interrupt::check()?;
         polls += 1;
         let tick = Tick { now: clock.now(), age };
-        let elapsed = tick.now.saturating_sub(start);
+        let is_over = || clock.now().saturating_sub(start) >= options.timeout;
         for ((look, slot), state) in
             looks.iter_mut().zip(&mut slots).zip(&mut states).filter(|((_, slot), _)| slot.is_none())
         {
+            // A look that takes long takes the time of the others, too, and each has had one of its own.
+            if polls > 1 && is_over() && clock.now() > tick.now + TICK {
+                break;
+            }
             match state.look(look.as_mut(), tick) {
                 Ok(None) => {}
                 Ok(Some(fields)) => {
-                    // A look takes its time, too.
+                    // A look takes its time, too: what the last one finds is there, however late, and the time is told.
                     let elapsed = clock.now().saturating_sub(start);
                     tracing::info!(elapsed = elapsed.as_secs_f64(), "{} is there", look.what());
                     if let Some(object) = fields.get("object").and_then(Value::as_str) {
@@ -197,7 +202,8 @@ pub(super) fn run(looks: &mut [Box<dyn Look + '_>], all: bool, options: WaitOpti
         if slots.iter().all(Option::is_some) {
             return finish(looks, slots, all);
         }
-        if elapsed >= options.timeout {
+        let elapsed = clock.now().saturating_sub(start);
+        if is_over() {
             let how = TimedOut { limit: options.timeout, elapsed, polls };
             for ((look, slot), state) in
                 looks.iter().zip(&mut slots).zip(states).filter(|((_, slot), _)| slot.is_none())
@@ -334,6 +340,65 @@ mod tests {
         let look = Away { for_each: Duration::from_secs(for_each), rounds, since: None };
         let options = WaitOptions { clock: &clock, timeout: Duration::from_secs(timeout), ..WaitOptions::default() };
         (run(&mut [Box::new(look)], true, options), clock.now())
+    }
+
+    /// Something that takes long to look at, and is there at the last of some looks.
+    struct Slow<'a> {
+        clock: &'a Quick,
+        /// Of each look; the last of them counts for all further ones.
+        takes: &'a [u64],
+        there_at: usize,
+        looks: &'a AtomicU64,
+    }
+
+    impl Look for Slow<'_> {
+        fn what(&self) -> String {
+            "slow one".to_string()
+        }
+        fn word(&self) -> &'static str {
+            "slow"
+        }
+        fn look(&mut self, _: Tick) -> Result<Option<Map>> {
+            let number = usize::try_from(self.looks.fetch_add(1, Ordering::Relaxed)).expect("looks are few");
+            let seconds = self.takes[number.min(self.takes.len() - 1)];
+            self.clock.0.fetch_add(seconds * 1000, Ordering::Relaxed);
+            Ok((number + 1 == self.there_at).then(Map::new))
+        }
+    }
+
+    /// Waits for 3 s for slow ones; gives the results, the seconds that it took, and the number of looks at each.
+    fn slow(all: &[(&[u64], usize)]) -> (Result<Vec<Option<Ready>>>, u64, Vec<u64>) {
+        let (clock, counts) = (Quick::default(), all.iter().map(|_| AtomicU64::new(0)).collect::<Vec<_>>());
+        let looks = all.iter().zip(&counts);
+        let mut looks: Vec<Box<dyn Look>> = looks
+            .map(|((takes, there_at), looks)| {
+                Box::new(Slow { clock: &clock, takes, there_at: *there_at, looks }) as Box<dyn Look>
+            })
+            .collect();
+        let options = WaitOptions { clock: &clock, timeout: Duration::from_secs(3), carry_on: true };
+        let done = run(&mut looks, true, options);
+        drop(looks);
+        (done, clock.now().as_secs(), counts.into_iter().map(AtomicU64::into_inner).collect())
+    }
+
+    #[test]
+    fn no_look_begins_when_the_time_is_over() {
+        let (done, took, looks) = slow(&[(&[10], 0)]);
+        let error = done.expect_err("it never came");
+        assert_eq!((error.code, took, looks), (Code::Timeout, 10, vec![1]));
+        // Each has had one look; the third of the first one takes what is left of the second one's time.
+        let (done, took, looks) = slow(&[(&[1, 1, 5], 0), (&[0], 0), (&[0], 3)]);
+        assert_eq!((done.expect_err("none came").code, took, looks), (Code::Timeout, 7, vec![3, 2, 2]));
+    }
+
+    #[test]
+    fn what_the_last_look_finds_counts() {
+        let (done, took, looks) = slow(&[(&[1, 5], 2)]);
+        let ready = done.expect("it is there").remove(0).expect("it is ready");
+        assert_eq!((took, looks), (6, vec![2]));
+        let elapsed =
+            ready.get("elapsed").and_then(|time| if let Value::Float(time) = time { Some(*time) } else { None });
+        assert!(elapsed.is_some_and(|time| (6.0..6.2).contains(&time)), "{elapsed:?}");
     }
 
     #[test]
