@@ -1,7 +1,7 @@
 //! What scripts need beside libvirt: time, the environment, the end of the run.
 
 use crate::floor::progress::Progress;
-use crate::floor::{Error, clock, did_you_mean, duration, nearest as near, timing};
+use crate::floor::{Error, clock, did_you_mean, duration, nearest as near, shell_word as word, timing};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, EvalAltResult, FnPtr, Map, Module};
 use std::sync::PoisonError;
@@ -49,6 +49,17 @@ mod functions {
     pub fn nearest(word: &str, words: Array) -> Dynamic {
         let words: Vec<String> = words.iter().map(ToString::to_string).collect();
         near(word, words.iter().map(String::as_str)).map_or(Dynamic::UNIT, |found| found.to_string().into())
+    }
+
+    /// A name as the shell takes it for one word, as in a hint that somebody copies.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(["web", "my web"].map(|name| shell_word(name)), ["web", "'my web'"]);
+    /// ```
+    pub fn shell_word(name: &str) -> String {
+        word(name)
     }
 
     /// Calls a closure that takes a while, and gives its result. Recipes that run as commands tell it as a step when it

@@ -142,7 +142,7 @@ impl Uses {
         let paths: HashSet<String> = paths.iter().map(|path| real(path, self.is_here).into_owned()).collect();
         let of_volumes = self.volumes.iter().filter_map(|one| Some((&one.path, one.base.as_ref()?)));
         let mut overlays: HashMap<&str, Vec<&String>> = HashMap::new();
-        for (path, base) in of_volumes.chain(self.outside.iter().map(|(path, base)| (path, base))) {
+        for (path, base) in of_volumes.chain(&self.outside) {
             overlays.entry(base).or_default().push(path);
         }
         // What stands on something that stands on it needs it too.
