@@ -4,8 +4,8 @@ use super::hidden::bytes;
 use super::{Context, RhaiResultOf, is_making, value};
 use crate::floor::planned::Program;
 use crate::floor::{
-    Area, Code, Error, Result, ask, clock, duration, give_bytes, hide, interrupt, is_output_kept, lost, take, tell,
-    tell_bytes,
+    Area, Code, Error, Input, Options, Result, ask, clock, duration, give_bytes, hide, interrupt, is_output_kept, lost,
+    take, tell, tell_bytes,
 };
 use rhai::plugin::*;
 use rhai::{Array, Blob, Dynamic, Map, Module};
@@ -13,6 +13,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -53,13 +54,34 @@ fn collect(mut from: impl Read + Send + 'static, told: mpsc::Sender<News>) -> st
     Ok(all)
 }
 
+/// Hands the input of this program to another one, on a thread of its own, until that is over.
+struct Pouring(Arc<AtomicBool>);
+
+impl Pouring {
+    fn begin(input: Arc<Input>, to: impl std::io::Write + Send + 'static) -> std::io::Result<Self> {
+        let over = Arc::new(AtomicBool::new(false));
+        let own = Arc::clone(&over);
+        thread::Builder::new().spawn(move || input.pour(to, || own.load(Ordering::Relaxed)))?;
+        Ok(Self(over))
+    }
+}
+
+impl Drop for Pouring {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Runs a program to its end. Whoever asks to stop does not wait for it: it is asked to end, too. What it has started and left
 /// behind may hold its outputs open for ever: that is not waited for.
-fn output(program: &str, command: &mut Command) -> Result<Output> {
+fn output(program: &str, command: &mut Command, input: Option<Arc<Input>>) -> Result<Output> {
     const LOOK: Duration = Duration::from_millis(100);
     const GRACE: Duration = Duration::from_secs(1);
-    let piped = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
+    let piped = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = started(program, piped.spawn())?;
+    let pouring = input.clone().zip(child.stdin.take()).map(|(input, to)| Pouring::begin(input, to)).transpose();
+    let _pouring = started(program, pouring)?;
     let process = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
     let (sender, receiver) = mpsc::channel();
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -90,6 +112,9 @@ fn output(program: &str, command: &mut Command) -> Result<Output> {
                     std::mem::take(&mut *all.lock().unwrap_or_else(PoisonError::into_inner))
                 })
             };
+            if let Some(failure) = input.and_then(|input| input.failure()) {
+                return Err(failure);
+            }
             let [stdout, stderr] = outputs.each_ref().map(taken);
             return Ok(Output { status, stdout, stderr });
         }
@@ -142,12 +167,35 @@ mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn run_program(call: NativeCallContext, program: &str, arguments: Array) -> RhaiResultOf<Map> {
+        run_program_with(call, program, arguments, Map::new())
+    }
+
+    /// Runs a program of this machine and waits for its end, as the options say.
+    ///
+    /// Options:
+    /// * `stdin`: whether what comes on standard input is handed to it, as it comes and any amount of it; each of several
+    ///   programs gets all of it. At a terminal nothing comes. Default `false`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(run_program("cat", [], #{ stdin: false }).stdout, "");
+    /// ```
+    #[rhai_fn(name = "run_program", return_raw)]
+    pub fn run_program_with(
+        call: NativeCallContext,
+        program: &str,
+        arguments: Array,
+        options: Map,
+    ) -> RhaiResultOf<Map> {
+        let options = Options::from_value("run_program", value(&options.into(), "")?, &["stdin"])?;
+        let stdin = options.bool("stdin")?.unwrap_or(false);
         if let Some(planned) = planned(&call, program, &arguments)? {
             let (stdout, stderr) = (planned.stdout.into(), planned.stderr.into());
             let fields = [("exit_code", planned.exit_code.into()), ("stdout", stdout), ("stderr", stderr)];
             return Ok(fields.into_iter().map(|(key, value)| (key.into(), value)).collect());
         }
-        let output = output(program, &mut command(program, &arguments))?;
+        let output = output(program, &mut command(program, &arguments), if stdin { Input::shared()? } else { None })?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let fields = [
             ("exit_code".into(), code(output.status).into()),

@@ -5,6 +5,7 @@
 pub mod clock;
 mod error;
 mod folder;
+mod input;
 pub mod interrupt;
 mod nearest;
 mod options;
@@ -24,6 +25,7 @@ mod write;
 
 pub use error::{Area, Code, Error, Finding, Report, Result};
 pub use folder::{cache_folder, config_folder, libvirts_host, runtime_folder, state_folder};
+pub use input::Input;
 pub use nearest::{did_you_mean, nearest};
 pub use options::Options;
 pub use place::{DataFile, Place, Step, steps};

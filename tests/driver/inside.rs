@@ -1,6 +1,7 @@
 //! Programs in guests, and programs of this machine: what they write, read and end with.
 
 use super::support::{Host, text};
+use std::io::Write;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -75,6 +76,42 @@ fn an_input_that_never_ends_is_told() {
     );
     let told = run(&["--stdin=false", "cat"]);
     assert!(told.starts_with("error: cannot use the agent of domain `web`"), "{told}");
+}
+
+#[test]
+fn each_of_several_programs_gets_the_whole_input_as_it_comes() {
+    let host = Host::new();
+    let script = "let done = parallel([1, 2, 3], |n| run_program(\"sh\", [\"-c\", \"read first; echo $first; md5sum\"], #{ stdin: true }), #{ limit: 2 });
+        print(run_program(\"true\", [], #{ stdin: true }).exit_code);
+        for one in done { print_raw(one.stdout); }";
+    std::fs::write(host.folder().join("script.rhai"), script).expect("written");
+    let mut child =
+        host.command(["script.rhai"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("started");
+    let mut input = child.stdin.take().expect("piped");
+    let writing = std::thread::spawn(move || {
+        input.write_all(b"begun\n").expect("read");
+        // More than any pipe holds.
+        for _ in 0..300 {
+            input.write_all(&[b'x'; 10_000]).expect("read");
+        }
+    });
+    let output = child.wait_with_output().expect("ended");
+    writing.join().expect("written");
+    let sum = "8e32e22642bddc89698e25a4e9bf528b";
+    assert_eq!(text(&output.stdout), format!("0\n{}", format!("begun\n{sum}  -\n").repeat(3)));
+}
+
+#[test]
+fn a_program_ends_before_an_input_that_never_does() {
+    let host = Host::new();
+    let script = "print_raw(run_program(\"sh\", [\"-c\", \"read first; echo $first\"], #{ stdin: true }).stdout);";
+    std::fs::write(host.folder().join("script.rhai"), script).expect("written");
+    let mut child =
+        host.command(["script.rhai"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("started");
+    let mut input = child.stdin.take().expect("piped");
+    input.write_all(b"one\n").expect("written");
+    assert_eq!(text(&child.wait_with_output().expect("ended").stdout), "one\n");
+    drop(input);
 }
 
 #[test]

@@ -160,6 +160,14 @@ fn the_machine_of_the_readme_lets_its_owner_in() {
     let many = ["vm", "ssh", "-l", "owner=readme", "--identity", &key, "-o", "csv"];
     let shown = inside(&[&program[..], &many, &["--", "echo", "-e", "in"]].concat());
     assert_eq!(text(&shown.stdout), "name,exit_code,stdout,stderr\r\nreadme,0,in,\r\n", "{}", text(&shown.stderr));
+    let piped = ["sh", "-c", "seq 100000 | \"$@\"", "sh"];
+    let shown = inside(&[&piped[..], &program, &many, &["--", "md5sum"]].concat());
+    assert_eq!(
+        text(&shown.stdout),
+        "name,exit_code,stdout,stderr\r\nreadme,0,dea9193b768319cbb4ff1a137ac03113  -,\r\n",
+        "{}",
+        text(&shown.stderr)
+    );
     let shown = inside(&[&program[..], &many, &["--", "false"]].concat());
     assert_eq!(text(&shown.stdout), "name,exit_code,stdout,stderr\r\nreadme,1,,\r\n");
     assert!(text(&shown.stderr).contains("1 of 1 commands failed: readme (1)"), "{}", text(&shown.stderr));
