@@ -165,6 +165,30 @@ mod functions {
         Ok(String::from_utf8_lossy(&vm.read_guest_file(path)?).into_owned())
     }
 
+    /// Reads a file of the guest, as the options say.
+    ///
+    /// Options:
+    /// * `binary`: whether it is given as a blob, every byte as it is, default `false`. In a text, what is
+    ///   no UTF-8 becomes `\u{fffd}`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai,live
+    /// let vm = connect().domain("guest");
+    /// vm.write_file("/tmp/odd", blob(3, 0xff));
+    /// assert_eq(vm.read_file("/tmp/odd", #{ binary: true }), blob(3, 0xff));
+    /// ```
+    #[rhai_fn(name = "read_file", pure, return_raw)]
+    pub fn read_file_with(vm: &mut Domain, path: &str, options: Map) -> RhaiResultOf<Dynamic> {
+        let options = Options::from_value("read_file", value(&options.into(), "")?, &["binary"])?;
+        let data = vm.read_guest_file(path)?;
+        Ok(if options.bool("binary")?.unwrap_or(false) {
+            Dynamic::from_blob(data)
+        } else {
+            String::from_utf8_lossy(&data).into_owned().into()
+        })
+    }
+
     /// Writes a file of the guest, a text or a blob: what was in it is gone.
     ///
     /// # Example

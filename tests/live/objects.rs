@@ -1,6 +1,7 @@
 //! Objects and their verbs, seen from outside and from inside the guest.
 
 use super::lab::{Guest, lab, wait};
+use super::program::prints;
 use std::time::{Duration, Instant};
 use vmscript::floor::{Code, Map};
 use vmscript::libvirt::{Apply, BlockJobOptions, DeleteSnapshot, Domain, Exec, Filter, Revert, Snap, Source};
@@ -157,6 +158,12 @@ fn the_agent_works_in_the_guest_and_its_absence_is_noticed_at_once() {
     vm.write_guest_file("/tmp/data", &data).expect("written");
     assert!(vm.read_guest_file("/tmp/data").expect("read") == data, "the file came back as it went");
     assert_eq!(shell(&vm, "wc -c < /tmp/data").trim(), "600000");
+    let script = r#"let vm = connect().domain("agent");
+        let data = blob(70000, 0xfe);
+        vm.write_file("/tmp/odd", data);
+        assert_eq(vm.read_file("/tmp/odd", #{ binary: true }), data);
+        print(vm.read_file("/tmp/odd").len);"#;
+    assert_eq!(prints(script), "70000\n");
     println!("{:?}", vm.guest_info().expect("told"));
     guest.remove(&vm);
 }
