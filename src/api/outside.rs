@@ -1,5 +1,6 @@
 //! What a test plans of the world outside the host: servers, programs, and what guests do by themselves.
 
+use super::hidden::bytes;
 use super::testing::{object, read, when};
 use super::{Context, RhaiResultOf};
 use crate::floor::planned::{Program, When};
@@ -173,6 +174,50 @@ mod functions {
         let program = program_of(command, &options)?;
         let when = When { object: object(&domain)?, ..when(&options)? };
         Ok(Context::of(&call).connect(None, false)?.plan_program(true, program, when)?)
+    }
+
+    /// From now on a guest, which is given or named, has a file that its agent can read: a text or a blob. What is written to a
+    /// file in a test is kept with these.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// guest_file("web", "/etc/hostname", "web\n");
+    /// let vm = connect().domain("web");
+    /// vm.write_file("/etc/motd", `this is ${vm.read_file("/etc/hostname")}`);
+    /// assert_eq(vm.read_file("/etc/motd"), "this is web\n");
+    /// assert_error("failed", || vm.read_file("/etc/issue"));
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn guest_file(call: NativeCallContext, domain: Dynamic, path: &str, data: Dynamic) -> RhaiResultOf<()> {
+        guest_file_with(call, domain, path, data, Map::new())
+    }
+
+    /// A guest has a file, as the options say.
+    ///
+    /// Options:
+    /// * `after`: so often it is not there yet when it is opened, default 0.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// guest_file("web", "/run/ready", "yes", #{ after: 3 });
+    /// let vm = connect().domain("web");
+    /// let found = wait(holds(|| { try { return vm.read_file("/run/ready"); } catch { return false; } }));
+    /// assert_eq(found.value, "yes");
+    /// ```
+    #[rhai_fn(name = "guest_file", return_raw)]
+    pub fn guest_file_with(
+        call: NativeCallContext,
+        domain: Dynamic,
+        path: &str,
+        data: Dynamic,
+        options: Map,
+    ) -> RhaiResultOf<()> {
+        let options = read("guest_file", options, &["after"])?;
+        let when = When { object: object(&domain)?, ..when(&options)? };
+        let data = bytes(&data, "what a file holds")?;
+        Ok(Context::of(&call).connect(None, false)?.plan_file(path, data, when)?)
     }
 
     /// From now on the agent of a guest answers: `"agent"` is the only one who can. In `vmscript test` it else does so where

@@ -190,18 +190,21 @@ impl Domain {
     /// Freezes the guest's file systems so that its disks can be copied; gives their number.
     pub fn fs_freeze(&self) -> Result<u64> {
         self.agent_is_there()?;
+        self.host().attempt("fs_freeze", self.object())?;
         ffi::fs_freeze(&self.raw()?).map(|count| count as u64).explain("freeze the file systems of", self.object())
     }
 
     /// Thaws the guest's file systems; gives their number.
     pub fn fs_thaw(&self) -> Result<u64> {
         self.agent_is_there()?;
+        self.host().attempt("fs_thaw", self.object())?;
         ffi::fs_thaw(&self.raw()?).map(|count| count as u64).explain("thaw the file systems of", self.object())
     }
 
     /// Has the guest tell its disks what it does not use.
     pub fn fs_trim(&self) -> Result<()> {
         self.agent_is_there()?;
+        self.host().attempt("fs_trim", self.object())?;
         ffi::fs_trim(&self.raw()?).explain("trim the file systems of", self.object())
     }
 

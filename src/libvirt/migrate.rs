@@ -71,6 +71,10 @@ impl Default for Migrate {
 impl Domain {
     /// Moves it to another host and gives it there, with what networks keep for it. On time out or Ctrl-C the move is given up.
     pub fn migrate(&self, to: &Host, how: &Migrate) -> Result<Self> {
+        if self.host().is_skipped("migrate", self.object())? {
+            // In a test all hosts are the same one: it is there already.
+            return to.domain(self.name());
+        }
         let belongings = self.belongings()?;
         let moved = if how.copy_storage {
             let moving = Moving::plan(self, to)?;
@@ -111,6 +115,11 @@ impl Domain {
         loop {
             match moved.recv_timeout(PAUSE) {
                 Ok(Ok(domain)) => return Ok(domain),
+                Ok(Err(error)) if self.host().has_plan() => {
+                    return Err(
+                        error.hint("libvirt's test driver moves nothing: `skip(\"migrate\")` counts it as done")
+                    );
+                }
                 Ok(Err(error)) => return Err(given_up.unwrap_or(error)),
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Error::new(Code::Failed, Area::Domain, "the migration's thread is gone"));

@@ -154,7 +154,7 @@ fn failure(script: &str, name: &str, wrong: &mut Vec<String>) {
 }
 
 /// The fenced blocks of a language.
-fn blocks(page: &str, language: &str) -> Vec<String> {
+pub(crate) fn blocks(page: &str, language: &str) -> Vec<String> {
     let (mut found, mut open) = (Vec::new(), None::<String>);
     for line in page.lines() {
         match (&mut open, line.strip_prefix("```")) {

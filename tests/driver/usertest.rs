@@ -1,5 +1,6 @@
 //! `vmscript test`: users' tests of their own recipes.
 
+use super::docs::blocks;
 use super::support::{Host, root, text};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -377,4 +378,18 @@ fn the_examples_and_the_recipes_of_the_program_pass_their_tests() {
         let output = run(&Host::new(), &[&Path::new(root()).join(folder).display().to_string()]);
         assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     }
+}
+
+#[test]
+fn the_tests_of_the_book_pass() {
+    let host = project("");
+    let page = std::fs::read_to_string(root().join("book/src/testing.md")).expect("the page is there");
+    let blocks = blocks(&page, "rhai");
+    for (number, block) in blocks.iter().enumerate() {
+        write(&host, &format!("tests/block_{number}.rhai"), block);
+    }
+    let output = run(&host, &[]);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{shown}{}", text(&output.stderr));
+    assert_eq!(shown.matches(" ... ok").count(), page.matches("\nfn test_").count(), "{shown}");
 }

@@ -1,20 +1,17 @@
-//! What a test plans to be seen of a guest: its addresses, its agent and what that runs, who listens on its ports, its first
+//! What a test plans to be seen of a guest: its addresses, whether its agent answers, who listens on its ports, its first
 //! boot, what it prints on its console, and its end.
 
 use super::Items;
+use crate::floor::Result;
 use crate::floor::planned::{Counted, Program, When, first_due};
-use crate::floor::{Area, Code, Error, Result, clock};
 use crate::libvirt::address::{Address, Family, Interface, Source};
 use crate::libvirt::cause::Explain;
 use crate::libvirt::object::Object;
 use crate::libvirt::wiring::{Nic, Wiring};
 use crate::libvirt::{Domain, Host, Lease, Network};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use ipnet::IpNet;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use std::net::IpAddr;
-use std::time::Duration;
 use virt::sys;
 
 /// What a source knows of a domain's addresses.
@@ -47,9 +44,6 @@ pub struct FirstBoot {
     /// Where it had its data from.
     pub datasource: String,
 }
-
-/// A program that runs in a guest, as it were: when it ends, and how.
-pub(super) type Running = (Duration, Program);
 
 impl Host {
     /// Plans what a source tells of a domain's addresses.
@@ -107,6 +101,12 @@ impl Host {
         Ok(())
     }
 
+    /// Plans that the guests of that name have a file, counted in openings of it.
+    pub fn plan_file(&self, path: &str, data: Vec<u8>, when: When) -> Result<()> {
+        self.planned_anew()?.lock().keep(path, data, when);
+        Ok(())
+    }
+
     /// How a program of this machine ends, if that is planned: then it need not be run.
     pub fn planned_program(&self, path: &str, args: &[String]) -> Option<Program> {
         let own = &mut self.plan()?.lock().own_programs;
@@ -148,41 +148,6 @@ impl Domain {
         self.host().plan()?.lock().has_agent(self.object())
     }
 
-    /// What its agent answers to a command, if that is planned.
-    pub(in super::super) fn planned_command(&self, command: &Json) -> Option<Result<Json>> {
-        let mut items = self.host().plan()?.lock();
-        let known = items.agents.iter().any(|one| fits(&one.when, self.object()))
-            || items.guest_programs.iter().any(|one| fits(&one.when, self.object()));
-        if !known {
-            return None;
-        }
-        let arguments = &command["arguments"];
-        match command["execute"].as_str()? {
-            "guest-ping" => Some(Ok(json!({}))),
-            "guest-exec" => {
-                let text = |value: &Json| value.as_str().unwrap_or_default().to_string();
-                let path = text(&arguments["path"]);
-                let args: Vec<String> = arguments["arg"].as_array().into_iter().flatten().map(text).collect();
-                let due = first_due(&mut items.guest_programs, |one| {
-                    fits(&one.when, self.object()) && one.what.fits(&path, &args)
-                });
-                let Some(program) = due else { return Some(Err(self.unplanned_program(&path, &args))) };
-                items.running.push((clock::now() + program.time, program));
-                Some(Ok(json!({ "pid": items.running.len() })))
-            }
-            "guest-exec-status" => {
-                let index = arguments["pid"].as_u64().and_then(|pid| usize::try_from(pid).ok()?.checked_sub(1))?;
-                let (end, program) = items.running.get(index)?;
-                let status = json!({
-                    "exited": clock::now() >= *end, "exitcode": program.exit_code,
-                    "out-data": BASE64.encode(&program.stdout), "err-data": BASE64.encode(&program.stderr),
-                });
-                Some(Ok(status))
-            }
-            _ => None,
-        }
-    }
-
     /// Whether somebody listens on a port of it, if the host has a plan: then there is no guest that could be asked.
     pub(in super::super) fn planned_port(&self, port: u16) -> Option<bool> {
         Some(self.host().plan()?.lock().listens(port, self.object()))
@@ -212,22 +177,6 @@ impl Domain {
             }
         }
         Some(text)
-    }
-
-    /// What an agent that does not answer fails with.
-    pub(in super::super) fn silent_agent(&self) -> Error {
-        let words = "Guest agent is not responding: Guest agent not available for now";
-        Error::new(Code::AgentUnavailable, Area::Domain, format!("cannot use the agent of {}: {words}", self.object()))
-            .about(self.object().plain())
-            .caused_by(words)
-    }
-
-    fn unplanned_program(&self, path: &str, args: &[String]) -> Error {
-        let line = [&[path.to_string()], args].concat().join(" ");
-        let message = format!("cannot run `{line}` in {}: the test plans no such program", self.object());
-        Error::new(Code::Failed, Area::Domain, message)
-            .about(self.object().plain())
-            .hint("`program(domain, command)` plans how one ends")
     }
 
     /// Lets it go off if the time that is planned for that has come.

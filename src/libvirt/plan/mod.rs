@@ -4,6 +4,7 @@
 //! A plan belongs to a connection to libvirt's embedded test driver; without one nothing here costs more than a look
 //! whether there is one.
 
+mod agent;
 mod guest;
 mod verbs;
 
@@ -14,7 +15,8 @@ use super::object::Object;
 use super::{Host, Volume};
 use crate::floor::planned::{Counted, Program, When, first_due};
 use crate::floor::{Area, Code, Error, Result, clock};
-use guest::{Running, fits};
+use agent::{Opened, Running};
+use guest::fits;
 use std::collections::HashMap;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher};
@@ -36,7 +38,10 @@ struct Items {
     calls: Vec<Counted<(Verb, Turn)>>,
     consoles: Vec<Counted<String>>,
     ends: Vec<Counted<End>>,
+    /// Path and content.
+    guest_files: Vec<Counted<(String, Vec<u8>)>>,
     guest_programs: Vec<Counted<Program>>,
+    opened: Vec<Opened>,
     own_programs: Vec<Counted<Program>>,
     ports: Vec<Counted<u16>>,
     running: Vec<Running>,
@@ -96,11 +101,10 @@ impl Host {
     pub(super) fn is_skipped(&self, verb: &str, object: &Object) -> Result<bool> {
         let Some(plan) = self.plan() else { return Ok(false) };
         debug_assert!(verbs::named(verb).is_ok(), "`{verb}` is in the table of verbs");
-        let turn = plan.lock().turn(verb, object);
+        let (turn, is_skipped) = plan.lock().turn(verb, object);
         match turn {
-            None => Ok(false),
-            Some((_, Turn::Skip)) => Ok(true),
-            Some((_, Turn::Slow(time))) => clock::sleep(time).map(|()| false),
+            None | Some((_, Turn::Skip)) => Ok(is_skipped),
+            Some((_, Turn::Slow(time))) => clock::sleep(time).map(|()| is_skipped),
             Some((verb, Turn::Fail { code, words })) => {
                 let area = if code == Code::NoConnection { Area::Connection } else { object.kind.area() };
                 let message = format!("cannot {} {object}: {words}", verb.doing);
@@ -151,11 +155,12 @@ impl Plan {
 }
 
 impl Items {
-    fn turn(&mut self, verb: &str, object: &Object) -> Option<(Verb, Turn)> {
+    /// The failure or the slowness that is due for a call, and whether it is left out otherwise.
+    fn turn(&mut self, verb: &str, object: &Object) -> (Option<(Verb, Turn)>, bool) {
         // A failure is planned for a case: a host that leaves the call out anyway is planned for all of them.
         let skips = |one: &Counted<(Verb, Turn)>| matches!(one.what.1, Turn::Skip);
         let meant = |one: &Counted<(Verb, Turn)>| one.what.0.name == verb && fits(&one.when, object);
         let failure = first_due(&mut self.calls, |one| meant(one) && !skips(one));
-        failure.or(first_due(&mut self.calls, |one| meant(one) && skips(one)))
+        (failure, first_due(&mut self.calls, |one| meant(one) && skips(one)).is_some())
     }
 }
