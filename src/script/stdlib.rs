@@ -24,6 +24,7 @@ pub(super) const MODULES: &[(&str, &str)] = &[
     ("std/pool", include_str!("../../stdlib/pool.rhai")),
     ("std/routing", include_str!("../../stdlib/routing.rhai")),
     ("std/spec", include_str!("../../stdlib/spec.rhai")),
+    ("std/states", include_str!("../../stdlib/states.rhai")),
     ("std/steps", include_str!("../../stdlib/steps.rhai")),
     ("std/storage", include_str!("../../stdlib/storage.rhai")),
     ("std/view", include_str!("../../stdlib/view.rhai")),
