@@ -140,7 +140,7 @@ mod functions {
     /// Something that can be waited for with `wait`, `wait_all` and `wait_any`.
     pub type Condition = super::Spec;
 
-    /// The condition that a domain has an address; which has its time from the wait.
+    /// The condition that a domain has an address; how long is said by the wait.
     ///
     /// Options:
     /// * those of `wait_for_ip`, except `timeout`.
