@@ -2,7 +2,7 @@
 
 use super::cause::Explain;
 use super::moving::Moving;
-use super::{Domain, Host, ffi};
+use super::{Domain, Host, Transaction, ffi};
 use crate::floor::progress::Progress;
 use crate::floor::{Area, Code, Error, Map, Result, interrupt};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -87,8 +87,11 @@ impl Domain {
         } else {
             self.go(to, how)?
         };
-        // It has moved, whatever becomes of its addresses.
-        if let Err(error) = moved.hold_belongings() {
+        // It has moved, whatever becomes of its addresses. They follow it, and stay if a transaction around this fails.
+        let apart = Transaction::begin_apart();
+        let held = moved.hold_belongings();
+        apart.commit();
+        if let Err(error) = held {
             tracing::warn!("what networks kept for {} is not kept at `{}`: {error}", self.object(), to.uri());
         }
         if how.undefine_source

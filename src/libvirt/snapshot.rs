@@ -293,8 +293,39 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Deletes it.
+    /// Deletes it. The layers of an external one are merged into what they stand on.
     pub fn delete(&self, how: DeleteSnapshot) -> Result<()> {
+        match self.delete_by_libvirt(how) {
+            // libvirt 9.0 takes a disk that is a pool's volume for another one while its domain is off.
+            Err(error)
+                if how == DeleteSnapshot::default()
+                    && error
+                        .cause
+                        .as_ref()
+                        .is_some_and(|told| told.contains("parent disk source are not the same"))
+                    && self.is_on_top()? =>
+            {
+                self.take_back()
+            }
+            done => done,
+        }
+    }
+
+    /// Whether the disks are on its layers, and nothing was made on them.
+    fn is_on_top(&self) -> Result<bool> {
+        let document = xml::parse(&self.xml()?)?;
+        let domain = xml::parse(&self.domain.inactive_xml()?)?;
+        let disks = domain.find_all("devices/disk");
+        let is_used = |layer: &Elem| {
+            let target =
+                |disk: &&&Elem| disk.child("target").and_then(|target| target.attr("dev")) == layer.attr("name");
+            file_of(layer).is_some() && disks.iter().find(target).is_some_and(|disk| file_of(disk) == file_of(layer))
+        };
+        let layers = document.find_all("disks/disk").into_iter();
+        Ok(layers.filter(|layer| layer.attr("snapshot") == Some("external")).all(is_used))
+    }
+
+    fn delete_by_libvirt(&self, how: DeleteSnapshot) -> Result<()> {
         let flag = |on: bool, value| if on { value } else { 0 };
         let flags = flag(how.children, sys::VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN)
             | flag(how.children_only, sys::VIR_DOMAIN_SNAPSHOT_DELETE_CHILDREN_ONLY)

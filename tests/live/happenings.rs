@@ -266,6 +266,35 @@ fn the_terminal_is_lent_to_a_console_and_comes_back_as_it_was() {
 }
 
 #[test]
+fn an_external_snapshot_of_a_machine_that_is_off_is_deleted() {
+    let shown = prints(
+        r#"
+import "std/vm" as vm;
+write_file("/tmp/quiet.yaml", "name: quiet\nvcpus: 1\nmemory: 128 MiB\nfirmware: bios\ntype: qemu\nboot_disk: { size: 1 GiB, image: base }\nseed: none\n");
+vm::create("/tmp/quiet.yaml", #{ start: false });
+let quiet = connect().domain("quiet");
+let snap = |name| quiet.create_snapshot(#{ name: name, disks: #{ disks: [
+    #{ name: "vda", snapshot: "external", source: #{ file: `/var/lib/libvirt/images/quiet.${name}` } },
+] } }, #{ disk_only: true });
+let first = snap.call("first");
+snap.call("second");
+// What others stand on stays.
+try { first.delete(); print("deleted"); } catch (err) { print(quiet.snapshots().len()); }
+vm::delete_snapshot("quiet", "second", #{ yes: true });
+vm::delete_snapshot("quiet", "first", #{ yes: true });
+print(quiet.state);
+print(quiet.definition.devices.disks[0].source.file);
+assert_eq(quiet.snapshots(), []);
+vm::destroy(["quiet"], #{ yes: true });
+let pool = connect().pool("default");
+pool.refresh();
+assert_eq(pool.volumes().map(|one| one.name).filter(|name| name.starts_with("quiet")), []);
+"#,
+    );
+    assert_eq!(shown, "2\nshut off\n/var/lib/libvirt/images/quiet_boot\n");
+}
+
+#[test]
 fn an_external_snapshot_survives_another_name() {
     let out = prints(
         r#"
