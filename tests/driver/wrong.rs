@@ -10,6 +10,10 @@ const FILES: &[(&str, &[&str])] = &[
     ("name: web\nvcpus 1\nmemory: 1 GiB\n", &["wrong.yaml:2:1", "hint: a field is written `name: value`"]),
     ("name: \"web\nvcpus: 1\n", &["wrong.yaml:2:1", "hint: a quote may not be closed"]),
     ("name: web\nboot_disk:\n  size: 1 GiB\n   empty: true\n", &["wrong.yaml:4:9", "may be indented wrongly"]),
+    (
+        "name: off\n",
+        &["`name` must be text\n --> wrong.yaml:1:7", "hint: in quotation marks it is text: `name: \"...\"`"],
+    ),
     ("- name: web\n- name: db\n", &["wrong.yaml:1:1", "hint: a list of machines stands under `machines:`"]),
     ("", &["error: wrong.yaml is empty\n"]),
     ("machines: 5\n", &["`machines` must be a list\n --> wrong.yaml:1:11"]),
