@@ -31,6 +31,10 @@ const BY_WORDS: &[(&[&str], &str)] = &[
     ),
     (&["swtpm", "Unable to find"], "install `swtpm` and `swtpm-tools` on the host"),
     (&["TPM version", "is not supported"], "install `swtpm` and `swtpm-tools` on the host"),
+    (
+        &["Cannot store dirty bitmaps in qcow2 v2"],
+        "checkpoints need disks of qcow2's newer form: `target: #{ compat: \"1.1\" }` when a volume is made, `qemu-img amend -o compat=1.1 FILE` on the host for one that is there while its domain is off",
+    ),
     (&["Cannot get interface MTU on"], "make the bridge first; `host.node_devices(\"net\")` lists what there is"),
     (
         &["is already in use by interface"],
