@@ -29,6 +29,8 @@ const GONE: &str = r#"
     chmod +x $folder/tell
     : >$folder/conf
     timeout 120 dhclient -4 -1 -q -cf $folder/conf -sf $folder/tell -lf $folder/leases -pf $folder/pid gone1
+    # The client goes to the background before it writes down which process it is.
+    until [ -s $folder/pid ]; do sleep 0.1; done
     kill "$(cat $folder/pid)"
     ip link del gone0
     rm -r $folder"#;
