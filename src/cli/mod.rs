@@ -187,6 +187,9 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
         (None, Some(Command::Script(args))) if arguments.interactive.is_some() => open(settings(&args)),
         (None, Some(Command::Script(words))) => {
             let Some((script, args)) = words.split_first() else { return usage("no script is given") };
+            if !words.iter().any(|word| word == "--help" || word == "-h") {
+                api::load_ahead();
+            }
             let looks = test::Looks { color, quiet: arguments.quiet };
             let folders = &arguments.recipes;
             if let Some(code) = run_recipe::run(&settings(&[]), folders, &words, config, looks, set_log) {
@@ -204,7 +207,10 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
             };
             end(result, &session, color)
         }
-        (None, None) => open(settings(&[])),
+        (None, None) => {
+            api::load_ahead();
+            open(settings(&[]))
+        }
     }
 }
 

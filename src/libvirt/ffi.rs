@@ -9,6 +9,7 @@ mod agent;
 mod block;
 mod events;
 mod jobs;
+mod load;
 mod loops;
 mod net;
 mod stats;
@@ -22,6 +23,7 @@ pub(super) use events::{
     on_node_device, on_pool, on_secret,
 };
 pub(super) use jobs::{RawCheckpoint, abort_job, backup_begin, job_stats, save, saved_xml};
+pub(super) use load::{library, load};
 pub(super) use loops::{Downloading, flush_events};
 pub(super) use net::{RawBinding, RawPort};
 pub(super) use stats::{domain_stats, node_cpu, node_memory};
@@ -33,13 +35,10 @@ use super::network::Lease;
 use super::state::State;
 use crate::floor::{Map, Value};
 use std::collections::HashMap;
-use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::fs::File;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 use std::ptr;
 use virt::connect::Connect;
 use virt::domain::Domain;
@@ -251,19 +250,6 @@ fn seek(file: &File, offset: u64, whence: c_int) -> io::Result<u64> {
     // SAFETY: the descriptor is open while the file is borrowed.
     let found = unsafe { libc::lseek(file.as_raw_fd(), offset, whence) };
     u64::try_from(found).map_err(|_| io::Error::last_os_error())
-}
-
-/// The file that libvirt was loaded from.
-pub(super) fn library() -> Option<PathBuf> {
-    let mut found = MaybeUninit::<libc::Dl_info>::zeroed();
-    let function = sys::virGetVersion as *const c_void;
-    // SAFETY: the loader only compares the address, and writes into `found`, which outlives the call.
-    if unsafe { libc::dladdr(function, found.as_mut_ptr()) } == 0 {
-        return None;
-    }
-    // SAFETY: it was filled, and the loader keeps the names of what is loaded.
-    let name = unsafe { CStr::from_ptr(found.assume_init().dli_fname) };
-    Some(PathBuf::from(OsStr::from_bytes(name.to_bytes())))
 }
 
 /// libvirt's numbers: negative is a failure, of which libvirt keeps the details for this thread.

@@ -11,7 +11,7 @@ use super::ssh::Way;
 use super::taps::Taps;
 use super::wait::Poll;
 use super::wiring::Before;
-use crate::floor::{Error, Result};
+use crate::floor::{Area, Code, Error, Result};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
 use virt::connect::Connect;
@@ -56,6 +56,13 @@ impl Host {
 
     fn open(uri: Option<&str>, open: Open) -> Result<Self> {
         static ONCE: Once = Once::new();
+        if let Err(cause) = ffi::load() {
+            let hint =
+                "install it: `apt-get install libvirt0`, `dnf install libvirt-libs` or what your system calls it";
+            return Err(Error::new(Code::NoConnection, Area::Connection, "cannot load libvirt")
+                .caused_by(cause)
+                .hint(hint));
+        }
         ONCE.call_once(|| {
             // Else libvirt prints every error to standard error by itself.
             virt::error::clear_error_callback();

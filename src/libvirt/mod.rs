@@ -120,6 +120,13 @@ pub use volume::{Volume, VolumeInfo};
 pub use volume_use::Users;
 pub use wait::{Condition, Found, Login, Ready, Target, WaitIp, WaitOptions, wait, wait_all, wait_any};
 
+/// Begins to load libvirt, for a run that is going to call it: its scripts are read meanwhile.
+pub fn load_ahead() {
+    let load = || drop(ffi::load());
+    // Without a thread, the first call loads it; what is wrong with it is told to who connects.
+    drop(std::thread::Builder::new().name("libvirt".to_string()).spawn(load));
+}
+
 /// The file that libvirt was loaded from.
 pub fn library() -> Option<std::path::PathBuf> {
     ffi::library()

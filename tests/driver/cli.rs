@@ -27,6 +27,34 @@ fn code_standard_input_and_a_hash_bang_line_run() {
 }
 
 #[test]
+fn libvirt_is_loaded_by_those_who_call_it() {
+    let host = Host::new();
+    // Where libvirt is linked as any library, the loader would load it before the program begins.
+    let output = host.command(["--version"]).env("LD_TRACE_LOADED_OBJECTS", "1").output().expect("started");
+    let shown = text(&output.stdout);
+    assert!(shown.contains("libc.so") && !shown.contains("libvirt"), "{shown}");
+    // A library that is broken, in the place of libvirt's.
+    std::fs::write(host.folder().join("libvirt-qemu.so.0"), "broken").expect("written");
+    let without = |args: &[&str]| {
+        let output = host.command(args).env("LD_LIBRARY_PATH", host.folder()).output().expect("started");
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    std::fs::write(
+        host.folder().join("one.yaml"),
+        "name: one\nvcpus: 1\nmemory: 1 GiB\nseed: none\nboot_disk: { size: 1 GiB, empty: true }\n",
+    )
+    .expect("written");
+    let (code, shown, told) = without(&["vm", "render", "one.yaml"]);
+    assert!(code == Some(0) && shown.contains("<name>one</name>"), "{shown}{told}");
+    for args in [&["vm", "list"][..], &["-e", "connect()"], &["-e", "let host = connect(); print(host.lib_version)"]] {
+        let (code, shown, told) = without(args);
+        assert_eq!((code, shown.as_str()), (Some(3), ""), "{told}");
+        assert!(told.contains("error: cannot load libvirt\n") && told.contains("libvirt-qemu.so.0: "), "{told}");
+        assert!(told.contains("apt-get install libvirt0"), "{told}");
+    }
+}
+
+#[test]
 fn a_lab_comes_from_a_pipe_if_it_says_its_name() {
     let host = Host::new();
     let up = |lab: &str| {
