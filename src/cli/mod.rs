@@ -187,14 +187,12 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
         (None, Some(Command::Script(args))) if arguments.interactive.is_some() => open(settings(&args)),
         (None, Some(Command::Script(words))) => {
             let Some((script, args)) = words.split_first() else { return usage("no script is given") };
-            if !words.iter().any(|word| word == "--help" || word == "-h") {
-                api::load_ahead();
-            }
             let looks = test::Looks { color, quiet: arguments.quiet };
             let folders = &arguments.recipes;
             if let Some(code) = run_recipe::run(&settings(&[]), folders, &words, config, looks, set_log) {
                 return code;
             }
+            api::load_ahead();
             let mut session = Session::new(&settings(args));
             let result = if script == "-" {
                 let mut text = String::new();

@@ -28,7 +28,7 @@ pub(super) fn run(
     if module.contains(['/', '.']) || module == "-" {
         return None;
     }
-    let session = Session::new(settings);
+    let session = Session::for_words(settings, words);
     let modules = session.recipe_modules(&all(folders));
     let Some((_, imports)) = modules.iter().find(|(name, _)| name == module) else {
         return (!Path::new(module).exists()).then(|| super::fail(&unknown(module, &modules)));

@@ -107,8 +107,7 @@ impl Session {
         if self.sources.connects(&recipe.import, &recipe.name) {
             self.context().connect_ahead(self.sources.reads_domains(&recipe.import, &recipe.name));
         }
-        let called = || api::in_transaction(|| self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &tree));
-        match self.sources.ahead(&self.engine, &recipe.import, &recipe.name, called) {
+        match api::in_transaction(|| self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &tree)) {
             Ok(result) => Ok(Given::All(plain(&result))),
             Err(error) => {
                 let results = results(&error);

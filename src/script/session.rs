@@ -67,6 +67,15 @@ impl Session {
         Self::within(settings, &fresh(settings))
     }
 
+    /// Makes a session for a recipe of the stdlib, if these words name one: it is read on another thread meanwhile.
+    pub fn for_words(settings: &Settings, words: &[String]) -> Self {
+        let sources = Sources::new(settings.base.clone(), settings.recipes.clone());
+        if let [module, command, ..] = words {
+            sources.read_ahead(&format!("std/{module}"), &command.replace('-', "_"));
+        }
+        Self::knowing(sources, settings, &fresh(settings))
+    }
+
     /// Makes a session that shares the connections of another.
     pub fn within(settings: &Settings, context: &api::Context) -> Self {
         Self::knowing(Sources::new(settings.base.clone(), settings.recipes.clone()), settings, context)
@@ -233,15 +242,21 @@ pub(super) fn engine() -> Engine {
         help::fill(&mut module);
         module.into()
     });
-    let mut engine = Engine::new_raw();
+    let mut engine = language();
     engine.register_global_module(STANDARD.clone());
     engine.register_global_module(API.clone());
+    engine.set_max_call_levels(128);
+    engine.on_progress(|_| interrupt::wanted().then(|| Dynamic::from(api::Stopped)));
+    engine
+}
+
+/// An engine that can parse scripts and knows no functions.
+pub(super) fn language() -> Engine {
+    let mut engine = Engine::new_raw();
     engine.set_strict_variables(true);
     // Most of a recipe's lines run once: folding their constants takes longer than running them.
     engine.set_optimization_level(OptimizationLevel::None);
     super::isolate::teach(&mut engine);
-    engine.set_max_call_levels(128);
     engine.set_max_expr_depths(256, 256);
-    engine.on_progress(|_| interrupt::wanted().then(|| Dynamic::from(api::Stopped)));
     engine
 }

@@ -2,7 +2,7 @@
 
 use super::excerpt::excerpt;
 use super::isolate::{isolated, isolated_by_lines};
-use super::session::{Failure, read};
+use super::session::{Failure, language, read};
 use super::stdlib;
 use crate::floor::{Area, Code, Error};
 use rhai::{AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, Module, ModuleResolver, Position, Scope, Shared, Stmt};
@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// As much as the main thread has: expressions may be deep.
 const STACK: usize = 8 << 20;
@@ -28,10 +28,21 @@ pub struct Sources {
     /// What the texts of modules were parsed to, docs included: a recipe is read for its docs first, and then imported.
     trees: Arc<RwLock<BTreeMap<String, AST>>>,
     /// The module of the stdlib whose recipe is called, as much of it as that recipe needs.
-    part: Arc<RwLock<Option<(String, AST)>>>,
+    part: Arc<OnceLock<Part>>,
     /// Whether modules of the stdlib are imported without their docs: nobody asks a command for those.
     bare: bool,
 }
+
+/// What one recipe of a module of the stdlib needs of it.
+struct Part {
+    path: String,
+    function: String,
+    /// Nothing if it cannot be parsed.
+    tree: Option<AST>,
+}
+
+/// What was parsed of the modules of the stdlib without their docs, in their order. It is the same for all sessions.
+static BARE: [OnceLock<Option<AST>>; stdlib::MODULES.len()] = [const { OnceLock::new() }; stdlib::MODULES.len()];
 
 impl Sources {
     /// No texts yet. Relative paths start at `base`; imports are looked for in `folders`, too, the last one first.
@@ -88,17 +99,61 @@ impl Sources {
     ) -> Option<Result<AST, Box<EvalAltResult>>> {
         let text = stdlib::text(path)?;
         let part = excerpt(text, function)?;
-        let tree = self.compile(engine, path, text, part, Position::NONE);
-        if let Ok(tree) = &tree {
-            *self.part.write().unwrap_or_else(PoisonError::into_inner) = Some((path.to_string(), tree.clone()));
+        let parse = || self.compile(engine, path, text, part.clone(), Position::NONE);
+        // Of several recipes of one run, such as a test's, the first one is remembered.
+        let known = self.part.get_or_init(|| {
+            let tree = parse().ok();
+            Part { path: path.to_string(), function: function.to_string(), tree }
+        });
+        let tree = known.tree.clone().filter(|_| known.path == path && known.function == function);
+        Some(tree.map_or_else(parse, Ok))
+    }
+
+    /// Begins to parse what a recipe of the stdlib needs, on another thread: first the part of its own module, then the
+    /// modules that it imports in any case, then those that it may import. If the recipe is likely to ask for a host, libvirt
+    /// is loaded meanwhile, which takes longer than that.
+    pub(super) fn read_ahead(&self, path: &str, function: &str) {
+        let (own, path, function) = (self.clone(), path.to_string(), function.to_string());
+        let work = move || {
+            let engine = language();
+            let Some(Ok(tree)) = own.parse_part(&engine, &path, &function) else { return };
+            if own.connects(&path, &function) || own.may_connect(&path, &function) {
+                crate::api::load_ahead();
+            }
+            let (always, perhaps) = imports(&tree, &function);
+            for path in always.iter().chain(&perhaps) {
+                own.read_bare(&engine, path);
+            }
+        };
+        // Without a thread, each is parsed where it is imported.
+        drop(std::thread::Builder::new().name("imports".to_string()).stack_size(STACK).spawn(work));
+    }
+
+    /// Parses a module of the stdlib and those that it imports outside of its functions.
+    fn read_bare(&self, engine: &Engine, path: &str) {
+        let is_new = stdlib::index(path).is_some_and(|index| BARE[index].get().is_none());
+        if let (true, Some(tree)) = (is_new, self.parse_bare(engine, path)) {
+            for statement in tree.statements() {
+                if let Stmt::Import(import, _) = statement
+                    && let Expr::StringConstant(path, _) = &import.0
+                {
+                    self.read_bare(engine, path);
+                }
+            }
         }
-        Some(tree)
+    }
+
+    /// A module of the stdlib without its docs; who needs what another thread is just parsing waits for it.
+    fn parse_bare(&self, engine: &Engine, path: &str) -> Option<AST> {
+        let (index, text) = (stdlib::index(path)?, stdlib::text(path)?);
+        self.insert(path, text);
+        let parse = || self.compile(engine, path, text, bare(text), Position::NONE).ok();
+        BARE[index].get_or_init(parse).clone()
     }
 
     /// What was parsed of a module whose recipe is called.
     fn part(&self, name: &str) -> Option<AST> {
-        let part = self.part.read().unwrap_or_else(PoisonError::into_inner);
-        part.as_ref().filter(|(known, _)| known == name).map(|(_, tree)| tree.clone())
+        self.part.get().filter(|part| part.path == name)?.tree.clone()
     }
 
     /// Whether a function of a module that was parsed asks for the default host, unless it fails before.
@@ -106,35 +161,22 @@ impl Sources {
         self.parsed(name).is_some_and(|tree| connects(&tree, function))
     }
 
+    /// Whether a function of a module that was parsed is likely to ask for a host.
+    fn may_connect(&self, name: &str, function: &str) -> bool {
+        let asks = |path: &String| stdlib::text(path).is_some_and(|text| bare(text).contains("connect("));
+        self.parsed(name).is_some_and(|tree| imports(&tree, function).0.iter().any(asks))
+    }
+
     /// Whether a function of a module that was parsed is going to look into definitions of domains.
     pub(super) fn reads_domains(&self, name: &str, function: &str) -> bool {
-        let needs = |path: String| ["std/deeds", "std/machine"].contains(&path.as_str());
-        self.parsed(name).is_some_and(|tree| imports(&tree, function).into_iter().any(needs))
+        let needs = |path: &String| ["std/deeds", "std/machine"].contains(&path.as_str());
+        self.parsed(name).map(|tree| imports(&tree, function)).is_some_and(|(a, b)| a.iter().chain(&b).any(needs))
     }
 
     /// What was parsed of a module.
     fn parsed(&self, name: &str) -> Option<AST> {
         let whole = || self.trees.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         self.part(name).or_else(whole)
-    }
-
-    /// Calls a function of a module that was parsed, and meanwhile parses what else the function imports, the last first,
-    /// on another thread: a recipe comes to its later imports after a while only.
-    pub(super) fn ahead<T>(&self, engine: &Engine, name: &str, function: &str, call: impl FnOnce() -> T) -> T {
-        let tree = self.parsed(name);
-        let imports = tree.map(|tree| imports(&tree, function)).unwrap_or_default();
-        let (Some((_, later)), true) = (imports.split_first(), imports.len() > 1) else { return call() };
-        std::thread::scope(|scope| {
-            let work = || {
-                for path in later.iter().rev() {
-                    // What is wrong with it is told to who imports it.
-                    drop(self.resolve(engine, Some(name), path, Position::NONE));
-                }
-            };
-            // Without a thread, each is parsed where it is imported.
-            drop(std::thread::Builder::new().name("imports".to_string()).stack_size(STACK).spawn_scoped(scope, work));
-            call()
-        })
     }
 
     fn compile(
@@ -261,21 +303,24 @@ pub(super) fn recursion(tree: &AST) -> Option<Position> {
     round.all(|(caller, ..)| caller == first || leads(caller, first) && leads(first, caller)).then_some(*position)
 }
 
-/// What a function imports, in the order of its text.
-fn imports(tree: &AST, function: &str) -> Vec<String> {
+/// What a function imports in any case, and what it may import, each in the order of its text.
+fn imports(tree: &AST, function: &str) -> (Vec<String>, Vec<String>) {
     let bodies = lines(tree, function);
-    let mut found = Vec::new();
+    let (mut always, mut perhaps) = (Vec::new(), Vec::new());
     tree.walk(&mut |path: &[ASTNode]| {
-        if let Some(ASTNode::Stmt(Stmt::Import(import, position))) = path.last()
+        if let Some((ASTNode::Stmt(Stmt::Import(import, position)), before)) = path.split_last()
             && bodies.iter().any(|body| body.contains(&position.line()))
             && let Expr::StringConstant(path, _) = &import.0
-            && !found.contains(&path.to_string())
         {
-            found.push(path.to_string());
+            let is_open = before.iter().any(|node| matches!(node, ASTNode::Stmt(Stmt::If(..) | Stmt::Switch(..))));
+            let found = if is_open { &mut perhaps } else { &mut always };
+            if !found.contains(&path.to_string()) {
+                found.push(path.to_string());
+            }
         }
         true
     });
-    found
+    (always, perhaps)
 }
 
 /// The text of a module of the stdlib without its comments, which are half of it; every place in it stays where it is.
@@ -315,8 +360,10 @@ impl ModuleResolver for Sources {
         let tree = self.trees.read().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
         let tree = match tree {
             Some(tree) if self.get(&name).is_some_and(|known| *known == *text) => tree,
-            _ if self.bare && name.starts_with("std/") => self.compile(engine, &name, &text, bare(&text), position)?,
-            _ => self.compile(engine, &name, &text, prepare(&text), position)?,
+            _ => match if self.bare { self.parse_bare(engine, &name) } else { None } {
+                Some(tree) => tree,
+                None => self.compile(engine, &name, &text, prepare(&text), position)?,
+            },
         };
         let _open = Open::begin(&name, position)?;
         let module = Module::eval_ast_as_new(Scope::new(), &tree, engine)

@@ -35,8 +35,13 @@ pub(super) const MODULES: &[(&str, &str)] = &[
 
 /// The text of a module such as `std/wait`.
 pub(super) fn text(path: &str) -> Option<&'static str> {
+    index(path).map(|index| MODULES[index].1)
+}
+
+/// Which one of the modules this is.
+pub(super) fn index(path: &str) -> Option<usize> {
     let path = path.strip_suffix(".rhai").unwrap_or(path);
-    MODULES.iter().find(|(name, _)| *name == path).map(|(_, text)| *text)
+    MODULES.binary_search_by(|(name, _)| (*name).cmp(path)).ok()
 }
 
 /// The paths of all modules.
