@@ -20,7 +20,7 @@ use crate::api;
 use crate::floor::interrupt::{self, Insistence};
 use crate::floor::{Error, Value, give, hide, lose, lost, progress, set_ask, tell, timing};
 use crate::repl::{First, SetLog, Surroundings, asker, start};
-use crate::script::{Ended, Session, Settings, render};
+use crate::script::{Ahead, Ended, Session, Settings, render};
 use arguments::{Arguments, Color, Command, Driver};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
@@ -43,6 +43,9 @@ fn program() -> u8 {
     if std::env::var_os("COMPLETE").is_some_and(|shell| !shell.is_empty() && shell != "0") {
         return complete::answer();
     }
+    let handled = ctrlc::set_handler(interrupt::trigger);
+    let ahead =
+        Ahead::begin(&std::env::args_os().skip(1).filter_map(|word| word.into_string().ok()).collect::<Vec<_>>());
     let config = match Config::read() {
         Ok(config) => config,
         // A hook that fails stops the guest, and its routes do not hang on what a file of settings says.
@@ -73,7 +76,7 @@ fn program() -> u8 {
         tell: || bars::suspend(|| tell("the host has not answered yet; Ctrl-C again cuts the connection to it")),
         deed: api::cut_connections,
     });
-    if let Err(error) = ctrlc::set_handler(interrupt::trigger) {
+    if let Err(error) = handled {
         tracing::warn!(%error, "Ctrl-C will end the program at once");
     }
     api::set_ssh_persist(arguments.ssh_persist);
@@ -91,7 +94,7 @@ fn program() -> u8 {
     if wanted.is_some() {
         timing::enable();
     }
-    let code = run(arguments, &config, &given, color, &set_log);
+    let code = run(arguments, &config, &given, color, &set_log, ahead);
     if let Some(format) = wanted {
         timings::show(format);
     }
@@ -116,7 +119,14 @@ fn with_output(code: u8) -> u8 {
     }
 }
 
-fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, set_log: &SetLog) -> u8 {
+fn run(
+    arguments: Arguments,
+    config: &Config,
+    given: &ArgMatches,
+    color: bool,
+    set_log: &SetLog,
+    ahead: Option<Ahead>,
+) -> u8 {
     let settings = |args: &[String]| Settings {
         uri: arguments.connect.clone(),
         hosts: config.hosts(),
@@ -189,7 +199,7 @@ fn run(arguments: Arguments, config: &Config, given: &ArgMatches, color: bool, s
             let Some((script, args)) = words.split_first() else { return usage("no script is given") };
             let looks = test::Looks { color, quiet: arguments.quiet };
             let folders = &arguments.recipes;
-            if let Some(code) = run_recipe::run(&settings(&[]), folders, &words, config, looks, set_log) {
+            if let Some(code) = run_recipe::run(&settings(&[]), folders, &words, config, looks, set_log, ahead) {
                 return code;
             }
             api::load_ahead();

@@ -9,7 +9,7 @@ use super::{bars, end, wording};
 use crate::api::set_ssh_persist;
 use crate::floor::{Error, Map, Value, config_folder, did_you_mean, give, hide, keep_output, progress, tell, timing};
 use crate::repl::SetLog;
-use crate::script::{Given, Place, Recipe, Session, Settings};
+use crate::script::{Ahead, Given, Place, Recipe, Session, Settings};
 use clap::{CommandFactory, ValueEnum};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,13 +22,18 @@ pub(super) fn run(
     config: &Config,
     looks: Looks,
     set_log: &SetLog,
+    ahead: Option<Ahead>,
 ) -> Option<u8> {
     let module = words.first()?;
     // A path is a script; looking for modules would cost time that a script does not need.
     if module.contains(['/', '.']) || module == "-" {
         return None;
     }
-    let session = Session::for_words(settings, words);
+    // Options of the program may stand in front of the words.
+    let session = match ahead.or_else(|| Ahead::begin(words)) {
+        Some(ahead) => Session::after(settings, ahead),
+        None => Session::new(settings),
+    };
     let modules = session.recipe_modules(&all(folders));
     let Some((_, imports)) = modules.iter().find(|(name, _)| name == module) else {
         return (!Path::new(module).exists()).then(|| super::fail(&unknown(module, &modules)));

@@ -28,6 +28,6 @@ pub use recipes::Given;
 pub use reference::{Example, Function, Page, Parameter, Reference};
 pub use render::render;
 pub use session::{Ended, Failure, Print, Session, Settings};
-pub use sources::Sources;
+pub use sources::{Ahead, Sources};
 pub use stdlib::stdlib_modules;
 pub use tests::{Test, failure};

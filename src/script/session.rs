@@ -1,6 +1,6 @@
 //! A session: one engine, one scope, the scripts that run in it.
 
-use super::sources::{Sources, prepare};
+use super::sources::{Ahead, Sources, prepare};
 use super::{Confirm, Diagnostic, explain, help};
 use crate::api;
 use crate::floor::{hide, interrupt};
@@ -67,12 +67,9 @@ impl Session {
         Self::within(settings, &fresh(settings))
     }
 
-    /// Makes a session for a recipe of the stdlib, if these words name one: it is read on another thread meanwhile.
-    pub fn for_words(settings: &Settings, words: &[String]) -> Self {
-        let sources = Sources::new(settings.base.clone(), settings.recipes.clone());
-        if let [module, command, ..] = words {
-            sources.read_ahead(&format!("std/{module}"), &command.replace('-', "_"));
-        }
+    /// Makes a session for a recipe that has been read ahead.
+    pub fn after(settings: &Settings, ahead: Ahead) -> Self {
+        let sources = Sources::new(settings.base.clone(), settings.recipes.clone()).with(ahead);
         Self::knowing(sources, settings, &fresh(settings))
     }
 

@@ -41,6 +41,27 @@ struct Part {
     tree: Option<AST>,
 }
 
+/// A recipe of the stdlib that is read on other threads since the program began.
+pub struct Ahead {
+    path: String,
+    function: String,
+    sources: Sources,
+}
+
+impl Ahead {
+    /// Begins to read the recipe that these words call; nothing if they call none of the stdlib, or ask for help.
+    pub fn begin(words: &[String]) -> Option<Self> {
+        let [module, command, rest @ ..] = words else { return None };
+        let path = format!("std/{module}");
+        if stdlib::index(&path).is_none() || rest.iter().any(|word| word == "--help" || word == "-h") {
+            return None;
+        }
+        let own = Self { path, function: command.replace('-', "_"), sources: Sources::default() };
+        own.sources.read_ahead(&own.path, &own.function);
+        Some(own)
+    }
+}
+
 /// What was parsed of the modules of the stdlib without their docs, in their order. It is the same for all sessions.
 static BARE: [OnceLock<Option<AST>>; stdlib::MODULES.len()] = [const { OnceLock::new() }; stdlib::MODULES.len()];
 
@@ -48,6 +69,11 @@ impl Sources {
     /// No texts yet. Relative paths start at `base`; imports are looked for in `folders`, too, the last one first.
     pub(super) fn new(base: Option<PathBuf>, folders: Vec<PathBuf>) -> Self {
         Self { base: Arc::new(base.unwrap_or_default()), folders: folders.into(), ..Self::default() }
+    }
+
+    /// The same, with what was read ahead.
+    pub(super) fn with(self, ahead: Ahead) -> Self {
+        Self { texts: ahead.sources.texts, part: ahead.sources.part, ..self }
     }
 
     /// The same for a run in which nobody can ask for the docs of what is imported.
@@ -112,14 +138,16 @@ impl Sources {
     /// Begins to parse what a recipe of the stdlib needs, on another thread: first the part of its own module, then the
     /// modules that it imports in any case, then those that it may import. If the recipe is likely to ask for a host, libvirt
     /// is loaded meanwhile, which takes longer than that.
-    pub(super) fn read_ahead(&self, path: &str, function: &str) {
+    fn read_ahead(&self, path: &str, function: &str) {
         let (own, path, function) = (self.clone(), path.to_string(), function.to_string());
         let work = move || {
-            let engine = language();
-            let Some(Ok(tree)) = own.parse_part(&engine, &path, &function) else { return };
-            if own.connects(&path, &function) || own.may_connect(&path, &function) {
+            let Some(part) = stdlib::text(&path).and_then(|text| excerpt(text, &function)) else { return };
+            // Before anything else: threads that begin wait for the loader.
+            if may_connect(&bare(&part)) {
                 crate::api::load_ahead();
             }
+            let engine = language();
+            let Some(Ok(tree)) = own.parse_part(&engine, &path, &function) else { return };
             let (always, perhaps) = imports(&tree, &function);
             for path in always.iter().chain(&perhaps) {
                 own.read_bare(&engine, path);
@@ -159,12 +187,6 @@ impl Sources {
     /// Whether a function of a module that was parsed asks for the default host, unless it fails before.
     pub(super) fn connects(&self, name: &str, function: &str) -> bool {
         self.parsed(name).is_some_and(|tree| connects(&tree, function))
-    }
-
-    /// Whether a function of a module that was parsed is likely to ask for a host.
-    fn may_connect(&self, name: &str, function: &str) -> bool {
-        let asks = |path: &String| stdlib::text(path).is_some_and(|text| bare(text).contains("connect("));
-        self.parsed(name).is_some_and(|tree| imports(&tree, function).0.iter().any(asks))
     }
 
     /// Whether a function of a module that was parsed is going to look into definitions of domains.
@@ -240,6 +262,17 @@ impl Sources {
         }
         Ok(None)
     }
+}
+
+/// Whether what a recipe needs of its module, or a module that it imports in any case, asks for the default host.
+fn may_connect(part: &str) -> bool {
+    let asks = |text: &str| text.contains("connect(");
+    // What stands further to the right, or behind an `if`, may not be done.
+    let mut always = part.lines().map(|line| line.strip_prefix("    ").unwrap_or(line));
+    always.any(|line| match line.strip_prefix("import \"").and_then(|rest| rest.split('"').next()) {
+        Some(path) => stdlib::text(path).is_some_and(|text| asks(&bare(text))),
+        None => asks(line) && !line.starts_with(' ') && !line.contains("if "),
+    })
 }
 
 /// From which line to which those functions go that have this name.
@@ -423,6 +456,21 @@ mod tests {
             [("create", true), ("destroy", true), ("list", true), ("render", false), ("stop", false)]
         {
             assert_eq!(connects(&tree, function), does, "{function}");
+        }
+    }
+
+    #[test]
+    fn it_is_known_which_recipes_may_connect() {
+        for (module, function, does) in [
+            ("vm", "create", true),
+            ("vm", "stop", true),
+            ("vm", "list", true),
+            ("vm", "render", false),
+            ("hypervisor", "bgp", false),
+        ] {
+            let text = stdlib::text(&format!("std/{module}")).expect("it is there");
+            let part = excerpt(text, function).expect("it is there");
+            assert_eq!(may_connect(&bare(&part)), does, "{module} {function}");
         }
     }
 
