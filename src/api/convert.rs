@@ -1,7 +1,7 @@
 //! Script values as plain values and back.
 
 use crate::addressing::{Ip, Mac};
-use crate::floor::{Error, HIDDEN, Map, Result, Secret, Value};
+use crate::floor::{Error, HIDDEN, Map, Options, Result, Secret, Value};
 use crate::schema::{Definition, Element, Elements};
 use rhai::Dynamic;
 
@@ -70,7 +70,16 @@ fn convert(dynamic: &Dynamic, path: &str, secret: fn(&Secret) -> &str) -> Result
         return Ok(mac.to_string().into());
     }
     let place = if path.is_empty() { String::new() } else { format!(" at `{path}`") };
-    Err(Error::argument(format!("a value of type {} cannot be used here{place}", dynamic.type_name())))
+    // What has no name in scripts is called as the program calls it, without where it stands there.
+    let name = dynamic.type_name().rsplit("::").next().unwrap_or_default().trim_end_matches('>');
+    Err(Error::argument(format!("a value of type {name} cannot be used here{place}")))
+}
+
+/// A map of options. Their names are looked at first: the value of a wrong one may be nothing that can be read.
+pub(super) fn options_of(what: &str, given: &rhai::Map, known: &[&str]) -> Result<Options> {
+    let names = given.keys().map(|name| (name.to_string(), Value::Unit)).collect();
+    Options::from_value(what, Value::Map(names), known)?;
+    Options::from_value(what, value(&given.clone().into(), "")?, known)
 }
 
 /// A plain value as a script value.

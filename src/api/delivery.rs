@@ -1,8 +1,9 @@
 //! The option `seed` of `provision`: what a guest reads at its first boot, and how it comes to it.
 
+use super::convert::options_of;
 use super::provision::sized_volume;
-use super::{seed, value};
-use crate::floor::{Error, Map as Plain, Options, Result};
+use super::seed;
+use crate::floor::{Error, Map as Plain, Result};
 use crate::libvirt::{Bus, Content, Host, Storage, add_fw_cfg, add_seed_disk, add_smbios_seed};
 use crate::schema::xml::{self, Elem};
 use crate::seed::Guest;
@@ -33,7 +34,7 @@ pub(super) fn read(given: &Dynamic, machine: &str) -> Result<Option<Delivery>> {
         Err(_) => Map::from([("from".into(), given.clone())]),
     };
     let from = plain.remove("from");
-    let options = Options::from_value("seed", value(&plain.into(), "")?, KEYS)?;
+    let options = options_of("seed", &plain, KEYS)?;
     let via = options.one_of("via", &["disk", "fw_cfg", "smbios"])?.unwrap_or("disk");
     let unfit = |keys: &[&str]| match keys.iter().find(|key| options.get(key).is_some()) {
         Some(key) => Err(Error::argument(format!("`{key}` of `seed` does not go with `via: \"{via}\"`"))),

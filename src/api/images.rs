@@ -1,5 +1,6 @@
 //! Volumes from images: fetched and uploaded, overlaid, or copied and grown.
 
+use super::convert::options_of;
 use super::value;
 use crate::floor::{Area, Code, Error, Map as Plain, Options, Result, Value, format_size};
 use crate::image::{self, Catalogue, Checksum, Description, Fetched, Format, Key, Request, Signature, check, fetch};
@@ -187,7 +188,7 @@ fn renamed(mut error: Error, name: &str) -> Error {
 pub(super) fn create_disk(pool: &Pool, name: &str, given: &Map) -> Result<Volume> {
     let mut plain = given.clone();
     let image = image_of(&plain.remove("image").unwrap_or_default())?;
-    let options = Options::from_value("create_disk", value(&plain.into(), "")?, DISK)?;
+    let options = options_of("create_disk", &plain, DISK)?;
     let (xml, content) = disk(name, &image, &options)?;
     // An overlay holds nothing but its own tables at first; a copy looks for its own room.
     pool.need(1 << 20, &format!("disk `{name}`"))?;

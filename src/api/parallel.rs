@@ -192,7 +192,7 @@ fn interrupted(mut error: Error, names: &[String], outcomes: &[Option<Outcome>])
             None => left.push(name.as_str()),
         }
     }
-    for (what, names) in [("done", done), ("stopped", stopped), ("not begun", left)] {
+    for (what, names) in [("done", done), ("broken off", stopped), ("not begun", left)] {
         if !names.is_empty() {
             error.notes.push(format!("{what}: {}", names.join(", ")));
         }

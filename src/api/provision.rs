@@ -1,8 +1,9 @@
 //! The options of `provision` and of waiting, from script maps.
 
+use super::convert::options_of;
 use super::delivery::{self, Delivery};
 use super::machine::{labels, texts};
-use super::{definition, images, seed, shown, value};
+use super::{definition, images, seed, shown};
 use crate::floor::{Error, Map as Plain, Options, Result, Value};
 use crate::libvirt::{
     self, Content, Family, Host, MachineRecord, Provision, Provisioned, SeedDisk, Source, Storage, WaitIp,
@@ -236,7 +237,7 @@ fn volumes(given: &Dynamic, config: Option<&Plain>) -> Result<Vec<Storage>> {
 fn volume(item: &Map, config: Option<&Plain>) -> Result<Storage> {
     let mut plain = item.clone();
     let (volume, from, image) = (plain.remove("volume"), plain.remove("from"), plain.remove("image"));
-    let options = Options::from_value("storage", value(&plain.into(), "")?, STORAGE)?;
+    let options = options_of("storage", &plain, STORAGE)?;
     let pool = options.str("pool")?.unwrap_or("default").to_string();
     if let Some(image) = image {
         if volume.is_some() || from.is_some() {

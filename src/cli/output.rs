@@ -108,9 +108,9 @@ impl Output {
     fn chosen(&self, value: Value) -> Result<Value> {
         let mut items = match value {
             Value::List(items) => items,
-            // A single record has columns as well.
-            one @ Value::Map(_) if !self.columns.is_empty() => {
-                let one = Self { columns: self.columns.clone(), ..Self::default() }.chosen(vec![one].into())?;
+            // A single record has columns as well, and may not be wanted.
+            one @ Value::Map(_) if self.asked().next().is_some() => {
+                let one = self.chosen(vec![one].into())?;
                 return Ok(if let Value::List(mut items) = one { items.pop().unwrap_or_default() } else { one });
             }
             other => match self.asked().next() {
@@ -120,9 +120,10 @@ impl Output {
                 _ => return Ok(other),
             },
         };
-        let known = columns(&items, &Self::default());
+        // Of what is empty the recipe says what it would be like.
+        let known = if items.is_empty() { self.order.clone() } else { columns(&items, &Self::default()) };
         for name in self.asked() {
-            if !items.is_empty() && !known.contains(name) {
+            if !(known.is_empty() && items.is_empty() || known.contains(name)) {
                 if self.is_narrow && self.order.contains(name) {
                     return Err(
                         Error::argument(format!("the column `{name}` is not among them")).hint("`--wide` adds it")

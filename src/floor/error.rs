@@ -192,7 +192,11 @@ impl Error {
 
     /// A file that could not be read or written.
     pub fn io(path: &std::path::Path, doing: &str, cause: &std::io::Error) -> Self {
-        Self::new(Code::Io, Area::Script, format!("cannot {doing} `{}`", path.display())).caused_by(cause.to_string())
+        let error = Self::new(Code::Io, Area::Script, format!("cannot {doing} `{}`", path.display()));
+        let folder =
+            path.parent().filter(|folder| doing == "write" && !folder.as_os_str().is_empty() && !folder.exists());
+        let hint = folder.map(|folder| format!("there is no folder `{}`", folder.display()));
+        hint.into_iter().fold(error.caused_by(cause.to_string()), Self::hint)
     }
 
     /// A refused definition with all its mistakes; `what` names it, such as ``domain `web` ``.

@@ -46,6 +46,7 @@ const HINTS: &[(&str, &str)] = &[
         "this line or the one above may be indented wrongly, or a text with `: ` in it needs quotes",
     ),
     ("quoted scalar", "a quote may not be closed"),
+    ("expected ',' or ']'", "a word within `[...]` that holds `{`, `}`, `[`, `]` or `,` needs quotes"),
 ];
 
 /// Where the first line is that is indented with a tab.

@@ -32,7 +32,7 @@ pub fn check(name: &str, found: &Description, wanted: Option<Format>, bootable: 
     if bootable && found.bootable == Some(false) {
         return Err(refused(format!("image `{name}` is {format} without anything to start from"))
             .note("there is neither a boot sector's signature nor a partition table in it")
-            .hint("say `bootable: false` (`--bootable=false`) if it is a data disk"));
+            .hint("say `bootable: false` if it is a data disk"));
     }
     Ok(())
 }
@@ -95,7 +95,7 @@ mod tests {
         let found = Description { bootable: Some(false), ..described(Format::Raw) };
         let (message, hint) = refused("web.raw", &found);
         assert_eq!(message, "image `web.raw` is raw without anything to start from");
-        assert_eq!(hint, "say `bootable: false` (`--bootable=false`) if it is a data disk");
+        assert_eq!(hint, "say `bootable: false` if it is a data disk");
         assert_eq!(check("web.raw", &found, None, false), Ok(()));
     }
 }

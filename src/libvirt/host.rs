@@ -57,8 +57,11 @@ impl Host {
     fn open(uri: Option<&str>, open: Open) -> Result<Self> {
         static ONCE: Once = Once::new();
         if let Err(cause) = ffi::load() {
-            let hint =
-                "install it: `apt-get install libvirt0`, `dnf install libvirt-libs` or what your system calls it";
+            let hint = if cause.contains("failed to map") || cause.contains("cannot allocate") {
+                "the memory of this process is limited: `ulimit -v` tells by how much"
+            } else {
+                "install it (again): `apt-get install libvirt0`, `dnf install libvirt-libs` or what your system calls it"
+            };
             return Err(Error::new(Code::NoConnection, Area::Connection, "cannot load libvirt")
                 .caused_by(cause)
                 .hint(hint));

@@ -9,7 +9,7 @@ use super::undo::{self, Made};
 use super::variables::Variables;
 use super::wiring::Wiring;
 use super::{Domain, MachineRecord, ffi, verify};
-use crate::floor::{Area, Code, Error, Result, clock};
+use crate::floor::{Area, Code, Error, Result, clock, interrupt, timing};
 use crate::schema::xml::{self, Elem};
 use std::time::Duration;
 use virt::sys;
@@ -293,9 +293,14 @@ impl Domain {
         self.raw()?.undefine_flags(last).explain("undefine", self.object())
     }
 
-    /// Gives it another name; it must be off. The file of its UEFI variables goes with it, and is called after it again.
+    /// Gives it another name; it must be off. The file of its UEFI variables goes with it, and is called after it again. It is
+    /// done as a whole: who asks to stop meanwhile is heard afterwards.
     pub fn rename(&self, name: &str) -> Result<Self> {
         self.host().attempt("rename", self.object())?;
+        timing::timed(&self.object().plain(), "rename", || interrupt::shielded(|| self.renamed(name)))
+    }
+
+    fn renamed(&self, name: &str) -> Result<Self> {
         if self.host().find_domain(name)?.is_some() {
             return Err(already(&Object::new(Kind::Domain, name)));
         }

@@ -109,11 +109,19 @@ fn requirement(text: &str) -> Result<Requirement, String> {
             _ => Err(format!("before `(` stands `in` or `notin`, unlike in `{text}`")),
         };
     }
+    // `!==` would mean all machines: no value begins with `=`.
+    let known = |value| {
+        if str::trim_start(value).starts_with('=') {
+            Err(format!("a value begins with `=` in `{text}`"))
+        } else {
+            Ok(value)
+        }
+    };
     if let Some((name, value)) = text.split_once("!=") {
-        return one(name, Some(vec![value]), true);
+        return one(name, Some(vec![known(value)?]), true);
     }
     if let Some((name, value)) = text.split_once('=') {
-        return one(name, Some(vec![value.strip_prefix('=').unwrap_or(value)]), false);
+        return one(name, Some(vec![known(value.strip_prefix('=').unwrap_or(value))?]), false);
     }
     match text.strip_prefix('!') {
         Some(name) => one(name, None, true),
@@ -197,6 +205,8 @@ mod tests {
             ("!", "a name is missing"),
             ("role in web", "`role in web` is no name of a label"),
             ("role>1", "`role>1` is no name of a label"),
+            ("role!==web", "a value begins with `=` in `role!==web`"),
+            ("role===web", "a value begins with `=` in `role===web`"),
             ("role in (web", "a `(` is not closed"),
             ("role in web)", "a `)` has no `(`"),
             ("role in ((web))", "a `(` stands within another"),

@@ -7,7 +7,7 @@ use super::sources::recursion;
 use super::{Diagnostic, Place, Reference, Session, Sources};
 use crate::api;
 use crate::floor::{self, Code, Finding, did_you_mean, interrupt, nearest};
-use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position};
+use rhai::{Dynamic, EvalAltResult, ParseError, ParseErrorType, Position, Token};
 
 /// A script that does not parse.
 pub(super) fn parse_error(source: &str, error: &ParseError, sources: &Sources) -> Diagnostic {
@@ -28,10 +28,26 @@ pub(super) fn parse_error(source: &str, error: &ParseError, sources: &Sources) -
         ParseErrorType::MismatchedType(expected, found) => {
             Diagnostic::error(format!("expected {expected}, found {found}"))
         }
+        ParseErrorType::VariableExpected if let Some((module, word)) = kept_word(&text, error.position()) => {
+            Diagnostic::error(format!("`{word}` is a word of Rhai"))
+                .hint(format!("a function of a module that is called so has a `_` behind it: `{module}::{word}_`"))
+        }
         other => Diagnostic::error(lower(&other.to_string())),
     };
     let lines = text.lines().count();
     shown.at(place(source, error.position()).filter(|place| place.line <= lines).or_else(|| end(source, &text)))
+}
+
+/// What stands behind `module::` at a place, if Rhai keeps that word for itself, with the module.
+fn kept_word(text: &str, position: Position) -> Option<(String, String)> {
+    let line: Vec<char> = text.lines().nth(position.line()?.checked_sub(1)?)?.chars().collect();
+    let (before, from) = line.split_at_checked(position.position()?.checked_sub(1)?)?;
+    let is_part = |letter: &char| letter.is_alphanumeric() || *letter == '_';
+    let word: String = from.iter().copied().take_while(is_part).collect();
+    let before: String = before.iter().collect();
+    let name = before.trim_end().strip_suffix("::")?.trim_end();
+    let module = name.rsplit(|letter: char| !is_part(&letter)).next()?;
+    Token::lookup_symbol_from_syntax(&word).map(|_| (module.to_string(), word))
 }
 
 /// A run that ended with an error.

@@ -14,10 +14,30 @@ pub(super) fn write(map: &Map) -> Result<String> {
 
 /// Refuses text that is not YAML or no map. What stands in it is not shown, since it may be secret.
 pub(super) fn check_map(option: &str, text: &str) -> Result<()> {
-    let Err(error) = serde_saphyr::from_str::<Option<IndexMap<String, IgnoredAny>>>(text) else { return Ok(()) };
+    const HINT: &str = "a map in the script needs no YAML";
+    let read = serde_saphyr::from_str::<Option<IndexMap<String, IgnoredAny>>>(text);
+    // cloud-init's parser takes no tab for an indentation, ours some.
+    if let Some(line) = tab(text) {
+        return Err(Error::argument(format!("a tab indents line {line} of `{option}`"))
+            .hint("indent with spaces")
+            .hint(HINT));
+    }
+    let Err(error) = read else { return Ok(()) };
     let place =
         error.location().map_or_else(String::new, |at| format!(" (line {}, column {})", at.line(), at.column()));
-    Err(Error::argument(format!("`{option}` is no YAML map{place}")).hint("a map in the script needs no YAML"))
+    let is_twice = error.to_string().contains("duplicate mapping key");
+    let what = if is_twice { "has a key twice" } else { "is no YAML map" };
+    Err(Error::argument(format!("`{option}` {what}{place}")).hint(HINT))
+}
+
+/// The first line that begins with a tab and is not part of a text in quotation marks.
+fn tab(text: &str) -> Option<usize> {
+    let mut is_quoted = false;
+    text.lines().zip(1..).find_map(|(line, number)| {
+        let found = !is_quoted && line.starts_with('\t');
+        is_quoted ^= line.replace("\\\"", "").matches('"').count() % 2 == 1;
+        found.then_some(number)
+    })
 }
 
 /// A map as plain data, unless it holds what only YAML has, such as tags.
@@ -76,6 +96,18 @@ mod tests {
     fn texts_are_checked_without_being_shown() {
         assert_eq!(check_map("meta_data", "a: 1\nb: !!binary aGk=\n"), Ok(()));
         assert_eq!(check_map("meta_data", "# nothing\n"), Ok(()));
+        // `PyYAML` says the same of these.
+        for text in ["a: \"one\n\ttwo\"\n", "a: |\n  \tone\n"] {
+            assert_eq!(check_map("meta_data", text), Ok(()), "{text:?}");
+        }
+        for (text, wrong) in [
+            ("a: one\n\t\n", "a tab indents line 2 of `user_data`"),
+            ("#cloud-config\n\thostname: x\n", "a tab indents line 2 of `user_data`"),
+            ("users:\n\t- name: x\n", "a tab indents line 2 of `user_data`"),
+            ("hostname: x\nhostname: y\n", "`user_data` has a key twice (line 2, column 1)"),
+        ] {
+            assert_eq!(check_map("user_data", text).expect_err(text).message, wrong);
+        }
         let error = check_map("meta_data", "password: \"geheim\n").expect_err("an open quote");
         assert!(!format!("{error:?}").contains("geheim"), "{error:?}");
     }

@@ -55,6 +55,65 @@ fn libvirt_is_loaded_by_those_who_call_it() {
 }
 
 #[test]
+fn a_column_that_no_record_could_have_is_refused_where_there_is_none() {
+    let host = Host::new();
+    std::fs::write(host.folder().join("empty.xml"), "<node/>").expect("written");
+    let uri = format!("test://{}", host.folder().join("empty.xml").display());
+    for option in [["--columns", "nme"], ["--filter", "nme=3"], ["--sort", "nme"]] {
+        let output = host.command(["-c", &uri, "vm", "list"]).args(option).output().expect("started");
+        assert_eq!(output.status.code(), Some(1), "{option:?}");
+        let told = text(&output.stderr);
+        assert!(told.contains("there is no column `nme`") && told.contains("hint: did you mean `name`?"), "{told}");
+    }
+    let output =
+        host.command(["-c", &uri, "vm", "list", "-o", "json", "--filter", "state=x"]).output().expect("started");
+    assert_eq!(text(&output.stdout), "[]\n");
+}
+
+#[test]
+fn a_single_record_is_filtered_as_a_list_is() {
+    let host = Host::new();
+    let run = |more: &[&str]| host.command(["vm", "get", "web"]).args(more).output().expect("started");
+    assert_eq!(text(&run(&["--filter", "state=run*", "-o", "name"]).stdout), "web\n");
+    assert_eq!(text(&run(&["--filter", "state=shut*", "-o", "name"]).stdout), "");
+    assert_eq!(text(&run(&["--filter", "state=shut*", "-o", "json"]).stdout), "null\n");
+    let wrong = run(&["--sort", "nosuch"]);
+    assert!(text(&wrong.stderr).contains("there is no column `nosuch`") && wrong.status.code() == Some(1));
+}
+
+#[test]
+fn a_function_that_is_called_like_a_word_of_rhai_has_its_hint() {
+    let host = Host::new();
+    let output = host.run("import \"std/inventory\" as inv;\ninv::export(#{});");
+    let told = text(&output.stderr);
+    for part in ["`export` is a word of Rhai", "script.rhai:2:6", "hint: a function of a module", "`inv::export_`"] {
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+#[test]
+fn of_files_that_are_there_none_is_written() {
+    let host = Host::new();
+    let one = |name: &str| {
+        format!("- {{ name: {name}, vcpus: 1, memory: 1 GiB, boot_disk: {{ empty: true, size: 1 GiB }} }}\n")
+    };
+    let file = |name: &str| host.folder().join(name);
+    std::fs::write(file("in.yaml"), format!("machines:\n{}{}{}", one("a"), one("b"), one("c"))).expect("written");
+    for name in ["b.yaml", "c.yaml"] {
+        std::fs::write(file(name), "mine").expect("written");
+    }
+    for more in [&["--dry-run"][..], &[]] {
+        let output = host.command(["inventory", "import", "in.yaml"]).args(more).output().expect("started");
+        assert_eq!(output.status.code(), Some(1));
+        let told = text(&output.stderr);
+        assert!(told.starts_with("error: ./b.yaml and ./c.yaml are there already\n = hint: `--force`"), "{told}");
+        assert!(!file("a.yaml").exists());
+    }
+    let output = host.command(["inventory", "import", "in.yaml", "--to", "new"]).output().expect("started");
+    assert!(text(&output.stderr).contains(" = hint: there is no folder `new`"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_lab_comes_from_a_pipe_if_it_says_its_name() {
     let host = Host::new();
     let up = |lab: &str| {

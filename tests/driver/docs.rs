@@ -74,22 +74,52 @@ fn every_recipe_is_documented_and_its_examples_run() {
 
 #[test]
 fn every_script_of_the_book_and_the_readme_runs() {
-    let mut pages: Vec<PathBuf> = std::fs::read_dir(root().join("book/src"))
-        .expect("the book is there")
-        .map(|entry| entry.expect("an entry is readable").path())
-        .filter(|path| path.extension().is_some_and(|kind| kind == "md"))
-        .collect();
-    pages.push(root().join("README.md"));
     let (mut wrong, mut count) = (Vec::new(), 0);
-    for page in pages {
-        let page_text = std::fs::read_to_string(&page).expect("a page is text");
+    for (page, page_text) in pages() {
         for script in blocks(&page_text, "rhai") {
-            failure(&script, &page.display().to_string(), &mut wrong);
+            failure(&script, &page, &mut wrong);
             count += 1;
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(count >= 3, "only {count} scripts were found");
+}
+
+#[test]
+fn every_file_of_the_book_and_the_readme_can_be_read() {
+    let (mut wrong, mut catalogues) = (Vec::new(), 0);
+    for (page, text) in pages() {
+        for block in blocks(&text, "yaml") {
+            let host = Host::new();
+            std::fs::write(host.folder().join("block.yaml"), &block).expect("the block is written");
+            let output = host.run("read_yaml_documents(\"block.yaml\")");
+            if !output.status.success() {
+                wrong.push(format!("{page}: {}", self::text(&output.stderr)));
+            }
+            if block.contains("vm_images:") && block.contains("url:") {
+                catalogues += 1;
+                let args = ["image", "list", "--catalogue", "block.yaml"];
+                let output = host.command(args).output().expect("the program starts");
+                if !output.status.success() {
+                    wrong.push(format!("{page}: {}", self::text(&output.stderr)));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(catalogues > 0, "no catalogue was found");
+}
+
+/// The chapters of the book and the README, by their names.
+fn pages() -> Vec<(String, String)> {
+    let chapters = std::fs::read_dir(root().join("book/src")).expect("the book is there");
+    let mut pages: Vec<PathBuf> = chapters
+        .map(|entry| entry.expect("an entry is readable").path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "md"))
+        .collect();
+    pages.push(root().join("README.md"));
+    let read = |page: PathBuf| (page.display().to_string(), std::fs::read_to_string(&page).expect("a page is text"));
+    pages.into_iter().map(read).collect()
 }
 
 #[test]

@@ -466,7 +466,7 @@ fn sizes_and_protection_are_compared_by_the_fields_of_the_file() {
 fn names_are_one_word_for_other_tools_and_who_is_left_out_is_told() {
     let host = Host::new();
     let odd = "let host = connect();
-        for name in [\"win 10, #x\", \"win 10, é #y\"] {
+        for name in [\"win 10, #x\", \"win 10, é #y\", \"UPPER\", \"upper\", \"123\"] {
             let vm = host.provision(#{ type: \"test\", name: name, memory: \"1 GiB\", os: #{ type: \"hvm\" },
                 devices: #{ interfaces: [ #{ type: \"network\", source: #{ network: \"default\" } } ] } }, #{ labels: #{ \"1\": \"2\" } });
         }";
@@ -480,9 +480,17 @@ fn names_are_one_word_for_other_tools_and_who_is_left_out_is_told() {
     for part in [
         "win_10___x ansible_host=192.168.122.",
         "win_10_____y ansible_host=192.168.122.",
-        "\n[label_1_2]\nwin_10___x\nwin_10_____y\n",
+        "\n[label_1_2]\n",
+        "\nwin_10___x\nwin_10_____y\n",
         "Host win_10___x\n",
         "\twin_10_____y\n",
+        // Looked up in a file of hosts, both were the first one, and the number an address.
+        "\nUPPER ansible_host=",
+        "\nupper ansible_host=",
+        "123 ansible_host=",
+        "\tUPPER\n",
+        "\tupper-2\n",
+        "\t123-vm\n",
         "true\n`x y` is no name of a user\n`` is no name of a user\n",
     ] {
         assert!(shown.contains(part), "{part} is not in\n{shown}");

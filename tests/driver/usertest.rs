@@ -288,6 +288,41 @@ fn test_text_differs() { assert_eq(\"one\\ntwo\\n\", \"one\\nzwei\\n\"); }\n",
     ] {
         assert!(shown.contains(part), "{part} is not in\n{shown}");
     }
+    // Nobody knows which tests it would have: it fails whatever is chosen, and is told beside the others.
+    let chosen = run(&host, &["--filter", "test_one"]);
+    assert_eq!(chosen.status.code(), Some(1));
+    let shown = text(&chosen.stdout);
+    assert!(shown.contains("test broken ... FAILED") && shown.contains("1 passed; 1 failed"), "{shown}");
+    let listed = run(&host, &["--list"]);
+    assert_eq!(listed.status.code(), Some(1));
+    assert!(!text(&listed.stdout).contains("broken"), "{}", text(&listed.stdout));
+    assert!(text(&listed.stderr).contains(" --> tests/broken.rhai:2:9"), "{}", text(&listed.stderr));
+}
+
+#[test]
+fn tests_end_with_who_runs_them_and_leave_no_folder() {
+    let host = project("fn test_waits() { run_program(\"sleep\", [\"7777\"]); }\nfn test_turns() { loop {} }\n");
+    let folder = host.folder().join("tmp");
+    std::fs::create_dir(&folder).expect("the folder is made");
+    let mut command = command(&host, &["--jobs", "2"]);
+    let mut child = command.env("TMPDIR", &folder).stdout(Stdio::null()).spawn().expect("the program starts");
+    let holds = |count: usize| {
+        let until = Instant::now() + Duration::from_secs(30);
+        while std::fs::read_dir(&folder)
+            .expect("it is there")
+            .filter(|one| one.as_ref().is_ok_and(|one| one.path().join("host.xml").exists()))
+            .count()
+            != count
+        {
+            assert!(Instant::now() < until, "not {count} folders in {}", folder.display());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    holds(2);
+    child.kill().expect("it is killed");
+    child.wait().expect("it has ended");
+    holds(0);
+    assert_eq!(std::fs::read_dir(&folder).expect("it is there").count(), 0);
 }
 
 #[test]

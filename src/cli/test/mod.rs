@@ -10,7 +10,7 @@ pub(super) use report::Looks;
 
 use super::arguments::{Format, Test};
 use super::fail;
-use crate::floor::{Error, Result, give, hide, interrupt, lost};
+use crate::floor::{Error, Result, give, hide, interrupt, lost, tell};
 use crate::script::Settings;
 use find::Case;
 use process::{Outcome, Plan};
@@ -34,15 +34,20 @@ fn run_all(settings: &Settings, test: &Test, looks: Looks) -> Result<u8> {
     }
     let all = find::find(settings, &paths, looks.color)?;
     let count = all.len();
-    let wanted = |case: &Case| test.filter.is_empty() || test.filter.iter().any(|part| case.name.contains(part));
+    // Nobody knows which tests there would be in a script that cannot be read.
+    let wanted = |case: &Case| {
+        test.filter.is_empty() || case.test.is_err() || test.filter.iter().any(|part| case.name.contains(part))
+    };
     let cases: Vec<Case> = all.into_iter().filter(wanted).collect();
     if cases.is_empty() {
         return Err(nothing(&paths, count));
     }
     if test.list {
-        let names = || cases.iter().flat_map(|case| [case.name.as_str(), "\n"]).collect();
-        print(&if matches!(test.output, Format::Text) { names() } else { report::list_to_json(&cases) });
-        return Ok(0);
+        let (tests, wrong): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(|case| case.test.is_ok());
+        let names = || tests.iter().flat_map(|case| [case.name.as_str(), "\n"]).collect();
+        print(&if matches!(test.output, Format::Text) { names() } else { report::list_to_json(&tests) });
+        wrong.iter().filter_map(|case| case.test.as_ref().err()).for_each(|mistake| tell(mistake.trim_end()));
+        return Ok(u8::from(!wrong.is_empty()));
     }
     let plan = Plan::new(settings, test.host.as_deref(), test.timeout, looks.color)?;
     let jobs = test.jobs.map(usize::from).or_else(|| thread::available_parallelism().ok().map(Into::into));

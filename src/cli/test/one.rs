@@ -2,22 +2,54 @@
 
 use super::super::arguments::RunTest;
 use super::super::{end, fail};
-use super::process::{MORE, too_long};
+use super::process::{LAST, LOOK, MORE, too_long};
 use crate::api;
 use crate::floor::clock::{self, VirtualClock};
 use crate::floor::{Error, Result, interrupt};
 use crate::script::{Ended, Failure, Label, Session, Settings};
+use rustix::process::{Signal, getppid, kill_current_process_group, set_parent_process_death_signal};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The host that tests start from if nobody names another one: the network and the pool that libvirt comes with.
 const HOST: &str = include_str!("host.xml");
 
 /// Runs one test; gives the exit code.
 pub(crate) fn run_one(settings: &Settings, one: &RunTest, color: bool) -> u8 {
+    let orphaned = end_with_parent();
     let over = end_after(one.timeout);
+    let code = run(settings, one, color, &over);
+    // A parent that dies is still there for a moment when its end is told.
+    orphaned(interrupt::wanted() && !over.load(Ordering::SeqCst));
+    code
+}
+
+/// Asks the test to stop when the process that started it ends. What that would have cleared away is then left to the test:
+/// what it gives does so, if it is alone by then; it may be told that this is to be expected.
+fn end_with_parent() -> impl FnOnce(bool) {
+    let (parent, folder) = (getppid(), std::env::current_dir());
+    if let Err(error) = set_parent_process_death_signal(Some(Signal::TERM)) {
+        tracing::warn!(%error, "a test may outlive who runs it");
+    }
+    move |is_expected| {
+        let patience = Instant::now() + if is_expected { LAST } else { Duration::ZERO };
+        while getppid() == parent {
+            if Instant::now() >= patience {
+                return;
+            }
+            std::thread::sleep(LOOK);
+        }
+        if let Ok(folder) = folder {
+            drop(std::fs::remove_dir_all(folder));
+        }
+        // Those that the test has started, and itself.
+        kill_current_process_group(Signal::KILL).unwrap_or_default();
+    }
+}
+
+fn run(settings: &Settings, one: &RunTest, color: bool, over: &AtomicBool) -> u8 {
     clock::set(Box::new(VirtualClock::new(api::settle)));
     match prepared(settings, one) {
         Ok((settings, own_host)) => {
@@ -31,7 +63,7 @@ pub(crate) fn run_one(settings: &Settings, one: &RunTest, color: bool) -> u8 {
                 Ok(false) => session.run_test(&one.file, &one.test),
                 Err(failure) => Err(failure),
             };
-            end(done.map(|()| Ended::Normally).map_err(|failure| late(failure, one.timeout, &over)), &session, color)
+            end(done.map(|()| Ended::Normally).map_err(|failure| late(failure, one.timeout, over)), &session, color)
         }
         Err(error) => fail(&error),
     }

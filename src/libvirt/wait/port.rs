@@ -132,9 +132,18 @@ impl Look for Port {
         {
             return ip.timed_out(how);
         }
-        let error = Error::new(Code::Timeout, Area::Domain, format!("no {} within {:?}", self.what(), how.limit))
-            .note(self.said.clone())
-            .note(format!("waited {:.1} s", how.elapsed.as_secs_f64()));
+        let mut error = Error::new(Code::Timeout, Area::Domain, format!("no {} within {:?}", self.what(), how.limit));
+        if !self.said.is_empty() {
+            error = error.note(self.said.clone());
+        }
+        error = error.note(format!("waited {:.1} s", how.elapsed.as_secs_f64()));
+        if let Target::Domain(domain, _) = &self.target
+            && let Ok(state) = domain.state()
+            && state.word() != "running"
+        {
+            let hint = format!("`vmscript vm start {}` lets it go on", domain.name());
+            return error.note(format!("state: {state}")).hint(hint);
+        }
         error.hint("does the service run in the guest, and does a firewall let it through?")
     }
 }
