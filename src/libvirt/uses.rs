@@ -36,6 +36,8 @@ struct Holder {
     /// Tells it, whatever it is called by now.
     uuid: String,
     files: Vec<String>,
+    /// Those that its devices write, such as the log of its console.
+    logs: Vec<String>,
     /// What is kept of it, such as ``snapshot `before` ``, with the files that it needs to come back.
     kept: Vec<(String, Vec<String>)>,
 }
@@ -63,10 +65,10 @@ impl Host {
         let mut domains = Vec::new();
         let mut layered = Vec::new();
         for domain in self.domains()? {
-            let Files { all: files, layered: more } = files(&domain, &paths)?;
+            let Files { all: files, layered: more, logs } = files(&domain, &paths)?;
             layered.extend(more);
             let uuid = domain.uuid()?;
-            domains.push(Holder { domain, uuid, files, kept: Vec::new() });
+            domains.push(Holder { domain, uuid, files, logs, kept: Vec::new() });
         }
         let mut uses = Uses { volumes, domains, outside: HashMap::new(), is_here };
         layered.extend(uses.add_kept(self, &paths)?);
@@ -154,10 +156,10 @@ impl Uses {
         }
         let is_needed = |files: &[String]| files.iter().any(|file| needed.contains(file));
         let mut users = Users::default();
-        for Holder { domain, files, kept, .. } in &self.domains {
+        for Holder { domain, files, logs, kept, .. } in &self.domains {
             let kept = kept.iter().filter(|(_, files)| is_needed(files)).map(|(what, _)| what.clone());
             let kept: Vec<String> = kept.collect();
-            if is_needed(files) || !kept.is_empty() {
+            if is_needed(files) || is_needed(logs) || !kept.is_empty() {
                 users.domains.push(domain.clone());
             }
             if !kept.is_empty() {
@@ -286,6 +288,8 @@ struct Files {
     all: Vec<String>,
     /// Those of them that may stand on others, which the definition does not name.
     layered: Vec<String>,
+    /// What its devices write.
+    logs: Vec<String>,
 }
 
 /// The files that a domain needs, as it runs and as it is defined.
@@ -326,6 +330,14 @@ fn needed(domain: &Elem, paths: &Paths, is_here: bool, files: &mut Files) {
     let entries = domain.find_all("sysinfo/entry").into_iter();
     named.extend(entries.filter_map(|entry| entry.attr("file")).map(str::to_string));
     files.all.extend(named.iter().map(|path| real(path, is_here).into_owned()));
+    for kind in ["serial", "console", "parallel", "channel"] {
+        for device in domain.find_all(&format!("devices/{kind}")) {
+            let log = device.child("log").and_then(|log| log.attr("file"));
+            let file = device.child("source").and_then(|source| source.attr("path"));
+            let file = file.filter(|_| device.attr("type") == Some("file"));
+            files.logs.extend(log.into_iter().chain(file).map(|path| real(path, is_here).into_owned()));
+        }
+    }
 }
 
 /// The files in a disk's sources, those of its whole chain included.

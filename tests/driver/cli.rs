@@ -131,6 +131,26 @@ fn a_lab_comes_from_a_pipe_if_it_says_its_name() {
 }
 
 #[test]
+fn a_machine_comes_from_standard_input() {
+    let host = Host::new();
+    let create = |spec: &str| {
+        let mut command = host.command(["vm", "create", "-", "-o", "csv"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("started");
+        child.stdin.take().expect("piped").write_all(spec.as_bytes()).expect("written");
+        let output = child.wait_with_output().expect("ended");
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let spec = |vcpus: &str| {
+        format!("name: piped\nvcpus: {vcpus}\nmemory: 1 GiB\nseed: none\nboot_disk: {{ size: 1 GiB, empty: true }}\n")
+    };
+    let (_, told) = create(&spec("0.5"));
+    assert!(told.starts_with("error: `vcpus` must be a whole number\n --> /dev/stdin:2:8"), "{told}");
+    let (shown, told) = create(&spec("2.0"));
+    assert!(shown.contains("piped,created"), "{shown}{told}");
+}
+
+#[test]
 fn a_mark_of_the_byte_order_is_passed_over() {
     let host = Host::new();
     std::fs::write(host.folder().join("part.rhai"), "\u{feff}fn two() { 2 }").expect("written");

@@ -36,7 +36,7 @@ const FILES: &[(&str, &[&str])] = &[
          - name: web\n  vcpus: 1\n  memory: 2 GBB\n  boot_disk: { empty: true, size: 1 GiB }\n  guest: { hostname: web, tmezone: UTC }\n\
          \x20 interfaces: [ { network: default, address: 10.0.0.6/24 } ]\n",
         &[
-            "`vcpus` must be a number\n --> wrong.yaml:3:10",
+            "`vcpus` must be a whole number\n --> wrong.yaml:3:10",
             "`memory`: 2 is less than 1 MiB\n --> wrong.yaml:4:11",
             "hint: a number alone counts bytes: `2 GiB`",
             "`size`: 20 is less than 1 MiB\n --> wrong.yaml:5:22",
@@ -71,7 +71,7 @@ const FILES: &[(&str, &[&str])] = &[
             "`metadata` has no field `lables`\n --> wrong.yaml:3:24",
             "`spec` has no field `memoryGib`\n --> wrong.yaml:6:3",
             "hint: did you mean `memoryGiB`?",
-            "`sizeGB` must be a number\n --> wrong.yaml:7:23",
+            "`sizeGB` must be a whole number\n --> wrong.yaml:7:23",
             "`vda` is the boot disk\n --> wrong.yaml:8:26",
             "gateway 10.0.1.1 is not within subnet 10.0.0.0/24\n --> wrong.yaml:9:52",
             "a full name has a dot\n  --> wrong.yaml:10:22",
@@ -83,10 +83,10 @@ const FILES: &[(&str, &[&str])] = &[
         &[
             "the machine needs `memory_gib`\n --> wrong.yaml:3:5",
             "the machine has no field `memory_gb`\n --> wrong.yaml:5:5",
-            "`boot_disk_size_gb` must be a number\n --> wrong.yaml:6:24",
+            "`boot_disk_size_gb` must be a whole number\n --> wrong.yaml:6:24",
             "the catalogue has no image `fedora-24`\n --> wrong.yaml:7:21",
             "the interface needs `gateway`\n --> wrong.yaml:8:9",
-            "`vnc_port` must be a number\n --> wrong.yaml:9:15",
+            "`vnc_port` must be a whole number\n --> wrong.yaml:9:15",
             "`root_password_hash` is no password hash of crypt(5), such as `mkpasswd` makes\n  --> wrong.yaml:10:25",
         ],
     ),
