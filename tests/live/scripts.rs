@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 fn example(name: &str) -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
-    let output = program(Path::new(env!("CARGO_MANIFEST_DIR"))).arg(file).output().expect("the program starts");
+    let state = tempfile::tempdir().expect("a folder");
+    let mut command = program(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let output = command.env("XDG_STATE_HOME", state.path()).arg(file).output().expect("the program starts");
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     text(&output.stdout)
 }
