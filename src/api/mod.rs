@@ -62,8 +62,8 @@ pub use crate::image::serve_alone;
 use crate::libvirt::EventKind;
 use crate::libvirt::Host;
 pub use crate::libvirt::{
-    Event, Events, Kept, Recovered, Transaction, cut_connections, forget, leave, left_over, load_ahead, qemu_hook,
-    recover, set_ssh_persist, settle,
+    Event, Events, Kept, Recovered, Transaction, cut_connections, forget, leave, left_over, load, load_ahead,
+    qemu_hook, recover, set_ssh_persist, settle,
 };
 pub use convert::{dynamic, shown, value};
 use handler::Handlers;

@@ -120,10 +120,14 @@ pub use volume::{Volume, VolumeInfo};
 pub use volume_use::Users;
 pub use wait::{Condition, Found, Login, Ready, Target, WaitIp, WaitOptions, wait, wait_all, wait_any};
 
+/// Loads libvirt, or waits until it is loaded. What is wrong with it is told to who connects.
+pub fn load() {
+    drop(ffi::load());
+}
+
 /// Begins to load libvirt, for a run that is going to call it: its scripts are read meanwhile.
 pub fn load_ahead() {
-    let load = || drop(ffi::load());
-    // Without a thread, the first call loads it; what is wrong with it is told to who connects.
+    // Without a thread, the first call loads it.
     drop(std::thread::Builder::new().name("libvirt".to_string()).spawn(load));
 }
 

@@ -45,6 +45,8 @@ pub fn start(mut surroundings: Surroundings, first: &First) -> u8 {
         repl.set_width(width);
     }
     if terminal && !first.quiet {
+        // The host's time begins when there is a libvirt to ask it.
+        crate::api::load();
         write(&repl.greet(PATIENCE));
     }
     if let Some(file) = &first.file {
