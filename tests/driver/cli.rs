@@ -118,31 +118,27 @@ fn of_files_that_are_there_none_is_written() {
 #[test]
 fn a_lab_comes_from_a_pipe_if_it_says_its_name() {
     let host = Host::new();
-    let up = |lab: &str| {
-        let mut command = host.command(["lab", "up", "/dev/stdin", "-o", "csv"]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("started");
-        child.stdin.take().expect("piped").write_all(lab.as_bytes()).expect("written");
-        let output = child.wait_with_output().expect("ended");
-        (text(&output.stdout), text(&output.stderr))
-    };
+    let up = |lab: &str| piped(&host, ["lab", "up", "/dev/stdin", "-o", "csv"], lab);
     let (shown, told) = up("lab: home\nnetworks:\n- { name: blue }\n");
     assert!(shown.contains("network,blue,created"), "{shown}{told}");
     let (_, told) = up("networks:\n- { name: blue }\n");
     assert!(told.contains("the lab has no name: a pipe gives it none"), "{told}");
 }
 
+/// What a run with this on its standard input prints and tells.
+fn piped(host: &Host, words: [&str; 5], input: &str) -> (String, String) {
+    let mut command = host.command(words);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("started");
+    child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("written");
+    let output = child.wait_with_output().expect("ended");
+    (text(&output.stdout), text(&output.stderr))
+}
+
 #[test]
 fn a_machine_comes_from_standard_input() {
     let host = Host::new();
-    let create = |spec: &str| {
-        let mut command = host.command(["vm", "create", "-", "-o", "csv"]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("started");
-        child.stdin.take().expect("piped").write_all(spec.as_bytes()).expect("written");
-        let output = child.wait_with_output().expect("ended");
-        (text(&output.stdout), text(&output.stderr))
-    };
+    let create = |spec: &str| piped(&host, ["vm", "create", "-", "-o", "csv"], spec);
     let spec = |vcpus: &str| {
         format!("name: piped\nvcpus: {vcpus}\nmemory: 1 GiB\nseed: none\nboot_disk: {{ size: 1 GiB, empty: true }}\n")
     };
