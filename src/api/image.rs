@@ -117,4 +117,16 @@ mod functions {
     pub fn listed_checksum(source: &str, list: &str) -> RhaiResultOf<String> {
         Ok(crate::image::listed_checksum(source, list)?.to_string())
     }
+
+    /// A file's name without the end that says how it is packed (`.xz`, `.gz`, `.bz2`, `.zst`).
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// assert_eq(unpacked_name("debian.qcow2.xz"), "debian.qcow2");
+    /// assert_eq(unpacked_name("debian.qcow2"), "debian.qcow2");
+    /// ```
+    pub fn unpacked_name(name: &str) -> String {
+        crate::image::unpacked_name(name).to_string()
+    }
 }

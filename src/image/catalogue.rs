@@ -236,7 +236,7 @@ impl Reading<'_> {
                 name: name.to_string(),
                 description: description.clone(),
                 format: format.clone(),
-                filename: filename.as_ref().map_or_else(|| unpacked(file_name(&urls[0])).to_string(), filled),
+                filename: filename.as_ref().map_or_else(|| unpacked_name(file_name(&urls[0])).to_string(), filled),
                 checksum: checksum.clone(),
                 checksum_url: checksum_url.as_ref().map(filled),
                 user: user.clone(),
@@ -252,8 +252,9 @@ impl Reading<'_> {
 }
 
 /// A file's name without what says how it is packed.
-fn unpacked(name: &str) -> &str {
-    [".xz", ".gz", ".bz2", ".zst"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
+pub fn unpacked_name(name: &str) -> &str {
+    let packed = [".xz", ".gz", ".bz2", ".zst"].iter().find_map(|end| name.strip_suffix(end));
+    packed.filter(|rest| !rest.is_empty()).unwrap_or(name)
 }
 
 #[cfg(test)]

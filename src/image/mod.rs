@@ -17,7 +17,7 @@ mod signature;
 mod sparse;
 
 pub use cache::cache_folder;
-pub use catalogue::{Catalogue, Entry};
+pub use catalogue::{Catalogue, Entry, unpacked_name};
 pub use checksum::Checksum;
 pub use compression::Compression;
 pub use convert::convert;
