@@ -3,7 +3,7 @@
 use super::definition::definition;
 use super::ip::{address, card};
 use super::{RhaiResultOf, data, dynamic, value};
-use crate::addressing::{Ip, IpNet, Range};
+use crate::addressing::{Ip, IpNet, Mac, Range};
 use crate::floor::{Error, Finding, Options, Result};
 use crate::libvirt::{Planned, Reservation, static_ips};
 use crate::schema::Kind;
@@ -105,6 +105,48 @@ mod functions {
     pub fn readdress(vm: &mut Domain, wanted: Dynamic) -> RhaiResultOf<()> {
         let (root, wishes) = planned(&wanted)?;
         Ok(vm.readdress(&root, &wishes).map_err(|error| data::placed(error, &wanted))?)
+    }
+
+    /// The addresses that networks should keep for a machine and keep no more, because somebody took the reservation back
+    /// or the network was made anew: `[#{ addr, hwaddr, network }]`.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect();
+    /// let card = #{ type: "network", source: #{ network: "default" }, static_ip: #{ address: "192.168.122.60/24", via: "dhcp" } };
+    /// let vm = host.provision(#{ type: "test", name: "db", memory: "1 GiB", os: #{ type: "hvm" }, devices: #{ interfaces: [card] } }, #{ start: false });
+    /// host.network("default").release("192.168.122.60");
+    /// assert_eq(vm.lost_reservations().map(|one| `${one.addr} in ${one.network}`), ["192.168.122.60/24 in default"]);
+    /// vm.reserve_again();
+    /// assert_eq(vm.lost_reservations(), []);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn lost_reservations(vm: &mut Domain) -> RhaiResultOf<Array> {
+        let told = |(net, mac, network): (IpNet, Mac, String)| {
+            let fields: [(_, Dynamic); 3] = [
+                ("addr".into(), net.to_string().into()),
+                ("hwaddr".into(), mac.to_string().into()),
+                ("network".into(), network.into()),
+            ];
+            Dynamic::from_map(fields.into_iter().collect())
+        };
+        Ok(vm.lost_reservations()?.into_iter().map(told).collect())
+    }
+
+    /// Has networks keep again the addresses that they should keep for a machine (`lost_reservations`). An error, and nothing
+    /// is kept, if one of them is kept for another card by now.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// vm.reserve_again();
+    /// assert_eq(vm.lost_reservations(), []);
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn reserve_again(vm: &mut Domain) -> RhaiResultOf<()> {
+        Ok(vm.reserve_again()?)
     }
 
     /// Who holds which address of a network, in the order of the addresses:

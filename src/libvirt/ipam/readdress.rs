@@ -6,7 +6,7 @@ use super::claim::hold;
 use super::document::complete;
 use super::record::{Kept, Record, SPACE};
 use super::survey::Card;
-use crate::addressing::{Mac, Wish};
+use crate::addressing::{IpNet, Mac, Wish};
 use crate::floor::{Error, Result};
 use crate::libvirt::{Domain, Transaction};
 use crate::schema::xml::{self, Elem, Node};
@@ -82,6 +82,43 @@ impl Domain {
             held.cards = of.filter_map(|card| Some((card.network_name()?.to_string(), card.mac?))).collect();
         }
         Ok(held)
+    }
+
+    /// The addresses that networks should keep for it and do not, or no more: with the card and the network of each. A
+    /// reservation is taken back by others, too, and goes with a network that is made anew.
+    pub fn lost_reservations(&self) -> Result<Vec<(IpNet, Mac, String)>> {
+        let mut lost = Vec::new();
+        let record = Record::read(&xml::parse(&self.inactive_xml()?)?).unwrap_or_default();
+        for Kept { net, mac, reserved, .. } in record.addresses {
+            let Some(name) = reserved else { continue };
+            let card = net.addr().is_ipv4().then(|| mac.to_string());
+            let held = self.host().find_network(&name)?.map(|network| network.reservations()).transpose()?;
+            if !held.unwrap_or_default().iter().any(|one| one.is_for(net.addr(), card.as_deref())) {
+                lost.push((net, mac, name));
+            }
+        }
+        Ok(lost)
+    }
+
+    /// Has networks keep again what they should keep for it. An error tells who holds one of the addresses by now; a failure
+    /// leaves all as it was.
+    pub fn reserve_again(&self) -> Result<()> {
+        let record = Record::read(&xml::parse(&self.inactive_xml()?)?).unwrap_or_default();
+        for kept in &record.addresses {
+            let Some(network) = &kept.reserved else { continue };
+            let (network, ip) = (self.host().network(network)?, kept.net.addr());
+            let mac = Some(kept.mac).filter(|_| ip.is_ipv4());
+            let name = if mac.is_some() { None } else { network.host_name(self.name(), ip)? };
+            network.is_reserved(&super::Reservation { ip, mac, name })?;
+        }
+        let transaction = Transaction::begin();
+        match self.hold_again(&record.addresses) {
+            Ok(()) => {
+                transaction.commit();
+                Ok(())
+            }
+            Err(error) => Err(transaction.roll_back(error)),
+        }
     }
 
     /// Reserves and names addresses that it had, unless that is so.
