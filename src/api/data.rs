@@ -202,7 +202,8 @@ static TABLE: Mutex<Table> = Mutex::new(Table { known: VecDeque::new(), count: 0
 impl Table {
     fn add(&mut self, file: Arc<DataFile>, root: Spanned<Node>) -> Dynamic {
         let mut known = Known { file, first: self.next, entries: Vec::new() };
-        let value = known.tagged(root, None, None);
+        let at = spot(root.referenced);
+        let value = known.tagged(root, at, None, None);
         // Numbers are never used twice. When they are used up, what is read has no places any more.
         let count = Tag::try_from(known.entries.len()).ok();
         let Some(next) = count.and_then(|count| self.next.checked_add(count)).filter(|next| *next < 0) else {
@@ -238,18 +239,24 @@ impl Table {
 }
 
 impl Known {
-    fn tagged(&mut self, node: Spanned<Node>, key: Option<Spot>, parent: Option<Tag>) -> Dynamic {
+    fn tagged(&mut self, node: Spanned<Node>, at: Spot, key: Option<Spot>, parent: Option<Tag>) -> Dynamic {
         let offset = Tag::try_from(self.entries.len()).unwrap_or(Tag::MAX);
         let tag = self.first.saturating_add(offset);
-        self.entries.push(Entry { value: spot(node.referenced), key, parent });
+        self.entries.push(Entry { value: at, key, parent });
+        let whole = spot(node.referenced);
         let mut value = match node.value {
             Node::Scalar(value) => super::dynamic(value),
             Node::List(items) => {
-                items.into_iter().map(|item| self.tagged(item, None, Some(tag))).collect::<rhai::Array>().into()
+                let item = |item: Spanned<Node>| {
+                    let at = spot_of(&item, whole);
+                    self.tagged(item, at, None, Some(tag))
+                };
+                items.into_iter().map(item).collect::<rhai::Array>().into()
             }
             Node::Map(entries) => {
                 let entry = |(key, item): (Spanned<String>, Spanned<Node>)| {
-                    let item = self.tagged(item, Some(spot(key.referenced)), Some(tag));
+                    let (at, of_key) = (spot_of(&item, spot(key.referenced)), spot_of(&key, spot(item.referenced)));
+                    let item = self.tagged(item, at, Some(of_key), Some(tag));
                     (key.value.into(), item)
                 };
                 entries.into_iter().map(entry).collect::<rhai::Map>().into()
@@ -262,6 +269,13 @@ impl Known {
 
 fn place(file: &Arc<DataFile>, (line, column): Spot) -> Place {
     Place { file: Arc::clone(file), line: line as usize, column: column as usize }
+}
+
+/// Where something is written. What an alias or a merge (`<<`) brings has the place of that, as has what it belongs to: such
+/// a thing is shown where it is defined.
+fn spot_of<T>(one: &Spanned<T>, whole: Spot) -> Spot {
+    let referenced = spot(one.referenced);
+    if referenced == whole { spot(one.defined) } else { referenced }
 }
 
 fn spot(at: Location) -> Spot {
@@ -356,6 +370,19 @@ mod tests {
         let (second, third) = (read(), read());
         assert_eq!(line(&kept), None);
         assert_eq!((line(&second[1]), line(&third[2])), (Some(2), Some(3)));
+    }
+
+    #[test]
+    fn what_is_merged_is_shown_where_it_is_defined() {
+        let text = "d: &d\n  a: 1\n  b: { c: [2, 3] }\nm:\n  <<: *d\n  e: 4\nn: *d\n";
+        let read = yaml("merged.yaml", text.to_string()).expect("this is YAML").cast::<rhai::Map>();
+        let of = |map: &rhai::Map, key: &str| map[key].clone().cast::<rhai::Map>();
+        let (m, n) = (of(&read, "m"), of(&read, "n"));
+        assert_eq!((line(&m["a"]), line(&m["e"]), line(&read["n"])), (Some(2), Some(6), Some(7)));
+        assert_eq!((line(&n["b"]), line(&of(&n, "b")["c"])), (Some(3), Some(3)));
+        let list = of(&m, "b")["c"].clone().cast::<rhai::Array>();
+        assert_eq!(place_of(&list[1], false).map(|place| (place.line, place.column)), Some((3, 15)));
+        assert_eq!(place_of(&m["a"], true).map(|place| (place.line, place.column)), Some((2, 3)));
     }
 
     #[test]
