@@ -65,7 +65,7 @@ fn both_ages_of_the_home_labs_inventory_load() {
     let hash = format!("cloudinit_root_password_hash={HASH}");
     let xml = rendered(&[&inventory, "--vars", &images, "--set", "vcpus_of_old=3", "--set", &hash]);
     for part in [
-        "<name>shop</name>",
+        "<name>Shop</name>",
         "<cpu mode='host-passthrough'/>",
         "<source file='/srv/iso/x.iso'/>",
         "<target dev='vm0a371616'/>",
@@ -77,8 +77,10 @@ fn both_ages_of_the_home_labs_inventory_load() {
     ] {
         assert!(xml.contains(part), "{part} is not in\n{xml}");
     }
+    // Its names are taken as they are, and the full one needs no dot.
+    assert!(xml.contains("<source pool='default' volume='Shop_boot'/>"), "{xml}");
     let one = rendered(&[&inventory, "--machine", "old_one", "--set", "old_one.vcpus=5"]);
-    assert!(one.contains("<vcpu>5</vcpu>") && !one.contains("<name>shop</name>"), "{one}");
+    assert!(one.contains("<vcpu>5</vcpu>") && !one.contains("<name>Shop</name>"), "{one}");
 }
 
 #[test]
@@ -140,7 +142,7 @@ fn what_only_ansible_knows_is_named_with_its_place() {
 #[test]
 fn all_mistakes_of_a_file_are_told_at_once() {
     let host = Host::new();
-    let spec = "name: Web\nvcpus: 0\nmemroy: 2 GiB\nboot_disk: { size: 10 GiB }\ndata_disks:\n  - { device: vdb, size: 1 GiB }\n  - { device: vdb, size: many }\n\
+    let spec = "name: Web_\nvcpus: 0\nmemroy: 2 GiB\nboot_disk: { size: 10 GiB }\ndata_disks:\n  - { device: vdb, size: 1 GiB }\n  - { device: vdb, size: many }\n\
                 interfaces:\n  - { address: 10.0.0.300/24, bridge: br0 }\n  - { network: default, vlan: 5000, pxe: true }\n  - { network: default, pxe: true }\n\
                 guest: { hostname: web, ssh_authorized_keys: [ nonsense ] }\nfirmware: efy\n";
     std::fs::write(host.folder().join("web.yaml"), spec).expect("written");
@@ -149,7 +151,7 @@ fn all_mistakes_of_a_file_are_told_at_once() {
     let told = text(&output.stderr).replace("\n  -->", "\n -->");
     assert_eq!(output.status.code(), Some(2), "{told}");
     for part in [
-        "`Web` is no name of a machine\n --> web.yaml:1:7",
+        "`Web_` is no name of a machine\n --> web.yaml:1:7",
         "`vcpus` must be at least 1\n --> web.yaml:2:8",
         "a machine has no field `memroy`\n --> web.yaml:3:1",
         "did you mean `memory`?",

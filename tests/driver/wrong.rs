@@ -29,6 +29,20 @@ const FILES: &[(&str, &[&str])] = &[
             "each of the `data_disks` must be a map\n --> wrong.yaml:8:13",
         ],
     ),
+    (
+        "hypervisor_machines:\n  m: { name: Big, vcpus: 1, memory_gib: 1, use_empty_boot_disk: true, ip: 10.0.0.5/24, gateway: 10.0.0.1, \
+         network_source: br0, network_type: Network, vnc_listen: 0.0.0.0, fw_cfg_name: opt/x, boot_disk_size_gb: 1 }\n",
+        &[
+            "`Network` is no `network_type`\n --> wrong.yaml:2:142",
+            "hint: did you mean `network`?",
+            "`vnc_listen` needs `vnc_port` beside it\n --> wrong.yaml:2:151",
+            "`fw_cfg_name` needs `fw_cfg_file` beside it\n --> wrong.yaml:2:172",
+        ],
+    ),
+    (
+        "hypervisor_machines: { m: { name: m, vcpus: 1, memory_gib: 1, image_path: /srv/a.qcow2 } }\n",
+        &["the machine needs `boot_disk_size_gb`\n --> wrong.yaml:1:27"],
+    ),
     ("vm_images: {}\n", &["this file describes no machine\n --> wrong.yaml:1:1", "`hypervisor_machines`"]),
     (
         "machines:\n- name: web\n  vcpus: two\n  memory: 2\n  boot_disk: { size: 20, imgae: x }\n  interfaces:\n\

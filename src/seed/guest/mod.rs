@@ -90,7 +90,7 @@ impl Guest {
         let fqdn = reader.text("", fields, "fqdn", check::fqdn);
         let hostname = reader.text("", fields, "hostname", check::hostname);
         let hostname = hostname.or_else(|| Some(fqdn.as_ref()?.split('.').next()?.to_string()));
-        if hostname.is_none() && !fields.contains_key("hostname") {
+        if hostname.is_none() && !["hostname", "fqdn"].iter().any(|key| fields.contains_key(*key)) {
             reader.wrong("", "a guest needs `hostname` or `fqdn`", None);
         }
         let guest = Self {
