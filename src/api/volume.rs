@@ -14,6 +14,7 @@ pub(super) fn fill(module: &mut Module) {
 mod functions {
     use super::super::volume_use::{FORCE, resized};
     use crate::floor::size;
+    use crate::libvirt::Pool;
     use crate::schema::{Definition, Kind};
     use std::path::Path;
 
@@ -68,7 +69,7 @@ mod functions {
     /// assert_eq(volume.pool.name, "default");
     /// ```
     #[rhai_fn(get = "pool", pure, return_raw)]
-    pub fn pool(volume: &mut Volume) -> RhaiResultOf<crate::libvirt::Pool> {
+    pub fn pool(volume: &mut Volume) -> RhaiResultOf<Pool> {
         Ok(volume.pool()?)
     }
 

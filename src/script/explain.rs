@@ -76,12 +76,14 @@ pub(super) fn run_error(source: &str, error: EvalAltResult, session: &Session) -
 fn error_at(source: &str, error: EvalAltResult, session: &Session, mut trace: Vec<(String, Place)>) -> Failure {
     trace.reverse();
     let position = error.position();
-    // A command that refuses something says why; where its recipe stands in the program tells the user nothing.
-    let refused = matches!(error, EvalAltResult::ErrorRuntime(..));
     let is_endless = matches!(error, EvalAltResult::ErrorStackOverflow(_));
-    // The call of the recipe itself stands in no file.
-    let is_own = |place: &Place| place.source.is_empty() || place.source.starts_with("std/");
-    let is_command = refused && source.starts_with("std/") && trace.iter().all(|(_, place)| is_own(place));
+    let mut called = place(source, position);
+    // A recipe that refuses something says why; where that stands in the program tells the user nothing, but who called it does.
+    if matches!(error, EvalAltResult::ErrorRuntime(..)) && source.starts_with("std/") {
+        // The call of a command stands in no file.
+        trace.retain(|(_, place)| !place.source.is_empty() && !place.source.starts_with("std/"));
+        called = trace.first().map(|(_, place)| place.clone());
+    }
     let (mut shown, code) = match error {
         EvalAltResult::ErrorParsing(kind, position) => {
             (vec![parse_error(source, &ParseError(Box::new(kind), position), &session.sources)], 1)
@@ -97,12 +99,13 @@ fn error_at(source: &str, error: EvalAltResult, session: &Session, mut trace: Ve
     };
     for one in &mut shown {
         let circle = is_endless.then(|| endless(source, session)).flatten();
-        one.place = one.place.take().or(circle).or_else(|| place(source, position));
-        if is_command {
-            one.place = one.place.take().filter(|place| !is_own(place));
-        } else {
-            one.trace.clone_from(&trace);
-        }
+        one.place =
+            one.place.take().filter(|place| !place.source.starts_with("std/")).or(circle).or_else(|| called.clone());
+    }
+    // Of several mistakes, the way to them is told once.
+    if let Some(last) = shown.last_mut() {
+        let shown = trace.first().is_some_and(|(_, place)| Some(place) == last.place.as_ref());
+        last.trace = trace.split_off(usize::from(shown));
     }
     (shown, code)
 }

@@ -592,8 +592,11 @@ fn the_flows_of_the_home_lab_are_short_scripts_that_run() {
     assert_eq!(flow("images", &[&file("images.yml", "vm_images: {}\n".to_string())]), "");
     assert!(flow("hypervisor", &["--dry-run"]).contains("here: forwarding: "));
     let folder = host.folder().display().to_string();
-    assert!(flow("routing", &["10.0.0.11", "65011", "10.0.0.1", "65000", &folder]).contains("bird.conf written"));
-    assert!(flow("dhcp", &[&bridged, "br0"]).contains("dhcp-host=be:ef:0a:14:1e:28,10.20.30.40\n"));
+    assert!(
+        flow("routing", &["10.0.0.11", "65011", "10.0.0.1", "65000", &folder, &folder]).contains("bird.conf written")
+    );
+    let dhcp = flow("dhcp", &["br0", "http://10.20.30.1/boot.ipxe", &bridged]);
+    assert!(dhcp.contains("dhcp-host=be:ef:0a:14:1e:28,10.20.30.40\n"));
 }
 
 #[test]

@@ -157,6 +157,8 @@ fn knock(addr: &str, port: u16, greeting: Option<&'static str>) -> Result<String
     stream.set_read_timeout(Some(CONNECT)).map_err(words)?;
     let mut buffer = [0; 255];
     let got = stream.read(&mut buffer).map_err(words)?;
-    let banner = String::from_utf8_lossy(&buffer[..got]).trim().to_string();
+    // What comes behind the line, in the same packet, is not for people.
+    let line = buffer[..got].split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let banner = String::from_utf8_lossy(line).trim().to_string();
     if banner.starts_with(greeting) { Ok(banner) } else { Err(format!("it greets with {banner:?}")) }
 }

@@ -69,7 +69,8 @@ pub(in crate::seed) fn ssh_key(text: &str) -> Option<String> {
     // Options may stand before the type.
     let at = words.iter().position(|word| KEY_TYPES.contains(word));
     let right = at.is_some_and(|at| is_key(words[at], words.get(at + 1).copied()));
-    line(text).or_else(|| unless(right, "is no public ssh key, such as the line in `id_ed25519.pub`"))
+    // A file of a key ends with a newline, which is not the key's.
+    line(text.trim()).or_else(|| unless(right, "is no public ssh key, such as the line in `id_ed25519.pub`"))
 }
 
 pub(in crate::seed) fn password_hash(text: &str) -> Option<String> {

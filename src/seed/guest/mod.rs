@@ -97,7 +97,7 @@ impl Guest {
             hostname: hostname.unwrap_or_default(),
             fqdn,
             users: reader.maps("", fields, "users", user),
-            keys: reader.texts("", fields, "ssh_authorized_keys", check::ssh_key),
+            keys: keys(&mut reader, "", fields),
             password_hash: reader.text("", fields, "password_hash", check::password_hash),
             ssh_pwauth: reader.flag("", fields, "ssh_pwauth"),
             packages: reader.texts("", fields, "packages", check::package),
@@ -174,9 +174,15 @@ impl fmt::Debug for Guest {
     }
 }
 
+/// Public keys, without the newline at the end of the files that they come from.
+fn keys(reader: &mut Reader, path: &str, fields: &Map) -> Vec<String> {
+    let keys = reader.texts(path, fields, "ssh_authorized_keys", check::ssh_key);
+    keys.into_iter().map(|key| key.trim().to_string()).collect()
+}
+
 fn user(reader: &mut Reader, path: &str, fields: &Map) -> Option<User> {
-    let keys = ["gecos", "groups", "name", "password_hash", "shell", "ssh_authorized_keys", "sudo"];
-    reader.known(path, fields, &keys);
+    let known = ["gecos", "groups", "name", "password_hash", "shell", "ssh_authorized_keys", "sudo"];
+    reader.known(path, fields, &known);
     let name = reader.required(path, fields, "name", check::user_name);
     let sudo = match fields.get("sudo") {
         Some(Value::Bool(true)) => Some("ALL=(ALL) NOPASSWD:ALL".to_string()),
@@ -188,7 +194,7 @@ fn user(reader: &mut Reader, path: &str, fields: &Map) -> Option<User> {
         groups: reader.texts(path, fields, "groups", check::user_name),
         shell: reader.text(path, fields, "shell", check::absolute),
         sudo,
-        keys: reader.texts(path, fields, "ssh_authorized_keys", check::ssh_key),
+        keys: keys(reader, path, fields),
         password_hash: reader.text(path, fields, "password_hash", check::password_hash),
         name: name?,
     })
