@@ -469,8 +469,9 @@ mod functions {
     /// Waits until the domain has an address, and gives `#{ addr, prefix, type, hwaddr, source, static, elapsed }`.
     ///
     /// An address counts only if it belongs to one of the domain's interfaces, and is neither loopback nor link-local. A
-    /// lease from before the last start or reboot that this run asked for does not count. The wait fails at once when the
-    /// guest stops.
+    /// lease from before the last start or reboot that this run asked for does not count. Of an interface that was given an
+    /// address of its own (`static_ip`) only that one counts: with another one the guest has not read its seed. The wait fails
+    /// at once when the guest stops.
     ///
     /// Options:
     /// * `timeout`: seconds or text such as `"5m"`, default 300 seconds.
@@ -479,7 +480,7 @@ mod functions {
     /// * `family`: `ipv4` or `ipv6`, default either.
     /// * `subnet`: in which the address must lie, such as `"10.0.0.0/24"`.
     /// * `stable`: how long the answer must stay the same.
-    /// * `any_address`: let loopback, link-local and earlier addresses count, too.
+    /// * `any_address`: let loopback, link-local and earlier addresses count, too, and others than the declared ones.
     /// * `address`: the static address that the guest is known to take; it is confirmed by a source or a connection.
     ///
     /// # Example

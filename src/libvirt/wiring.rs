@@ -1,8 +1,10 @@
 //! How a domain is wired to the world, read from its XML: its interfaces and its agent's channel.
 
+use super::ipam::declared;
 use super::{Domain, Host, Lease};
 use crate::floor::{Error, Result};
 use crate::schema::xml;
+use std::net::IpAddr;
 
 /// The leases that were there before a start: no proof that the guest of that start is up.
 pub(super) type Before = Vec<Lease>;
@@ -11,6 +13,8 @@ pub(super) type Before = Vec<Lease>;
 #[derive(Debug, Clone)]
 pub(super) struct Wiring {
     pub(super) nics: Vec<Nic>,
+    /// The addresses that cards are declared to have, by their MAC addresses in lower case.
+    pub(super) declared: Vec<(String, IpAddr)>,
     pub(super) agent: Channel,
 }
 
@@ -65,7 +69,8 @@ impl Wiring {
             Some(Some("disconnected")) => Channel::Disconnected,
             Some(_) => Channel::Unknown,
         };
-        Ok(Self { nics: nics.collect(), agent })
+        let declared = declared(&root).into_iter().map(|(mac, ip)| (mac.to_string(), ip)).collect();
+        Ok(Self { nics: nics.collect(), declared, agent })
     }
 
     /// The MAC address of the interface that is named by its MAC address, its target device, its alias or its place.

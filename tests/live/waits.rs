@@ -21,13 +21,40 @@ vm.write_file("/run/cloud-init/status.json",
     `{ "v1": { "init": { "errors": [], "recoverable_errors": { "WARNING": ["old key"] } }, "stage": null } }`);
 let found = wait(cloud_init(vm));
 print(`${found.status} ${found.warnings}`);
+// A guest whose kernel does not see the seed's disk.
+vm.write_file("/run/cloud-init/result.json", `{ "v1": { "datasource": "DataSourceNone", "errors": [] } }`);
+try { print(wait(cloud_init(vm))); } catch (err) { print(err.message); }
 "#;
     let shown = prints(&provision("cloudy", "wait_for_ip: false", &format!("{script}{REMOVE}")));
     assert_eq!(
         shown,
-        "console: ready\nagent: DataSourceNoCloud [seed=/dev/vdb][dsmode=net] done\ndegraded [\"old key\"]\n"
+        "console: ready\nagent: DataSourceNoCloud [seed=/dev/vdb][dsmode=net] done\ndegraded [\"old key\"]\n\
+         cloud-init has not found its seed in domain `cloudy`\n"
     );
     assert_eq!(left("cloudy"), "");
+}
+
+#[test]
+fn an_address_that_the_machine_was_not_given_is_no_success() {
+    let script = r#"
+import "std/vm" as vm;
+let host = connect();
+let card = `{ bridge: ${host.network("lab").bridge}, address: 192.168.150.94/24 }`;
+// The small guest has no driver for SATA: it does not see its seed, and asks for an address.
+write_file("strayed.yaml", "name: strayed\nvcpus: 1\nmemory: 256 MiB\nseed_bus: sata\n" +
+    "boot_disk: { size: 64 MiB, image: base.qcow2 }\ninterfaces: [ " + card + " ]\n");
+vm::create("strayed.yaml");
+let strayed = host.domain("strayed");
+let seen = strayed.wait_for_ip(#{ any_address: true, source: "agent", family: "ipv4", subnet: "192.168.150.0/24" });
+try { print(strayed.wait_for_ip(#{ timeout: "3s" })); } catch (err) {
+    print(err.code);
+    print(err.notes.some(|one| one.contains(`${seen.addr} is not 192.168.150.94, which the machine declares`)));
+    print(err.hints.filter(|one| one.contains("seed")).len());
+}
+vm::destroy(["strayed"], #{ yes: true });
+"#;
+    assert_eq!(prints(script), "timeout\ntrue\n2\n");
+    assert_eq!(left("strayed"), "");
 }
 
 #[test]

@@ -89,6 +89,12 @@ impl Record {
     }
 }
 
+/// The addresses that a domain's document declares, with the cards that they are for.
+pub(in crate::libvirt) fn declared(domain: &Elem) -> Vec<(Mac, IpAddr)> {
+    let kept = Record::read(domain).unwrap_or_default().addresses;
+    kept.into_iter().map(|one| (one.mac, one.net.addr())).collect()
+}
+
 /// Whether a running domain's document tells that its next start has other addresses.
 pub(in crate::libvirt) fn is_pending(domain: &Elem) -> bool {
     domain.child("metadata").is_some_and(|metadata| metadata.children().any(|child| &*child.name.space == PENDING))

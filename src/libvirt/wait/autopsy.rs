@@ -106,12 +106,16 @@ fn with_agent(error: Error, agent: Channel) -> Error {
 }
 
 /// What looks like a seed: a CD-ROM with a medium, or a disk that cannot be written.
-fn with_seed(error: Error, document: &xml::Elem) -> Error {
-    let seed = document.find_all("devices/disk").into_iter().find(|disk| {
+pub(super) fn seed(document: &xml::Elem) -> Option<&xml::Elem> {
+    document.find_all("devices/disk").into_iter().find(|disk| {
         let source = disk.find("source").is_some();
         source && (disk.attr("device") == Some("cdrom") || disk.find("readonly").is_some())
-    });
-    let Some(seed) = seed else { return fact(error, "seed", "none") };
+    })
+}
+
+/// Adds where the seed is, and why a guest may not see it there.
+pub(super) fn with_seed(error: Error, document: &xml::Elem) -> Error {
+    let Some(seed) = seed(document) else { return fact(error, "seed", "none") };
     let target = seed.find("target");
     let name = |key: &str| target.and_then(|target| target.attr(key)).unwrap_or("?").to_string();
     let (dev, bus) = (name("dev"), name("bus"));
@@ -121,7 +125,7 @@ fn with_seed(error: Error, document: &xml::Elem) -> Error {
     let uefi = document.find("os/loader").is_some() || document.find("os").and_then(|os| os.attr("firmware")).is_some();
     match bus.as_str() {
         "sata" => error.hint(
-            "kernels for the cloud often have no driver for `sata` and never see this seed: attach it as a read-only disk on `virtio`",
+            "kernels for the cloud often have no driver for `sata` and never see this seed: `seed_bus: virtio` in a file of machines, or a read-only disk on `virtio`, is what they see",
         ),
         "ide" if q35 || uefi => {
             error.hint("a guest with UEFI or machine `q35` may not see a seed on `ide`: attach it as a read-only disk on `virtio`")

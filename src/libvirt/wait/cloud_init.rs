@@ -9,6 +9,7 @@ use super::{Look, Tick, TimedOut, autopsy};
 use crate::floor::{Area, Code, Error, Map, Result, Value};
 use crate::libvirt::Domain;
 use crate::libvirt::wiring::{Channel, Wiring};
+use crate::schema::xml;
 use std::time::Duration;
 
 const RESULT: &str = "/run/cloud-init/result.json";
@@ -56,6 +57,15 @@ impl CloudInit {
         }
         let source = if self.login.is_some() { "ssh" } else { "agent" };
         let datasource = v1.get("datasource").cloned().unwrap_or_default();
+        // It ends without an error where it has found nothing to do, too.
+        if datasource.as_str().is_some_and(|source| source.starts_with("DataSourceNone")) {
+            let document = xml::parse(&self.domain.xml()?)?;
+            if autopsy::seed(&document).is_some() {
+                let message = format!("cloud-init has not found its seed in {object}");
+                let error = Error::new(Code::Failed, Area::Domain, message).about(object.plain());
+                return Err(autopsy::with_seed(error.note("datasource: DataSourceNone"), &document));
+            }
+        }
         let status = if warnings.is_empty() { "done" } else { "degraded" };
         Ok(fields([
             ("object", object.plain().into()),

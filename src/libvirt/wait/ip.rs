@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// The neighbour table changes rarely, and is asked less often.
 const ARP_PAUSE: Duration = Duration::from_millis(500);
+/// What is said of an address that is not the one that the machine was given.
+const DECLARED: &str = "which the machine declares";
 /// How long a guest may take to answer a connection that confirms its static address.
 const CONNECT: Duration = Duration::from_secs(2);
 
@@ -34,7 +36,7 @@ pub struct WaitIp {
     pub subnet: Option<IpNet>,
     /// How long the answer must stay the same.
     pub stable: Duration,
-    /// Whether loopback and link-local addresses and those of earlier starts count, too.
+    /// Whether loopback and link-local addresses, those of earlier starts and others than the declared ones count, too.
     pub any_address: bool,
     /// The address that the guest is known to take; it only needs to be confirmed.
     pub address: Option<IpAddr>,
@@ -183,6 +185,10 @@ impl Look for Ip {
             }
             error.facts.insert("sources".to_string(), sources.into());
         }
+        if self.watch.as_ref().is_some_and(|watch| watch.has_strayed) {
+            error =
+                error.hint("the guest may not have read its seed; `any_address: true` takes whatever address it has");
+        }
         autopsy::explain(error, &self.domain, self.watch.as_ref().map(|watch| watch.networks.as_slice()), how)
     }
 }
@@ -192,6 +198,10 @@ struct Watch {
     networks: Vec<Network>,
     /// The MAC addresses whose addresses count.
     macs: Vec<String>,
+    /// The addresses that the machine's cards are declared to have: of these cards no others count.
+    declared: Vec<(String, IpAddr)>,
+    /// Whether a card was seen with another address than it is declared to have.
+    has_strayed: bool,
     before: Before,
     /// Addresses that were leased before the start and not renewed since.
     stale: Vec<String>,
@@ -218,6 +228,8 @@ impl Watch {
         let networks = wiring.networks().into_iter().filter_map(|name| domain.host().find_network(name).transpose());
         Ok(Self {
             networks: networks.collect::<Result<_>>()?,
+            declared: wiring.declared,
+            has_strayed: false,
             before: domain.host().before(&guest.uuid),
             guest,
             macs,
@@ -251,6 +263,7 @@ impl Watch {
                 }
                 Ok(interfaces) => {
                     let (found, said) = self.judge(wait, *source, interfaces);
+                    self.has_strayed |= said.contains(DECLARED);
                     if found.is_some() {
                         return Ok(found);
                     }
@@ -327,6 +340,17 @@ impl Watch {
             .collect())
     }
 
+    /// The address that a card is declared to have, if this is another one of that family.
+    fn other_than_declared(&self, wait: &WaitIp, mac: &str, addr: Option<IpAddr>) -> Option<IpAddr> {
+        if wait.any_address || wait.address.is_some() {
+            return None;
+        }
+        let of_family = |ip: &IpAddr| wait.family.is_none_or(|family| (family == Family::V4) == ip.is_ipv4());
+        let mut own = self.declared.iter().filter(|(of, ip)| of == mac && of_family(ip)).map(|(_, ip)| *ip);
+        let first = own.next()?;
+        (Some(first) != addr && !own.any(|ip| Some(ip) == addr)).then_some(first)
+    }
+
     /// The first address that counts, else why none does.
     fn judge(&self, wait: &WaitIp, source: Source, interfaces: Vec<Interface>) -> (Option<Found>, String) {
         let mut refused = Vec::new();
@@ -349,6 +373,8 @@ impl Watch {
                     refused.push(format!("{addr} was leased before this start"));
                 } else if !wait.any_address && !is_reachable(&addr) {
                     refused.push(format!("{addr} is loopback or link-local"));
+                } else if let Some(own) = self.other_than_declared(wait, &mac, parsed) {
+                    refused.push(format!("{addr} is not {own}, {DECLARED}"));
                 } else {
                     let (source, is_static) = (source.word(), wait.address.is_some());
                     let found = Found { addr, prefix, family, source, mac, is_static, elapsed: Duration::ZERO };
