@@ -16,6 +16,17 @@ pub fn shown(dynamic: &Dynamic) -> Result<Value> {
     convert(dynamic, "", |_| HIDDEN)
 }
 
+/// A text, or nothing for `()`. All else is a mistake: it would count as nothing.
+pub fn text_or_nothing<'a>(given: &'a Value, what: &str) -> Result<Option<&'a str>> {
+    match given {
+        Value::Unit => Ok(None),
+        other => {
+            let wrong = || Error::argument(format!("{what} is a text or `()`, not {}", other.show()));
+            other.as_str().map(Some).ok_or_else(wrong)
+        }
+    }
+}
+
 fn convert(dynamic: &Dynamic, path: &str, secret: fn(&Secret) -> &str) -> Result<Value> {
     if dynamic.is_unit() {
         return Ok(Value::Unit);

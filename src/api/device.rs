@@ -1,5 +1,6 @@
 //! Changing a domain in place: devices, memory, CPUs.
 
+use super::convert::text_or_nothing;
 use super::definition::definition;
 use super::{RhaiResultOf, data, value};
 use crate::floor::{Error, Map as Plain, Options, Result, Value, size};
@@ -185,7 +186,7 @@ mod functions {
     #[rhai_fn(pure, return_raw)]
     pub fn change_media(vm: &mut Domain, drive: &str, file: Dynamic) -> RhaiResultOf<()> {
         let file = value(&file, "file")?;
-        Ok(vm.change_media(drive, file.as_str(), Apply::Both, false)?)
+        Ok(vm.change_media(drive, text_or_nothing(&file, "a medium")?, Apply::Both, false)?)
     }
 
     /// Pulls the cable of a network interface (`false`), or puts it back (`true`). The interface is named by its target or MAC address.

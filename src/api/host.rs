@@ -1,5 +1,6 @@
 //! Hosts: connecting, looking up, listing, defining.
 
+use super::convert::text_or_nothing;
 use super::{Context, RhaiResultOf, list, value};
 use crate::floor::{Options, Result};
 use crate::libvirt::Filter;
@@ -109,10 +110,10 @@ mod functions {
     /// ```
     #[rhai_fn(name = "connect", return_raw)]
     pub fn connect_with(call: NativeCallContext, uri: Dynamic, options: Map) -> RhaiResultOf<Host> {
-        let uri = value(&uri, "")?.as_str().map(str::to_string);
+        let uri = value(&uri, "")?;
         let options = Options::from_value("connect", value(&options.into(), "")?, &["read_only"])?;
         let read_only = options.bool("read_only")?.unwrap_or(false);
-        Ok(Context::of(&call).connect(uri.as_deref(), read_only)?)
+        Ok(Context::of(&call).connect(text_or_nothing(&uri, "a URI")?, read_only)?)
     }
 
     /// Connects to the host of a URI, calls a function with it, and closes the connection afterwards, whether the function

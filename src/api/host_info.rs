@@ -16,6 +16,7 @@ fn number(given: i64, what: &str) -> Result<u32> {
 
 #[export_module]
 mod functions {
+    use crate::floor::Value;
     use crate::libvirt::{Domain, Filter, GuestKind, Host, Pool};
     use crate::schema::{Definition, Kind};
 
@@ -210,7 +211,9 @@ mod functions {
         let options =
             Options::from_value("domain_stats", value(&options.into(), "")?, &["active", "groups", "label", "name"])?;
         let groups = options.list("groups");
-        let groups: Vec<&str> = groups.iter().map(|group| group.as_str().unwrap_or_default()).collect();
+        let wrong = |group: &Value| Error::argument(format!("a group is a word, not {}", group.show()));
+        let groups: Vec<&str> =
+            groups.iter().map(|group| group.as_str().ok_or_else(|| wrong(group))).collect::<Result<_>>()?;
         let filter = Filter {
             active: options.bool("active")?,
             name: options.str("name")?.map(str::to_string),

@@ -1,5 +1,6 @@
 //! Machines: what is kept of them, and removing them.
 
+use super::convert::text_or_nothing;
 use super::definition::definition;
 use super::provision::storage;
 use super::records::record;
@@ -158,12 +159,9 @@ mod functions {
             dry_run: flag("dry_run")?,
             uses,
         };
+        let if_exists = flag("if_exists")?;
         match vm.remove(&how) {
-            Err(error)
-                if error.code == Code::NotFound
-                    && flag("if_exists")?
-                    && vm.host().find_domain(vm.name())?.is_none() =>
-            {
+            Err(error) if error.code == Code::NotFound && if_exists && vm.host().find_domain(vm.name())?.is_none() => {
                 Ok(removed(Removed::default()))
             }
             done => Ok(removed(done?)),
@@ -231,9 +229,11 @@ mod functions {
     /// ```
     #[rhai_fn(set = "owned_volumes", pure, return_raw)]
     pub fn set_owned_volumes(vm: &mut Domain, volumes: Array) -> RhaiResultOf<()> {
-        let mut record = vm.record()?;
-        record.volumes = volumes.iter().map(owned).collect::<Result<_>>()?;
-        Ok(vm.set_record(&record)?)
+        let volumes = volumes.iter().map(owned).collect::<Result<_>>()?;
+        Ok(vm.change_record(|record| {
+            record.volumes = volumes;
+            Ok(())
+        })?)
     }
 
     /// The volumes that its record or one of its disks names and that the host does not know any more, as after a removal that
@@ -290,9 +290,33 @@ mod functions {
     /// ```
     #[rhai_fn(set = "labels", pure, return_raw)]
     pub fn set_labels(vm: &mut Domain, labels: Map) -> RhaiResultOf<()> {
-        let mut record = vm.record()?;
-        record.labels = super::labels(Some(&shown(&labels.into())?), &record.labels)?;
-        Ok(vm.set_record(&record)?)
+        let given = shown(&labels.into())?;
+        Ok(vm.change_record(|record| {
+            record.labels = super::labels(Some(&given), &record.labels)?;
+            Ok(())
+        })?)
+    }
+
+    /// Sets some of its labels, and takes off those that are `()`; all others stay, as do those that another run sets now.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// vm.labels = #{ role: "web", env: "test" };
+    /// vm.change_labels(#{ env: (), tier: "front" });
+    /// assert_eq(vm.labels, #{ role: "web", tier: "front" });
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn change_labels(vm: &mut Domain, labels: Map) -> RhaiResultOf<()> {
+        let (gone, set): (Map, Map) = labels.into_iter().partition(|(_, value)| value.is_unit());
+        let given = shown(&set.into())?;
+        Ok(vm.change_record(|record| {
+            let set = super::labels(Some(&given), &record.labels)?;
+            record.labels.retain(|name, _| !gone.contains_key(name.as_str()));
+            record.labels.extend(set);
+            Ok(())
+        })?)
     }
 
     /// What else is said about it, by name.
@@ -318,9 +342,11 @@ mod functions {
     /// ```
     #[rhai_fn(set = "annotations", pure, return_raw)]
     pub fn set_annotations(vm: &mut Domain, annotations: Map) -> RhaiResultOf<()> {
-        let mut record = vm.record()?;
-        record.annotations = texts("annotations", Some(&shown(&annotations.into())?))?;
-        Ok(vm.set_record(&record)?)
+        let annotations = texts("annotations", Some(&shown(&annotations.into())?))?;
+        Ok(vm.change_record(|record| {
+            record.annotations = annotations;
+            Ok(())
+        })?)
     }
 
     /// The name of the lab that made it with `lab up` or the option `lab` of `provision`, or `()`.
@@ -374,9 +400,10 @@ mod functions {
     /// ```
     #[rhai_fn(set = "is_protected", pure, return_raw)]
     pub fn set_is_protected(vm: &mut Domain, on: bool) -> RhaiResultOf<()> {
-        let mut record = vm.record()?;
-        record.protected = on;
-        Ok(vm.set_record(&record)?)
+        Ok(vm.change_record(|record| {
+            record.protected = on;
+            Ok(())
+        })?)
     }
 
     /// Its title, a line at most, or `()`.
@@ -458,6 +485,6 @@ mod functions {
     #[rhai_fn(pure, return_raw)]
     pub fn set_metadata(vm: &mut Domain, space: &str, prefix: &str, element: Dynamic) -> RhaiResultOf<()> {
         let element = shown(&element)?;
-        Ok(vm.set_metadata(element.as_str(), prefix, space)?)
+        Ok(vm.set_metadata(text_or_nothing(&element, "an element")?, prefix, space)?)
     }
 }

@@ -235,11 +235,11 @@ impl Domain {
             volume.check_free_of(&users)?;
             volume.delete()?;
         }
-        let mut record = self.record()?;
         let pool = volume.pool()?;
-        let count = record.volumes.len();
-        record.volumes.retain(|owned| owned.pool != pool.name() || owned.name != volume.name());
-        if record.volumes.len() == count { Ok(()) } else { self.set_record(&record) }
+        self.change_record(|record| {
+            record.volumes.retain(|owned| owned.pool != pool.name() || owned.name != volume.name());
+            Ok(())
+        })
     }
 
     /// The disk that holds a seed, told by the name of its volume.

@@ -26,23 +26,32 @@ impl Bases {
     /// Waits for the other kind of runs, and keeps it away until what this gives is dropped. Where the program has no folder of
     /// its own nobody can be waited for.
     pub(super) fn turn(self) -> Result<Option<File>> {
-        let Some(folder) = state_folder() else { return Ok(None) };
-        let path = folder.join("bases.lock");
-        let opened = fs::create_dir_all(&folder).and_then(|()| File::create(&path));
-        let lock = match opened {
-            Ok(lock) => lock,
-            Err(error) => {
-                tracing::debug!(%error, "nobody is waited for");
-                return Ok(None);
-            }
-        };
-        loop {
-            let taken = if self == Self::Used { lock.try_lock_shared() } else { lock.try_lock() };
-            match taken {
-                Ok(()) => return Ok(Some(lock)),
-                Err(TryLockError::WouldBlock) => interrupt::sleep(GLANCE)?,
-                Err(TryLockError::Error(error)) => return Err(Error::io(&path, "lock", &error)),
-            }
+        take("bases.lock", |lock| if self == Self::Used { lock.try_lock_shared() } else { lock.try_lock() })
+    }
+}
+
+/// Waits for other runs that change what is kept of machines, and keeps them away until what this gives is dropped: it is read,
+/// changed and written as a whole, and what another run wrote in between would be lost.
+pub(super) fn records() -> Result<Option<File>> {
+    take("records.lock", File::try_lock)
+}
+
+fn take(name: &str, take: impl Fn(&File) -> Result<(), TryLockError>) -> Result<Option<File>> {
+    let Some(folder) = state_folder() else { return Ok(None) };
+    let path = folder.join(name);
+    let opened = fs::create_dir_all(&folder).and_then(|()| File::create(&path));
+    let lock = match opened {
+        Ok(lock) => lock,
+        Err(error) => {
+            tracing::debug!(%error, "nobody is waited for");
+            return Ok(None);
+        }
+    };
+    loop {
+        match take(&lock) {
+            Ok(()) => return Ok(Some(lock)),
+            Err(TryLockError::WouldBlock) => interrupt::sleep(GLANCE)?,
+            Err(TryLockError::Error(error)) => return Err(Error::io(&path, "lock", &error)),
         }
     }
 }

@@ -708,3 +708,26 @@ fn neighbouring_flows_find_their_machines() {
     run(folder.path(), &["vm", "destroy", "beside-91", "beside-92", "beside-93", "--yes"]);
     assert_eq!(left("beside"), "");
 }
+
+/// What is kept of a machine is read, changed and written as a whole.
+#[test]
+fn what_several_runs_say_of_a_machine_is_all_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    prints("connect().define_domain(#{ type: \"qemu\", name: \"said\", memory: \"64 MiB\", os: #{ type: \"hvm\" } });");
+    for _ in 0..3 {
+        let mut runs: Vec<Vec<String>> = Vec::new();
+        for key in ["a", "b", "c", "d"] {
+            runs.push(["vm", "label", "said", "--set", &format!("{key}=x")].map(ToString::to_string).to_vec());
+        }
+        runs.push(["vm", "protect", "said"].map(ToString::to_string).to_vec());
+        let started =
+            runs.iter().map(|args| program(folder.path()).args(args).stdout(Stdio::null()).spawn().expect("started"));
+        for mut run in started.collect::<Vec<_>>() {
+            assert!(run.wait().expect("ended").success());
+        }
+        let script = "let vm = connect().domain(\"said\"); print(vm.labels.keys().len()); print(vm.is_protected);
+            vm.labels = #{}; vm.is_protected = false;";
+        assert_eq!(prints(script), "4\ntrue\n");
+    }
+    prints("connect().domain(\"said\").undefine();");
+}

@@ -72,13 +72,11 @@ impl Domain {
 
     /// Records a file as one with its memory, or as none.
     pub(in crate::libvirt) fn own_memory(&self, file: &str, is_own: bool) -> Result<()> {
-        let mut record = self.record()?;
-        if record.memories.iter().any(|known| known == file) == is_own {
-            return Ok(());
-        }
-        record.memories.retain(|known| known != file);
-        record.memories.extend(is_own.then(|| file.to_string()));
-        self.set_record(&record)
+        self.change_record(|record| {
+            record.memories.retain(|known| known != file);
+            record.memories.extend(is_own.then(|| file.to_string()));
+            Ok(())
+        })
     }
 
     /// Has pools look again for files in their folders: what libvirt makes for a snapshot, it tells no pool. Gives whether

@@ -2,7 +2,7 @@
 
 use super::Left;
 use crate::floor::Result;
-use crate::libvirt::Domain;
+use crate::libvirt::{Domain, turn};
 use crate::schema::xml::{self, Elem, Name, Node};
 use std::collections::BTreeMap;
 
@@ -138,6 +138,15 @@ impl Domain {
     pub fn record(&self) -> Result<MachineRecord> {
         let Some(text) = self.metadata(SPACE)? else { return Ok(MachineRecord::default()) };
         Ok(MachineRecord::of(&xml::parse(&text)?))
+    }
+
+    /// Changes what is kept of it. Another run of this machine that changes it at the same time comes before or after.
+    pub fn change_record(&self, change: impl FnOnce(&mut MachineRecord) -> Result<()>) -> Result<()> {
+        let _alone = turn::records()?;
+        let before = self.record()?;
+        let mut record = before.clone();
+        change(&mut record)?;
+        if record == before { Ok(()) } else { self.set_record(&record) }
     }
 
     /// Keeps this of it, in place of what was kept.
