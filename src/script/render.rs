@@ -61,13 +61,31 @@ fn bare(line: &str) -> String {
 fn excerpt<'a>(place: &'a Place, sources: &Sources, kind: AnnotationKind) -> Option<Element<'a>> {
     let text = sources.get(&place.source)?;
     let line = text.lines().nth(place.line.checked_sub(1)?)?;
-    let token = span(line, place.column);
+    let is_data = [".yaml", ".yml", ".json"].iter().any(|end| place.source.ends_with(end));
+    let token = if is_data { span_of_data(line, place.column) } else { span(line, place.column) };
     // Before a long line is cut: a part of a secret would not be known as one.
     let [before, token, after] =
         [&line[..token.start], &line[token.clone()], &line[token.end..]].map(|part| hide(part).into_owned());
     let annotation: Annotation<'a> = kind.span(before.len()..before.len() + token.len());
     let line = [before, token, after].concat();
     Some(Snippet::source(line).line_start(place.line).path(&place.source).annotation(annotation).into())
+}
+
+/// The bytes of the value or key that begins at this column of a YAML or JSON file: text without quotes has spaces and signs.
+fn span_of_data(line: &str, column: usize) -> Range<usize> {
+    let start = line.char_indices().nth(column.saturating_sub(1)).map_or(line.len(), |(at, _)| at);
+    let rest = &line[start..];
+    let length = match rest.chars().next() {
+        None => 0,
+        Some(quote @ ('"' | '\'')) => rest[1..].find(quote).map_or(rest.len(), |end| end + 2),
+        Some(first) if "{[|>-?".contains(first) => 1,
+        Some(_) => {
+            let ends = [", ", ": ", " #", "]", "}"].iter().filter_map(|end| rest.find(end)).min();
+            let text = rest[..ends.unwrap_or(rest.len())].trim_end();
+            text.strip_suffix([':', ',']).unwrap_or(text).len()
+        }
+    };
+    start..start + length
 }
 
 /// The bytes of the token that begins at this column: a string, a name, else one character.
