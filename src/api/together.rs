@@ -181,6 +181,7 @@ mod functions {
     }
 
     /// Runs a closure while no other run of this machine runs one under the same name: who comes later waits, and is told.
+    /// Inside of one, another one of the same name would wait for itself.
     ///
     /// # Example
     ///
