@@ -81,6 +81,21 @@ fn owned(given: &Dynamic) -> Result<Owned> {
     }
 }
 
+fn pools(given: Option<&Value>) -> Result<BTreeMap<String, bool>> {
+    let wrong = |what: &Value| Error::argument(format!("`pools` must be a map of flags, not {}", what.show()));
+    match given {
+        None | Some(Value::Unit) => Ok(BTreeMap::new()),
+        Some(Value::Map(map)) => map
+            .iter()
+            .map(|(name, folder)| match folder {
+                Value::Bool(folder) => Ok((name.clone(), *folder)),
+                other => Err(wrong(other)),
+            })
+            .collect(),
+        Some(other) => Err(wrong(other)),
+    }
+}
+
 fn removed(gone: Removed) -> Map {
     let lease = |(network, lease): (String, Lease)| {
         let mut fields = record(lease);
@@ -136,6 +151,7 @@ mod functions {
     /// * `force`: even if it is protected.
     /// * `if_exists`: no error if it is gone by now, as when somebody else removes it at the same time.
     /// * `dry_run`: remove nothing; what would be refused fails as well, and what would be deleted is given.
+    /// * `pools`: pools that go with its last volume if they hold nothing then, such as `#{ fast: true }`; whether their folders go, too.
     /// * `uses`: what `host.volume_uses()` said before; without, each removal looks at all disks of the host.
     ///
     /// # Example
@@ -149,7 +165,7 @@ mod functions {
     pub fn remove_with(vm: &mut Domain, mut options: Map) -> RhaiResultOf<Map> {
         let wrong = || Error::argument("`uses` must be what `host.volume_uses()` gives");
         let uses = options.remove("uses").map(|uses| uses.try_cast::<Uses>().ok_or_else(wrong)).transpose()?;
-        let known = ["dry_run", "force", "if_exists", "keep_volumes", "timeout", "uses"];
+        let known = ["dry_run", "force", "if_exists", "keep_volumes", "pools", "timeout", "uses"];
         let options = Options::from_value("remove", value(&options.into(), "")?, &known)?;
         let flag = |key: &str| options.bool(key).map(Option::unwrap_or_default);
         let how = Remove {
@@ -157,11 +173,16 @@ mod functions {
             keep_volumes: flag("keep_volumes")?,
             force: flag("force")?,
             dry_run: flag("dry_run")?,
+            pools: pools(options.get("pools"))?,
             uses,
         };
         let if_exists = flag("if_exists")?;
         match vm.remove(&how) {
-            Err(error) if error.code == Code::NotFound && if_exists && vm.host().find_domain(vm.name())?.is_none() => {
+            Err(error)
+                if matches!(error.code, Code::NotFound | Code::InvalidState)
+                    && if_exists
+                    && vm.host().find_domain(vm.name())?.is_none() =>
+            {
                 Ok(removed(Removed::default()))
             }
             done => Ok(removed(done?)),

@@ -288,6 +288,44 @@ mod functions {
         Ok(pool.undefine()?)
     }
 
+    /// Says that the transaction around this is about to make volumes in it: until that ends, no other run of this machine
+    /// takes it away with `remove_if_empty`, and if it fails, it takes it away itself where it is empty then. Gives whether the
+    /// pool is there and started: another run may just have taken it away.
+    ///
+    /// `folder` says whether its folder goes with it.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let pool = connect().pool("default");
+    /// transaction(|| {
+    ///     assert(pool.hold(false));
+    ///     pool.create_volume(#{ name: "web.raw", capacity: "1 MiB", target: #{ format: "raw" } });
+    /// });
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn hold(pool: &mut Pool, folder: bool) -> RhaiResultOf<bool> {
+        Ok(pool.hold(folder)?)
+    }
+
+    /// Takes it away if it holds nothing and no other run of this machine holds it: stops it and undefines it; with `folder`
+    /// its folder goes, too, unless there is something in it that is no volume. Gives whether it is gone. Several runs may do
+    /// that at the same time.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect();
+    /// let pool = host.define_pool(#{ type: "dir", name: "fast", target: #{ path: "/srv/fast" } });
+    /// pool.start();
+    /// assert(pool.remove_if_empty(true));
+    /// assert_eq(host.find_pool("fast"), ());
+    /// ```
+    #[rhai_fn(pure, return_raw)]
+    pub fn remove_if_empty(pool: &mut Pool, folder: bool) -> RhaiResultOf<bool> {
+        Ok(pool.remove_if_empty(folder)?)
+    }
+
     /// Makes what it stands on: the folder, the file system, the volume group.
     ///
     /// # Example

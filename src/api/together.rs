@@ -180,6 +180,23 @@ mod functions {
         in_transaction(|| body.call_within_context::<Dynamic>(&call, ()))
     }
 
+    /// Runs a closure while no other run of this machine runs one under the same name: who comes later waits, and is told.
+    /// Inside of one, another one of the same name would wait for itself.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect();
+    /// alone("the network lab", || {
+    ///     if host.find_network("lab") == () { host.define_network(#{ name: "lab" }); }
+    /// });
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn alone(call: NativeCallContext, name: &str, body: FnPtr) -> RhaiResultOf<Dynamic> {
+        let _turn = crate::libvirt::alone(name)?;
+        body.call_within_context::<Dynamic>(&call, ())
+    }
+
     /// Runs a closure, and then another one, whether the first has failed or not; gives what the first gave, or fails as it
     /// did. The second is left out where somebody asked to stop.
     ///

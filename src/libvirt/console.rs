@@ -3,6 +3,7 @@
 use super::Domain;
 use super::cause::Explain;
 use super::ffi::{self, Received};
+use super::words::without_nul;
 use crate::floor::terminal::Line;
 use crate::floor::{Area, Code, Error, Result, clock, interrupt};
 use std::fmt;
@@ -55,9 +56,7 @@ impl fmt::Debug for Console {
 impl Domain {
     /// Opens a console: the first one, or the one with that device name or alias. `force` closes that of somebody else.
     pub fn open_console(&self, device: Option<&str>, force: bool) -> Result<Console> {
-        if device.is_some_and(|name| name.contains('\0')) {
-            return Err(Error::argument("a name cannot hold a NUL byte"));
-        }
+        without_nul("a name", &[device])?;
         let seen = Arc::new(Mutex::new(Seen::default()));
         if self.host().has_plan() {
             return Ok(Console(Arc::new(Inner { domain: self.clone(), stream: None, seen })));

@@ -3,7 +3,7 @@
 use super::cause::{Explain, flag_refused};
 use super::object::{Kind, Object};
 use super::retry::{despite_loss, repeatedly, while_busy};
-use super::turn::Bases;
+use super::turn::{Over, Side};
 use super::undo::{self, Made, Transaction};
 use super::uses::backing;
 use super::wiring::Wiring;
@@ -138,7 +138,7 @@ impl Pool {
             return Err(already(&object));
         }
         let base = backing(&xml::parse(xml)?);
-        let _others = base.as_ref().map(|_| Bases::Used.turn()).transpose()?;
+        let _others = base.as_ref().map(|_| Side::Used.over(Over::Bases)).transpose()?;
         // libvirt's schema for volumes demands more than libvirt itself, such as a `target`: it is not asked.
         let lock = self.host().lock(&self.object().plain());
         let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);

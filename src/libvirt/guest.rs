@@ -3,6 +3,7 @@
 use super::cause::Explain;
 use super::stats::tree;
 use super::wiring::{Channel, Wiring};
+use super::words::without_nul;
 use super::{Domain, ffi};
 use crate::floor::{Area, Code, Error, Map, Result, Value, clock, format_size, interrupt};
 use base64::Engine as _;
@@ -211,9 +212,7 @@ impl Domain {
     /// Sets the password of an account in the guest.
     pub fn set_user_password(&self, user: &str, password: &str) -> Result<()> {
         self.agent_is_there()?;
-        if user.contains('\0') || password.contains('\0') {
-            return Err(Error::argument("a password cannot hold a NUL byte"));
-        }
+        without_nul("a password", &[Some(user), Some(password)])?;
         self.raw()?.set_user_password(user, password, 0).map(drop).explain("set a password in", self.object())
     }
 

@@ -11,6 +11,7 @@ use super::ssh::Way;
 use super::taps::Taps;
 use super::wait::Poll;
 use super::wiring::Before;
+use super::words::without_nul;
 use crate::floor::{Area, Code, Error, Result};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
@@ -73,9 +74,7 @@ impl Host {
                 tracing::warn!(%error, "no events");
             }
         });
-        if uri.is_some_and(|uri| uri.contains('\0')) {
-            return Err(Error::argument("a URI cannot hold a NUL byte"));
-        }
+        without_nul("a URI", &[uri])?;
         let connect = link::connect(uri, open, first(uri))?;
         let name = uri.unwrap_or("default");
         let told = connect.uri().explain("ask for the URI of", &Object::new(Kind::Host, name))?;

@@ -1,8 +1,9 @@
 //! What a host is made of, and what it has left.
 
 use super::cause::Explain;
+use super::words::without_nul;
 use super::{Host, ffi};
-use crate::floor::{Error, Map, Result, Value};
+use crate::floor::{Map, Result, Value};
 
 /// A host's processors and memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,11 +82,9 @@ impl Host {
 
     /// What its guests can have, as XML.
     pub fn domain_capabilities(&self, guest: &GuestKind) -> Result<String> {
-        let given = [&guest.emulator, &guest.arch, &guest.machine, &guest.virt_type];
-        if given.into_iter().flatten().any(|text| text.contains('\0')) {
-            return Err(Error::argument("a kind of guest cannot hold a NUL byte"));
-        }
-        let [emulator, arch, machine, virt_type] = given.map(Option::as_deref);
+        let given = [&guest.emulator, &guest.arch, &guest.machine, &guest.virt_type].map(Option::as_deref);
+        without_nul("a kind of guest", &given)?;
+        let [emulator, arch, machine, virt_type] = given;
         self.raw()?
             .domain_capabilities(emulator, arch, machine, virt_type, 0)
             .explain("ask for the domain capabilities of", self.object())
@@ -93,9 +92,7 @@ impl Host {
 
     /// Looks for what a storage pool of a type could stand on, as XML; `from` says where to look, if the type needs it.
     pub fn find_pool_sources(&self, kind: &str, from: Option<&str>) -> Result<String> {
-        if kind.contains('\0') || from.is_some_and(|xml| xml.contains('\0')) {
-            return Err(Error::argument("a source cannot hold a NUL byte"));
-        }
+        without_nul("a source", &[from])?;
         self.raw()?.find_storage_pool_sources(kind, from, 0).explain("look up pool sources of", self.object())
     }
 }

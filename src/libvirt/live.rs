@@ -1,6 +1,5 @@
 //! What changes a running domain: one deed for each part of its definition that libvirt can change while it runs.
 
-use super::cause::Explain;
 use super::ipam::{SPACE, is_pending};
 use super::{Apply, Domain, Tune};
 use crate::floor::{Area, Code, Error, Map, Result, Value, clock, size};
@@ -144,14 +143,7 @@ impl Deed {
                     Text::Title => sys::VIR_DOMAIN_METADATA_TITLE,
                     Text::Description => sys::VIR_DOMAIN_METADATA_DESCRIPTION,
                 };
-                let done = domain.raw()?.set_metadata(
-                    kind.cast_signed(),
-                    Some(after.as_deref().unwrap_or_default()),
-                    None,
-                    None,
-                    sys::VIR_DOMAIN_AFFECT_LIVE,
-                );
-                done.explain("describe", domain.object())
+                domain.write_metadata(Apply::Live, kind, Some(after.as_deref().unwrap_or_default()), None)
             }
             Self::Metadata(before, after) => domain.set_foreign(before, after),
             Self::Tune(tune, after) => domain.set_tuning(*tune, &after.clone().into(), Apply::Live),
@@ -200,10 +192,8 @@ impl Domain {
                 continue;
             }
             let prefix = if foreign.prefix.is_empty() { "ns" } else { &*foreign.prefix };
-            let kind = sys::VIR_DOMAIN_METADATA_ELEMENT.cast_signed();
-            self.raw()?
-                .set_metadata(kind, element, Some(prefix), Some(&foreign.space), sys::VIR_DOMAIN_AFFECT_LIVE)
-                .explain("change the metadata of", self.object())?;
+            let kind = sys::VIR_DOMAIN_METADATA_ELEMENT;
+            self.write_metadata(Apply::Live, kind, element, Some((prefix, &foreign.space)))?;
         }
         Ok(())
     }

@@ -96,6 +96,15 @@ impl Pool {
     }
 }
 
+/// What an object was asked; nothing if another run has taken it away since it was listed, or has stopped it to do so.
+pub(super) fn if_there<T>(answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if matches!(error.code, Code::NotFound | Code::InvalidState) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn maybe<T>(found: Result<T, VirtError>, kind: Kind, name: &str) -> Result<Option<T>> {
     match found.explain("look up", &Object::new(kind, name)) {
         Ok(found) => Ok(Some(found)),

@@ -2,6 +2,7 @@
 
 use super::cause::Explain;
 use super::moving::Moving;
+use super::words::without_nul;
 use super::{Domain, Host, Transaction, ffi};
 use crate::floor::progress::Progress;
 use crate::floor::{Area, Code, Error, Map, Result, interrupt};
@@ -71,6 +72,7 @@ impl Default for Migrate {
 impl Domain {
     /// Moves it to another host and gives it there, with what networks keep for it. On time out or Ctrl-C the move is given up.
     pub fn migrate(&self, to: &Host, how: &Migrate) -> Result<Self> {
+        without_nul("a name or a URI", &[how.name.as_deref(), how.uri.as_deref()])?;
         if self.host().is_skipped("migrate", self.object())? {
             // In a test all hosts are the same one: it is there already.
             return to.domain(self.name());

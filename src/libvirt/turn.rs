@@ -1,58 +1,95 @@
-//! Volumes that another run of this machine is making at the same time, or takes away.
+//! What other runs of this machine make at the same time, or take away.
 
 use super::replace::beside;
 use super::{Pool, Volume, undo};
 use crate::floor::progress::Progress;
 use crate::floor::{Error, Result, interrupt, state_folder};
 use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How often it is looked whether the other run is done: a look reads the journals of this machine.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How often it is looked whether others are done with the bases of volumes, which takes moments.
+/// How often it is looked whether others are done with what takes moments.
 const GLANCE: Duration = Duration::from_millis(5);
 
-/// What runs of this machine do with the bases of volumes.
+/// What runs of this machine take turns over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bases {
-    /// Put volumes on them: any number at a time.
+pub(super) enum Over {
+    /// The bases of volumes.
+    Bases,
+    /// The pools that go when they hold nothing.
+    Pools,
+    /// What is kept of machines: it is read, changed and written as a whole, and what others wrote in between would be lost.
+    Records,
+}
+
+/// What runs of this machine do with those: one of the two at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Put something on them, or into them: any number at a time.
     Used,
-    /// Take one away that nobody has put anything on: alone, as who asks for users must not be overtaken by one.
+    /// Take one away that nobody uses, or change it: alone, as who asks for users must not be overtaken by one.
     Gone,
 }
 
-impl Bases {
-    /// Waits for the other kind of runs, and keeps it away until what this gives is dropped. Where the program has no folder of
-    /// its own nobody can be waited for.
-    pub(super) fn turn(self) -> Result<Option<File>> {
-        take("bases.lock", |lock| if self == Self::Used { lock.try_lock_shared() } else { lock.try_lock() })
+impl Side {
+    /// Waits for the other kind of runs, and keeps it away until what this gives is dropped.
+    pub(super) fn over(self, over: Over) -> Result<Option<File>> {
+        let name = match over {
+            Over::Bases => "bases",
+            Over::Pools => "pools",
+            Over::Records => "records",
+        };
+        let Some((path, lock)) = lock_file(name) else { return Ok(None) };
+        loop {
+            let taken = if self == Self::Used { lock.try_lock_shared() } else { lock.try_lock() };
+            if is_taken(&path, taken)? {
+                return Ok(Some(lock));
+            }
+            interrupt::sleep(GLANCE)?;
+        }
     }
 }
 
-/// Waits for other runs that change what is kept of machines, and keeps them away until what this gives is dropped: it is read,
-/// changed and written as a whole, and what another run wrote in between would be lost.
-pub(super) fn records() -> Result<Option<File>> {
-    take("records.lock", File::try_lock)
+/// Waits until no other run of this machine does something under this name, and keeps them away until what this gives is dropped.
+pub fn alone(name: &str) -> Result<Option<File>> {
+    // Names that differ in other characters only wait for each other, which does no harm.
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '_' };
+    let file: String = name.chars().map(plain).take(200).collect();
+    let Some((path, lock)) = lock_file(&format!("alone-{file}")) else { return Ok(None) };
+    if is_taken(&path, lock.try_lock())? {
+        return Ok(Some(lock));
+    }
+    tracing::warn!("another run is at work on {name}, which is waited for");
+    let _waiting = Progress::begin(&format!("wait for the run at work on {name}"), None);
+    loop {
+        interrupt::sleep(LOOK)?;
+        if is_taken(&path, lock.try_lock())? {
+            return Ok(Some(lock));
+        }
+    }
 }
 
-fn take(name: &str, take: impl Fn(&File) -> Result<(), TryLockError>) -> Result<Option<File>> {
-    let Some(folder) = state_folder() else { return Ok(None) };
-    let path = folder.join(name);
-    let opened = fs::create_dir_all(&folder).and_then(|()| File::create(&path));
-    let lock = match opened {
-        Ok(lock) => lock,
+/// The file by which runs know of each other. Where the program has no folder of its own nobody can be waited for.
+fn lock_file(name: &str) -> Option<(PathBuf, File)> {
+    let folder = state_folder()?;
+    let path = folder.join(format!("{name}.lock"));
+    match fs::create_dir_all(&folder).and_then(|()| File::create(&path)) {
+        Ok(lock) => Some((path, lock)),
         Err(error) => {
             tracing::debug!(%error, "nobody is waited for");
-            return Ok(None);
+            None
         }
-    };
-    loop {
-        match take(&lock) {
-            Ok(()) => return Ok(Some(lock)),
-            Err(TryLockError::WouldBlock) => interrupt::sleep(GLANCE)?,
-            Err(TryLockError::Error(error)) => return Err(Error::io(&path, "lock", &error)),
-        }
+    }
+}
+
+fn is_taken(path: &Path, taken: std::result::Result<(), TryLockError>) -> Result<bool> {
+    match taken {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(Error::io(path, "lock", &error)),
     }
 }
 

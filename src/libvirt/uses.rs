@@ -1,6 +1,7 @@
 //! Who needs which files, as it was at one moment: to ask about many volumes at the cost of one.
 
 use super::beneath;
+use super::lookup::if_there;
 use super::snapshot::memory_of;
 use super::{Domain, Filter, Host, Users, Volume};
 use crate::floor::{Code, Result};
@@ -49,12 +50,15 @@ impl Host {
         let mut volumes = Vec::new();
         let mut paths = HashMap::new();
         for pool in self.pools_where(&Filter { active: Some(true), ..Filter::default() })? {
-            for volume in pool.volumes()? {
+            for volume in if_there(pool.volumes())?.unwrap_or_default() {
                 // A volume may go away meanwhile.
                 let Ok(root) = volume.xml().and_then(|text| xml::parse(&text)) else { continue };
                 let path = match root.find_text("target/path") {
                     Some(path) => path,
-                    None => volume.path()?,
+                    None => match if_there(volume.path())? {
+                        Some(path) => path,
+                        None => continue,
+                    },
                 };
                 let path = real(&path, is_here).into_owned();
                 paths.insert((pool.name().to_string(), volume.name().to_string()), path.clone());
@@ -105,8 +109,9 @@ impl Uses {
         let mut layered = Vec::new();
         for domain in host.domains_where(&Filter { snapshots: Some(true), ..Filter::default() })? {
             let mut kept = Vec::new();
-            for snapshot in domain.snapshots()? {
-                let root = xml::parse(&snapshot.xml()?)?;
+            for snapshot in if_there(domain.snapshots())?.unwrap_or_default() {
+                let Some(text) = if_there(snapshot.xml())? else { continue };
+                let root = xml::parse(&text)?;
                 let mut files = Files::default();
                 for definition in [root.child("domain"), root.child("inactiveDomain")].into_iter().flatten() {
                     needed(definition, paths, is_here, &mut files);
@@ -119,7 +124,7 @@ impl Uses {
         }
         for domain in host.domains_where(&Filter { managed_save: Some(true), ..Filter::default() })? {
             // It may be started meanwhile.
-            let Some(text) = domain.saved_xml()? else { continue };
+            let Some(text) = if_there(domain.saved_xml())?.flatten() else { continue };
             let mut files = Files::default();
             needed(&xml::parse(&text)?, paths, is_here, &mut files);
             layered.extend(files.layered);

@@ -2,7 +2,7 @@
 
 use super::cause::Explain;
 use super::retry::while_busy;
-use super::turn::Bases;
+use super::turn::{Over, Side};
 use super::uses::backing;
 use super::{Domain, Pool, Volume};
 use crate::floor::{Area, Code, Error, Result};
@@ -47,7 +47,7 @@ impl Volume {
     /// Deletes it with its data, unless somebody needs it.
     pub fn delete_unused(&self) -> Result<()> {
         // Who puts something on it from now on waits, and does not find it.
-        let _alone = Bases::Gone.turn()?;
+        let _alone = Side::Gone.over(Over::Bases)?;
         self.check_deletable()?;
         self.delete()
     }

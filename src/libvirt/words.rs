@@ -1,4 +1,16 @@
-//! libvirt's words made fit for a message: without its generic beginnings, names in backticks.
+//! Words for libvirt, which must hold no NUL, and libvirt's own made fit for a message: without its generic beginnings, names
+//! in backticks.
+
+use crate::floor::{Error, Result};
+
+/// Fails if libvirt would not get a text as it is: its texts end at the first NUL byte. All that are given to calls of `virt`
+/// for which they are optional, or fields of parameters, go through here: it panics over those that hold one.
+pub(super) fn without_nul(what: &str, texts: &[Option<&str>]) -> Result<()> {
+    if texts.iter().flatten().any(|text| text.contains('\0')) {
+        return Err(Error::argument(format!("{what} cannot hold a NUL byte")));
+    }
+    Ok(())
+}
 
 /// What libvirt puts before the fact; the code says it already.
 const GENERIC: &[&str] = &[
@@ -25,6 +37,10 @@ const GENERIC: &[&str] = &[
 
 /// The fact in libvirt's words, in the style of our messages.
 pub(super) fn fact(words: &str) -> String {
+    // So the crate `virt` tells what libvirt is not asked.
+    if words.starts_with("Null byte passed to CString") {
+        return "a text cannot hold a NUL byte".to_string();
+    }
     let text = quit(words).or_else(|| invalid(words)).unwrap_or_else(|| words.lines().next().unwrap_or_default());
     let bare = GENERIC.iter().find_map(|generic| text.strip_prefix(generic)).unwrap_or(text);
     let bare = bare.trim().trim_end_matches('.');
@@ -102,6 +118,10 @@ mod tests {
             (
                 "this function is not supported by the connection driver: virNetworkGetDHCPLeases",
                 "the host's driver does not support this",
+            ),
+            (
+                "Null byte passed to CString: nul byte found in provided data at position: 1",
+                "a text cannot hold a NUL byte",
             ),
             ("", ""),
             (

@@ -102,6 +102,37 @@ fn the_journal_of_a_killed_run_is_recovered_and_that_of_a_living_one_is_not() {
     assert_eq!(recover(&[]), "no killed run left anything to undo\n");
 }
 
+#[test]
+fn a_pool_that_another_run_is_about_to_fill_stays_and_turns_are_waited_for() {
+    let host = Host::new();
+    let pool = "let host = connect();
+        let pool = host.define_pool(#{ uuid: \"aaaaaaaa-0000-8000-8000-000000000001\", type: \"dir\", name: \"fast\", target: #{ path: \"/srv/fast\" } });
+        pool.start();";
+    // The first run holds a pool of this UUID, and its turn; each process has a test host of its own.
+    let script = format!(
+        "{pool} alone(\"x\", || {{ transaction(|| {{ assert(pool.hold(true)); sleep(2); }}); write_file(\"done\", \"\"); }})"
+    );
+    let mut first = host.command(["-e", &script]).spawn().expect("started");
+    let end = Instant::now() + Duration::from_secs(20);
+    while journals(&host) == 0 && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let second = format!(
+        "{pool} assert(!pool.remove_if_empty(true)); assert(pool.is_active);
+        alone(\"y\", || assert(!file_exists(\"done\")));
+        alone(\"x\", || assert(file_exists(\"done\")));
+        assert(pool.remove_if_empty(true)); assert_eq(host.find_pool(\"fast\"), ());"
+    );
+    let output = host.command(["-e", &second]).output().expect("started");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("another run is at work on x, which is waited for"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert!(first.wait().expect("ended").success());
+}
+
 /// A run that makes a volume and a domain, prints, and is killed.
 fn killed_making_db(host: &Host) {
     let script = "let host = connect();

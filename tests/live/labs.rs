@@ -5,7 +5,8 @@ use super::own::inside;
 use super::program::{left, prints, program, text};
 use std::io::Read as _;
 use std::path::Path;
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn output(folder: &Path, args: &[&str]) -> Output {
     program(folder).args(args).output().expect("the program starts")
@@ -27,6 +28,15 @@ pub(crate) fn column(folder: &Path, args: &[&str], name: &str) -> Vec<String> {
 fn files(begin: &str) -> String {
     let pattern = format!("{begin}*");
     text(&inside(&["find", "/var/lib/libvirt", "/etc/libvirt/storage", "-name", &pattern]).stdout)
+}
+
+/// Runs the program several times at once; each must succeed.
+fn at_once(folder: &Path, runs: &[&[&str]]) {
+    std::thread::scope(|scope| {
+        for args in runs {
+            scope.spawn(|| run(folder, args));
+        }
+    });
 }
 
 /// A small machine that need not boot.
@@ -65,6 +75,93 @@ fn a_pool_made_for_machines_goes_with_the_last_one() {
     assert_eq!(files("gone"), "");
 }
 
+/// The machines `many-a`, `many-b` and `many-c`, in a pool that is made for them.
+fn many(folder: &Path) {
+    for name in ["a", "b", "c"] {
+        let one = machine(&format!("many-{name}"), "pool: many-pool");
+        std::fs::write(folder.join(format!("{name}.yaml")), format!("machines:\n{one}")).expect("written");
+    }
+}
+
+#[test]
+fn a_pool_made_for_machines_goes_and_comes_back_while_others_come_and_go() {
+    let folder = tempfile::tempdir().expect("a folder");
+    many(folder.path());
+    for round in 0..6_u64 {
+        for file in ["a.yaml", "b.yaml", "c.yaml"] {
+            run(folder.path(), &["vm", "create", file, "--start=false"]);
+        }
+        at_once(
+            folder.path(),
+            &[
+                &["vm", "destroy", "many-a", "--yes"],
+                &["vm", "destroy", "many-b", "--yes"],
+                &["vm", "destroy", "many-c", "--yes"],
+                &["vm", "destroy", "many-c", "--yes", "--if-exists"],
+                &["pool", "list"],
+                &["inventory", "list"],
+            ],
+        );
+        assert_eq!((left("many"), files("many")), (String::new(), String::new()), "round {round}");
+        // The last machine goes while others come.
+        run(folder.path(), &["vm", "create", "a.yaml", "--start=false"]);
+        std::thread::scope(|scope| {
+            let folder = folder.path();
+            scope.spawn(move || run(folder, &["vm", "destroy", "many-a", "--yes"]));
+            for (at, file) in [(1, "b.yaml"), (2, "c.yaml")] {
+                std::thread::sleep(Duration::from_millis(20 * (round + at)));
+                scope.spawn(move || run(folder, &["vm", "create", file, "--start=false"]));
+            }
+        });
+        run(folder.path(), &["vm", "destroy", "many-b", "many-c", "--yes"]);
+        assert_eq!((left("many"), files("many")), (String::new(), String::new()), "round {round}");
+    }
+}
+
+#[test]
+fn a_pool_made_for_machines_goes_with_the_last_one_though_that_is_broken_off() {
+    let folder = tempfile::tempdir().expect("a folder");
+    many(folder.path());
+    let destroy = ["vm", "destroy", "many-a", "--yes"];
+    run(folder.path(), &["vm", "create", "a.yaml", "--start=false"]);
+    let begin = Instant::now();
+    run(folder.path(), &destroy);
+    let whole = begin.elapsed();
+    let mut gone = 0;
+    for part in 0..18_u32 {
+        run(folder.path(), &["vm", "create", "a.yaml", "--start=false"]);
+        let mut child = program(folder.path())
+            .args(destroy)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        std::thread::sleep(whole * (part / 3 + 4) / 9);
+        // Who is asked to stop ends what is begun; who is killed leaves it to the next.
+        let signal = if part % 3 == 0 {
+            "-TERM"
+        } else if part % 3 == 1 {
+            "-INT"
+        } else {
+            "-KILL"
+        };
+        Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill");
+        child.wait().expect("ended");
+        let is_gone = left("many-a").is_empty();
+        gone += u32::from(is_gone);
+        if is_gone && signal != "-KILL" {
+            assert_eq!(files("many"), "", "{signal} {part}");
+        }
+        if part % 2 == 0 {
+            run(folder.path(), &["recover", "--yes"]);
+            assert!(!is_gone || files("many").is_empty(), "{signal} {part}: {}", files("many"));
+        }
+        run(folder.path(), &[&destroy[..], &["--if-exists"]].concat());
+        assert_eq!((left("many"), files("many")), (String::new(), String::new()), "{signal} {part}");
+    }
+    assert!(gone > 0, "every run was broken off before it was done with the machine");
+}
+
 #[test]
 fn a_lab_takes_down_what_it_made() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -75,18 +172,13 @@ fn a_lab_takes_down_what_it_made() {
     std::fs::write(folder.path().join("mine.yaml"), format!("{network}{pool}machines:\n{machines}")).expect("written");
     let results = |args: &[&str]| column(folder.path(), args, "result");
     run(folder.path(), &["vm", "create", "mine.yaml", "--machine", "mine-a"]);
-    // Two at the same time: one makes it, the other takes what it finds or says that it is being made.
-    let mut other = program(folder.path())
-        .args(["lab", "up", "mine.yaml"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
-    output(folder.path(), &["lab", "up", "mine.yaml"]);
-    other.wait().expect("ended");
-    let up = results(&["lab", "up", "mine.yaml"]);
-    assert_eq!(up[2], "unchanged", "{up:?}");
+    // Two at the same time: one makes it, the other waits for that.
+    at_once(folder.path(), &[&["lab", "up", "mine.yaml"], &["lab", "up", "mine.yaml"]]);
     assert_eq!(results(&["lab", "up", "mine.yaml"]), ["unchanged"; 4]);
+    at_once(folder.path(), &[&["lab", "down", "mine.yaml", "--yes"][..]; 3]);
+    assert_eq!(files("mine-b"), "");
+    assert_eq!(files("mine-net"), "");
+    assert_eq!(results(&["lab", "up", "mine.yaml"]), ["created", "created", "unchanged", "created"]);
     let stays = "left: not made by this lab";
     assert_eq!(results(&["lab", "down", "mine.yaml", "--yes"]), [stays, "removed", "removed", "removed"]);
     assert_eq!(results(&["lab", "down", "mine.yaml", "--yes"]), [stays, "not there", "not there", "not there"]);

@@ -42,7 +42,9 @@ fn the_examples_provision_say_what_is_there_and_leave_nothing() {
         host.define_domain(#{ type: \"qemu\", name: \"example\", memory: \"64 MiB\", os: #{ type: \"hvm\" } });",
     );
     assert_eq!(example("teardown.rhai"), "domain   example stays: provision.rhai has not made it\n");
-    prints("let host = connect(); host.domain(\"example\").undefine(); host.pool(\"default\").volume(\"example.qcow2\").delete();");
+    prints(
+        "let host = connect(); host.domain(\"example\").undefine(); host.pool(\"default\").volume(\"example.qcow2\").delete();",
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::{MachineRecord, Owned};
 use crate::floor::Result;
+use crate::libvirt::lookup::if_there;
 use crate::libvirt::snapshot::memory_of;
 use crate::libvirt::{Domain, Uses, Volume};
 use crate::schema::xml;
@@ -89,10 +90,12 @@ impl Domain {
         }
         let mut looked = false;
         for pool in self.host().pools()? {
-            let path = xml::parse(&pool.xml()?)?.find_text("target/path");
-            if path.is_some_and(|path| folders.contains(path.trim_end_matches('/'))) && pool.is_active()? {
-                pool.refresh()?;
-                looked = true;
+            let Some(text) = if_there(pool.xml())? else { continue };
+            let path = xml::parse(&text)?.find_text("target/path");
+            if path.is_some_and(|path| folders.contains(path.trim_end_matches('/')))
+                && if_there(pool.is_active())? == Some(true)
+            {
+                looked |= if_there(pool.refresh())?.is_some();
             }
         }
         Ok(looked)

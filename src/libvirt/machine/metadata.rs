@@ -3,6 +3,7 @@
 use crate::floor::{Error, Result};
 use crate::libvirt::cause::Explain;
 use crate::libvirt::retry::repeatedly;
+use crate::libvirt::words::without_nul;
 use crate::libvirt::{Apply, Domain};
 use crate::schema::xml;
 use virt::error::ErrorNumber;
@@ -55,14 +56,23 @@ impl Domain {
     }
 
     fn read_metadata(&self, kind: u32, space: Option<&str>) -> Result<Option<String>> {
+        without_nul("a namespace", &[space])?;
         match self.raw()?.metadata(kind.cast_signed(), space, 0) {
             Err(error) if error.code().is_any(vec![ErrorNumber::NoDomainMetadata]) => Ok(None),
             other => other.explain("read the metadata of", self.object()).map(Some),
         }
     }
 
-    fn write_metadata(&self, apply: Apply, kind: u32, text: Option<&str>, space: Option<(&str, &str)>) -> Result<()> {
+    /// Writes a text or an element as it is; `space` is the prefix and the namespace of an element.
+    pub(in crate::libvirt) fn write_metadata(
+        &self,
+        apply: Apply,
+        kind: u32,
+        text: Option<&str>,
+        space: Option<(&str, &str)>,
+    ) -> Result<()> {
         let (prefix, space) = space.unzip();
+        without_nul("metadata", &[text, prefix, space])?;
         repeatedly(self.host(), || {
             let flags = self.affects(apply)?;
             self.raw()?

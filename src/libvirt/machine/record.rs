@@ -2,7 +2,8 @@
 
 use super::Left;
 use crate::floor::Result;
-use crate::libvirt::{Domain, turn};
+use crate::libvirt::Domain;
+use crate::libvirt::turn::{Over, Side};
 use crate::schema::xml::{self, Elem, Name, Node};
 use std::collections::BTreeMap;
 
@@ -142,7 +143,7 @@ impl Domain {
 
     /// Changes what is kept of it. Another run of this machine that changes it at the same time comes before or after.
     pub fn change_record(&self, change: impl FnOnce(&mut MachineRecord) -> Result<()>) -> Result<()> {
-        let _alone = turn::records()?;
+        let _alone = Side::Gone.over(Over::Records)?;
         let before = self.record()?;
         let mut record = before.clone();
         change(&mut record)?;

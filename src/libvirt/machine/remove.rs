@@ -4,9 +4,10 @@ use super::layers::with;
 use super::{MachineRecord, Owned};
 use crate::floor::timing::timed;
 use crate::floor::{Area, Code, Error, Result, interrupt};
-use crate::libvirt::undo::removing;
+use crate::libvirt::undo::{Made, removing};
 use crate::libvirt::{Domain, Lease, Mode, Uses, Volume};
 use crate::schema::xml;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How a machine is removed; the default stops it at once.
@@ -20,6 +21,8 @@ pub struct Remove {
     pub force: bool,
     /// Whether to change nothing: only to find what would fail, and to tell what would go.
     pub dry_run: bool,
+    /// Pools that go with its last volume if they hold nothing then; whether their folders go, too.
+    pub pools: BTreeMap<String, bool>,
     /// Who uses which volume, where many machines are removed: looking at each disk of the host once is enough.
     pub uses: Option<Uses>,
 }
@@ -73,13 +76,14 @@ impl Domain {
         if how.dry_run {
             return Ok(removed);
         }
+        let pools = if how.keep_volumes { Vec::new() } else { self.emptied(&record.volumes, &how.pools)? };
         let belongings = self.belongings()?;
         self.stop(how.timeout).and_then(|()| interrupt::check()).map_err(|error| self.stands(error))?;
         self.forget_host_key();
         // What is begun is ended: half a machine is of no use to anybody.
         interrupt::shielded(|| match volumes.as_slice() {
-            [] => self.delete_with(&volumes),
-            _ => removing(self, || {
+            [] if pools.is_empty() => self.delete_with(&volumes),
+            _ => removing(self, &pools, || {
                 // What is broken off is finished by the record.
                 if has_layers && self.host().find_domain(self.name())?.is_some() {
                     self.set_record(&record)?;
@@ -90,6 +94,17 @@ impl Domain {
         removed.leases = belongings.leases();
         interrupt::check().map_err(|error| error.note(format!("{} is removed, with its volumes", self.object())))?;
         Ok(removed)
+    }
+
+    /// Those of the pools that hold its volumes and are there.
+    fn emptied(&self, owned: &[Owned], pools: &BTreeMap<String, bool>) -> Result<Vec<Made>> {
+        let mut found = Vec::new();
+        for (name, folder) in pools.iter().filter(|(name, _)| owned.iter().any(|owned| owned.pool == **name)) {
+            if let Some(pool) = self.host().find_pool(name)? {
+                found.push(pool.vacant(*folder, false)?);
+            }
+        }
+        Ok(found)
     }
 
     /// The record goes last: what fails half-way can be done again.

@@ -84,14 +84,18 @@ impl Journal {
     pub(super) fn note(&mut self, uri: &str, made: &Made) {
         self.next += 1;
         let entry = Entry::Intend { number: self.next, uri: uri.to_string(), made: Box::new(made.clone()) };
-        let written = create().and_then(|(path, file)| {
-            write_line(&file, &entry)?;
-            self.file = Some((path, Arc::new(file)));
-            Ok(())
-        });
-        if let Err(error) = written {
-            self.complain(&error);
+        if self.file.is_none() && !self.failed {
+            match create() {
+                Ok((path, file)) => self.file = Some((path, Arc::new(file))),
+                Err(error) => self.complain(&error),
+            }
         }
+        self.tell(&entry);
+    }
+
+    /// Its file, if it has one.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.file.as_ref().map(|(path, _)| path.as_path())
     }
 
     /// Writes down that something was made.

@@ -49,6 +49,8 @@ pub(in crate::libvirt) enum Made {
     Secret { uuid: String },
     /// A snapshot of the domain of this UUID.
     Snapshot { domain: String, uuid: String, name: String },
+    /// Not made: a pool that goes if it holds nothing. The run is about to empty it, or to put volumes there.
+    Vacant { pool: Named, folder: bool, fills: bool },
     /// A volume that a machine had before a change of its disks, or has after it: one of the two is left over.
     Spare {
         pool: Named,
@@ -100,6 +102,7 @@ impl fmt::Display for Made {
                     pool.name, machine.name
                 )
             }
+            Self::Vacant { pool, .. } => write!(f, "remove pool `{}` if it holds nothing", pool.name),
             Self::Volume { pool, name, .. } => write!(f, "delete volume `{name}` of pool `{}`", pool.name),
         }
     }
@@ -205,6 +208,10 @@ impl Made {
                 },
                 None => false,
             },
+            Self::Vacant { pool, .. } => match host.pool_of_uuid(&pool.uuid)? {
+                Some(pool) => pool.is_vacant()?,
+                None => false,
+            },
             Self::Volume { pool, name, .. } => volume_of(host, pool, name)?.is_some(),
         })
     }
@@ -212,6 +219,10 @@ impl Made {
     /// Removes it, and looks whether it is gone if it has a UUID: who has its name by then may be another one. It is no
     /// failure if it never was there.
     pub(super) fn remove(&self, host: &Host) -> Result<()> {
+        if let Self::Vacant { .. } = self {
+            // Others do the same, and it looks by itself.
+            return self.remove_once(host).or_else(gone);
+        }
         if self.is_known_by_name() {
             return if self.exists(host)? { self.remove_once(host).or_else(gone) } else { Ok(()) };
         }
@@ -292,6 +303,9 @@ impl Made {
                 Some(domain) => domain.snapshot(name)?.take_back(),
                 None => Ok(()),
             },
+            Self::Vacant { pool, folder, .. } => {
+                host.pool_of_uuid(&pool.uuid)?.map_or(Ok(()), |pool| pool.remove_if_empty(*folder).map(drop))
+            }
             Self::Spare { pool, name, .. } | Self::Volume { pool, name, .. } => {
                 let Some(volume) = volume_of(host, pool, name)? else { return Ok(()) };
                 while_busy(host, || volume.delete())

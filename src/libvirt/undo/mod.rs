@@ -15,16 +15,18 @@ mod strike;
 pub use kept::Kept;
 pub use left::{forget, left_over};
 pub(super) use made::{Made, Named};
-pub(super) use others::is_being_made;
+pub(super) use others::{is_being_filled, is_being_made};
 pub use recover::{Recovered, recover};
 pub(super) use removal::removing;
 pub(super) use strike::gone;
 
 use super::Host;
+use super::turn::{Over, Side};
 use crate::floor::{Code, Error, Result, interrupt};
 use journal::Journal;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -163,7 +165,9 @@ fn remove(steps: Vec<Step>, own: &[String], mut done: impl FnMut(u64)) -> Remove
                 notes.push(note);
             }
         }
-        // Others may have come to live in it meanwhile.
+        // Others may have come to live in it meanwhile, and are about to in the next moment.
+        let is_pool = matches!(step.made, Made::Pool { .. } | Made::Built { .. });
+        let _alone = is_pool.then(|| Side::Gone.over(Over::Pools));
         let user = others::user(&step.host, &step.made, &[]).unwrap_or_default();
         if let Some(user) = user.or_else(|| others::comes_to(&step.made).then(|| "another run".to_string())) {
             notes.push(format!("did not {}: {user} uses it", step.made));
@@ -268,6 +272,18 @@ fn machines(mut scope: Option<&Arc<Scope>>) -> Vec<String> {
     found
 }
 
+/// The journals of the transaction of this thread and of those around it, and the one that is recovered.
+fn own_journals() -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = recover::RECOVERED.with_borrow(Clone::clone).into_iter().collect();
+    let mut scope = CURRENT.with_borrow(Clone::clone);
+    while let Some(current) = scope {
+        let outer = current.outer.clone();
+        found.extend(current.journal().path().map(Path::to_path_buf));
+        scope = outer;
+    }
+    found
+}
+
 /// Whether nobody told this yet: many items may undo at once what they made over one connection.
 fn first_told(note: &str) -> bool {
     static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
@@ -300,6 +316,19 @@ pub(super) fn complete(made: &Made) {
     if let Some(number) = number {
         scope.journal().complete(number);
     }
+}
+
+/// Writes down what is not made but to be looked at when this is undone, unless that is written down already.
+pub(super) fn once(host: &Host, made: Made) -> Result<()> {
+    let mut scope = CURRENT.with_borrow(Clone::clone);
+    while let Some(current) = scope {
+        let outer = current.outer.clone();
+        if current.made().iter().any(|step| step.made == made) {
+            return Ok(());
+        }
+        scope = outer;
+    }
+    record(host, made, || Ok(()))
 }
 
 /// Writes down what a call may make whose answer does not tell: undoing looks for it.

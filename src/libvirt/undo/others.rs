@@ -46,9 +46,27 @@ pub(super) fn user(host: &Host, made: &Made, own: &[String]) -> Result<Option<St
 pub(super) fn comes_to(made: &Made) -> bool {
     let (Made::Pool { uuid, .. } | Made::Built { uuid, .. }) = made else { return false };
     let journals = journal::folder().map(|folder| journal::all(&folder).unwrap_or_default()).unwrap_or_default();
-    let in_it =
-        |made: &Made| matches!(made, Made::Volume { pool, .. } | Made::Spare { pool, .. } if pool.uuid == *uuid);
-    journals.iter().any(|path| journal::read(path).is_ok_and(|left| left.iter().any(|left| in_it(&left.made))))
+    journals.iter().any(|path| journal::read(path).is_ok_and(|left| left.iter().any(|left| fills(&left.made, uuid))))
+}
+
+/// Whether a run that has this in its journal is about to put volumes into the pool of this UUID.
+fn fills(made: &Made, own: &str) -> bool {
+    matches!(made,
+        Made::Volume { pool, .. } | Made::Spare { pool, .. } | Made::Vacant { pool, fills: true, .. } if pool.uuid == own)
+}
+
+/// Whether another living run of this machine is about to put volumes into the pool of this UUID, or has just made it for that.
+/// What is done here is not asked: the transaction of this thread, and the journal that is recovered.
+pub(in crate::libvirt) fn is_being_filled(own: &str) -> bool {
+    let is_it = |left: &Left| {
+        fills(&left.made, own)
+            || matches!(&left.made, Made::Pool { uuid, .. } | Made::Built { uuid, .. } if *uuid == own)
+    };
+    let here = super::own_journals();
+    let journals = journal::folder().map(|folder| journal::all(&folder).unwrap_or_default()).unwrap_or_default();
+    journals.iter().filter(|path| !here.contains(path)).any(|path| {
+        journal::read(path).is_ok_and(|left| left.iter().any(is_it)) && matches!(journal::claim(path), Ok(None))
+    })
 }
 
 /// Whether a living run of this machine is making a volume right now, in this pool or in any: it does not have yet what it is to hold.

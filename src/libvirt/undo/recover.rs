@@ -4,11 +4,17 @@ use super::journal::{self, Entry, Known, Left};
 use super::{Made, ON_ITS_WAY, others};
 use crate::floor::{Error, Result, interrupt};
 use crate::libvirt::Host;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+thread_local! {
+    /// The journal that is recovered: no living run has it.
+    pub(super) static RECOVERED: RefCell<Option<PathBuf>> = const { RefCell::new(None) };
+}
 
 /// What happened to an entry of a journal.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,8 +45,10 @@ pub fn recover(act: bool) -> Result<Vec<Recovered>> {
     let mut done = Vec::new();
     for path in journal::all(&folder).map_err(unreadable)? {
         let Some(file) = journal::claim(&path).map_err(|cause| Error::io(&path, "open", &cause))? else { continue };
-        let found = one(&path, file, act, &mut hosts)?;
-        done.extend(found);
+        RECOVERED.set(Some(path.clone()));
+        let found = one(&path, file, act, &mut hosts);
+        RECOVERED.set(None);
+        done.extend(found?);
     }
     Ok(done)
 }

@@ -5,16 +5,30 @@ use super::{Made, strike};
 use crate::floor::Result;
 use crate::libvirt::Domain;
 
-/// Deletes what belongs to a machine, and the machine at last. Where that ends half-way, `vmscript recover` knows of it.
-pub(in crate::libvirt) fn removing(domain: &Domain, delete: impl FnOnce() -> Result<()>) -> Result<()> {
+/// Deletes what belongs to a machine, and the machine at last, and then those pools that hold nothing any more. Where that ends
+/// half-way, `vmscript recover` knows of it.
+pub(in crate::libvirt) fn removing(domain: &Domain, pools: &[Made], delete: impl FnOnce() -> Result<()>) -> Result<()> {
     let (host, name, uuid) = (domain.host(), domain.name().to_string(), domain.uuid()?);
     let made = Made::Removal { name, uuid };
     let mut journal = Journal::default();
+    // What is noted first is recovered last.
+    for pool in pools {
+        journal.note(host.uri(), pool);
+    }
     journal.note(host.uri(), &made);
     let done = delete();
     // What is whole still, or gone altogether, needs nobody.
     if done.is_err() && made.exists(host).unwrap_or(true) {
         journal.leave();
+    }
+    if done.is_ok() {
+        for pool in pools {
+            // The machine is gone in any case.
+            if let Err(error) = pool.remove(host) {
+                tracing::warn!("cannot {pool}: {error}");
+                journal.leave();
+            }
+        }
     }
     journal.close([]);
     strike::gone(host, |other| other.is(&made));
