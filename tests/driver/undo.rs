@@ -526,6 +526,60 @@ fn a_removal_that_was_broken_off_is_told_and_ended() {
 }
 
 #[test]
+fn addresses_of_a_machine_whose_removal_was_broken_off_are_given_back() {
+    let host = Host::new();
+    let script = "let host = connect();
+        let card = #{ type: \"network\", source: #{ network: \"default\" }, static_ip: #{ address: \"192.168.122.60/24\", via: \"dhcp\" } };
+        let storage = [#{ volume: #{ name: \"db.raw\", capacity: \"1 MiB\", target: #{ format: \"raw\" } } }];
+        let vm = host.provision(#{ type: \"test\", name: \"db\", memory: \"1 GiB\", os: #{ type: \"hvm\" }, devices: #{ interfaces: [card] } },
+            #{ storage: storage, start: false });
+        slow(\"delete\", \"10min\");
+        print(`${vm.uuid} ${vm.definition.devices.interfaces[0].mac.address} ${host.network(\"default\").uuid}`);
+        vm.remove();";
+    let mut child = host.command(["-e", script]).stdout(Stdio::piped()).spawn().expect("started");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it prints");
+    let [uuid, mac, network] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
+    let end = Instant::now() + Duration::from_secs(20);
+    while journals(&host) == 0 && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    // What a real host has then: the reservation, and the machine whole or not at all.
+    let file = host.folder().join("host.xml");
+    let bare = std::fs::read_to_string(&file).expect("read");
+    let reserved = bare.replace(
+        "<name>default</name>\n  <forward",
+        &format!("<name>default</name>\n  <uuid>{network}</uuid>\n  <forward"),
+    );
+    let reserved = reserved.replace("</dhcp>", &format!("<host mac='{mac}' name='db' ip='192.168.122.60'/></dhcp>"));
+    let record = format!(
+        "<m:machine xmlns:m='urn:vmscript:machine:1'><m:volume pool='default' name='db.raw'/></m:machine>\
+        <v:network xmlns:v='urn:vmscript:network:1'><v:address ip='192.168.122.60/24' mac='{mac}' via='dhcp' reserved='default'/></v:network>"
+    );
+    let domain = format!(
+        "<domain type='test'><name>db</name><uuid>{uuid}</uuid><metadata>{record}</metadata><memory>1048576</memory><os><type>hvm</type></os></domain>"
+    );
+    let volume = "<volume><name>db.raw</name><capacity>1048576</capacity></volume><volume>";
+    let whole = reserved.replace("<volume>", volume).replace("</node>", &format!("{domain}</node>"));
+    let told = |xml: &str, args: &[&str]| {
+        std::fs::write(&file, xml).expect("written");
+        let output = host.command(args).output().expect("started");
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let release = format!("{}: release 192.168.122.60 on network `default`:", host.uri());
+    let shown = told(&whole, &["recover", "--list"]);
+    assert!(shown.contains(&format!("{release} left alone: domain `db` has it")), "{shown}");
+    let shown = told(&reserved, &["recover", "--list"]);
+    assert!(shown.contains(&format!("{release} to do")), "{shown}");
+    let shown = told(&reserved, &["recover", "--yes"]);
+    assert!(shown.contains(&format!("{release} done")), "{shown}");
+    assert_eq!(journals(&host), 0);
+}
+
+#[test]
 fn a_removal_that_fails_half_way_is_known_until_it_is_ended() {
     let host = Host::new();
     let make = "let host = connect();

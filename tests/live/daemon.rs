@@ -182,7 +182,7 @@ fn a_daemon_that_hangs_is_noticed_by_keepalive_and_what_was_made_is_undone() {
     let (code, shown) = run.end();
     assert_eq!(code, Some(3), "{shown}");
     assert!(shown.contains("cannot reset domain `hung`") && shown.contains("keepalive timeout"), "{shown}");
-    assert!(shown.contains("what was made is undone over a new one"), "{shown}");
+    assert!(shown.contains("what is left to do is done over a new one"), "{shown}");
     assert_eq!((left("hung"), journals(folder.path())), (String::new(), 0));
 }
 

@@ -4,6 +4,7 @@ use super::record::Record;
 use super::survey::Machine;
 use crate::addressing::Mac;
 use crate::floor::Result;
+use crate::libvirt::undo::Made;
 use crate::libvirt::{Domain, Host, Lease, Network};
 use crate::schema::xml::{self, Elem};
 use std::net::IpAddr;
@@ -70,6 +71,18 @@ impl Belongings {
             network.release_leases(&cards);
         }
         Ok(())
+    }
+
+    /// Its reservations, as they are undone.
+    pub(in crate::libvirt) fn reservations(&self) -> Result<Vec<Made>> {
+        let mut all = Vec::new();
+        for (name, ip, mac) in &self.reserved {
+            let mac = Some(mac.to_string()).filter(|_| ip.is_ipv4());
+            if let Some(network) = self.host.find_network(name)? {
+                all.push(Made::Reservation { network: network.named()?, ip: *ip, mac });
+            }
+        }
+        Ok(all)
     }
 
     /// Leaves reservations for cards that the machine does not have any more to the machine that has such a card now.

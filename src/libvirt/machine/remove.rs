@@ -78,12 +78,13 @@ impl Domain {
         }
         let pools = if how.keep_volumes { Vec::new() } else { self.emptied(&record.volumes, &how.pools)? };
         let belongings = self.belongings()?;
+        let held = belongings.reservations()?;
         self.stop(how.timeout).and_then(|()| interrupt::check()).map_err(|error| self.stands(error))?;
         self.forget_host_key();
         // What is begun is ended: half a machine is of no use to anybody.
         interrupt::shielded(|| match volumes.as_slice() {
-            [] if pools.is_empty() => self.delete_with(&volumes),
-            _ => removing(self, &pools, || {
+            [] if pools.is_empty() && held.is_empty() => self.delete_with(&volumes),
+            _ => removing(self, &pools, &held, || {
                 // What is broken off is finished by the record.
                 if has_layers && self.host().find_domain(self.name())?.is_some() {
                     self.set_record(&record)?;

@@ -160,7 +160,7 @@ fn remove(steps: Vec<Step>, own: &[String], mut done: impl FnMut(u64)) -> Remove
         // A host that went away is given the time to come back.
         if step.host.link().get().is_ok_and(|(_, number)| number > step.over) {
             let note =
-                format!("the connection to `{}` was lost: what was made is undone over a new one", step.host.uri());
+                format!("the connection to `{}` was lost: what is left to do is done over a new one", step.host.uri());
             if first_told(&note) {
                 notes.push(note);
             }

@@ -62,6 +62,8 @@ fn one(path: &Path, mut file: File, act: bool, hosts: &mut Hosts) -> Result<Vec<
     let mut told = Vec::new();
     let mut failed = false;
     let machines: Vec<String> = left.iter().filter_map(|left| left.made.machine().map(str::to_string)).collect();
+    let removals: Vec<Made> =
+        left.iter().map(|left| &left.made).filter(|made| matches!(made, Made::Removal { .. })).cloned().collect();
     let mut owned: BTreeMap<String, Result<Vec<String>>> = BTreeMap::new();
     let reached =
         |uri: &str, hosts: &mut Hosts| hosts.entry(uri.to_string()).or_insert_with(|| Host::connect(Some(uri))).clone();
@@ -77,7 +79,7 @@ fn one(path: &Path, mut file: File, act: bool, hosts: &mut Hosts) -> Result<Vec<
     }
     for one in left.into_iter().rev() {
         let done = reached(&one.uri, hosts).and_then(|host| {
-            let own = owned.entry(one.uri.clone()).or_insert_with(|| unprotected(&host, &machines));
+            let own = owned.entry(one.uri.clone()).or_insert_with(|| unprotected(&host, &machines, &removals));
             entry(&one, &host, own.as_ref().map_err(Clone::clone)?, end, act)
         });
         let Left { number, uri, made, .. } = one;
@@ -98,10 +100,18 @@ fn one(path: &Path, mut file: File, act: bool, hosts: &mut Hosts) -> Result<Vec<
     Ok(told)
 }
 
-/// Those of the machines that nobody has protected since: who protects one has taken it as good, with all that goes with it.
-fn unprotected(host: &Host, machines: &[String]) -> Result<Vec<String>> {
+/// Those of the machines that nobody has protected since: who protects one has taken it as good, with all that goes with it. One
+/// whose removal took nothing from it stays, too.
+fn unprotected(host: &Host, machines: &[String], removals: &[Made]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for uuid in machines {
+        let removal = removals.iter().find(|made| made.machine() == Some(uuid));
+        if let Some(removal) = removal
+            && host.domain_of_uuid(uuid)?.is_some()
+            && !removal.exists(host)?
+        {
+            continue;
+        }
         let domain = host.domain_of_uuid(uuid)?;
         if !domain.map(|domain| domain.record()).transpose()?.is_some_and(|record| record.protected) {
             found.push(uuid.clone());

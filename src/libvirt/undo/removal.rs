@@ -6,14 +6,20 @@ use crate::floor::Result;
 use crate::libvirt::Domain;
 
 /// Deletes what belongs to a machine, and the machine at last, and then those pools that hold nothing any more. Where that ends
-/// half-way, `vmscript recover` knows of it.
-pub(in crate::libvirt) fn removing(domain: &Domain, pools: &[Made], delete: impl FnOnce() -> Result<()>) -> Result<()> {
+/// half-way, `vmscript recover` knows of it, and of the addresses that networks keep for it (`held`), which nothing tells any
+/// more when its definition is gone.
+pub(in crate::libvirt) fn removing(
+    domain: &Domain,
+    pools: &[Made],
+    held: &[Made],
+    delete: impl FnOnce() -> Result<()>,
+) -> Result<()> {
     let (host, name, uuid) = (domain.host(), domain.name().to_string(), domain.uuid()?);
     let made = Made::Removal { name, uuid };
     let mut journal = Journal::default();
     // What is noted first is recovered last.
-    for pool in pools {
-        journal.note(host.uri(), pool);
+    for other in pools.iter().chain(held) {
+        journal.note(host.uri(), other);
     }
     journal.note(host.uri(), &made);
     let done = delete();
