@@ -7,7 +7,7 @@ use super::output::{Form, Output};
 use crate::floor::{Error, Map, Value, duration, size};
 use crate::script::{Field, Recipe};
 use clap::builder::PossibleValuesParser;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -242,6 +242,12 @@ fn both_usages(recipe: &Recipe) -> String {
 
 fn option(field: &Field) -> Arg {
     let kind = if field.words().is_some() { "WORD".to_string() } else { field.kind.to_uppercase() };
+    let how = match field.kind.as_str() {
+        "list" => "; may be given several times",
+        "names" => "; several with commas between",
+        _ => "",
+    };
+    let field = &Field { text: format!("{}{how}", field.text), ..field.clone() };
     let arg = typed(field).long(field.name.replace('_', "-")).value_name(kind);
     let arg = match field.name.as_str() {
         "label" => arg.short('l').add(complete::labels()).long_help(format!(
@@ -249,6 +255,9 @@ fn option(field: &Field) -> Arg {
             field.text
         )),
         "yes" => arg.short('y'),
+        // As `ssh` has them.
+        "identity" => arg.short('i'),
+        "jump" => arg.short('J'),
         _ => arg,
     };
     match field.kind.as_str() {
@@ -258,7 +267,7 @@ fn option(field: &Field) -> Arg {
             .require_equals(true)
             .value_name("BOOL")
             .hide_possible_values(true),
-        "list" => arg.action(ArgAction::Append),
+        "list" | "names" => arg.action(ArgAction::Append),
         _ => arg,
     }
 }
@@ -297,36 +306,19 @@ fn general_args(names: impl Iterator<Item = &'static str>) -> Vec<Arg> {
     names.map(one).collect()
 }
 
-/// What to do about an option of the program that a recipe does not take.
-pub(super) fn belongs_in_front(error: &clap::Error, words: &[String]) -> Option<String> {
-    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return None };
-    let program = Arguments::command();
-    let short = |arg: &Arg| arg.get_short().is_some_and(|short| *option == format!("-{short}"));
-    let long = |arg: &Arg| arg.get_long().is_some_and(|long| *option == format!("--{long}"));
-    program.get_arguments().find(|arg| short(arg) || long(arg))?;
-    let recipe = words.iter().take(2).map(String::as_str).collect::<Vec<_>>().join(" ");
-    Some(format!("this option stands in front of the recipe: `vmscript {option} ... {recipe} ...`"))
-}
-
-/// What each word of a command is that has one too few: the last one is not another machine.
-pub(super) fn one_too_few(error: &clap::Error, recipes: &[Recipe], words: &[String]) -> Option<String> {
-    let (named, given) = words.get(1..)?.split_first()?;
-    let recipe = recipes.iter().find(|recipe| recipe.chooses() && recipe.command_name() == *named)?;
-    let [machines, last] = recipe.parameters.as_slice() else { return None };
-    let is_meant = error.kind() == ErrorKind::MissingRequiredArgument && !given.is_empty() && !is_list(last);
-    let upper = |field: &Field| field.name.to_uppercase();
-    is_meant
-        .then(|| format!("the last word is the {}, and what stands before it each {}", upper(last), upper(machines)))
-}
-
 /// What a list of recipes says about one.
 pub(super) fn first_sentence(summary: &str) -> &str {
     summary.split_once(". ").map_or(summary, |(first, _)| first).trim_end_matches('.')
 }
 
 /// Whether it takes many words: `domains` is a list of names.
-fn is_list(field: &Field) -> bool {
-    matches!(field.kind.as_str(), "list" | "domains")
+pub(super) fn is_list(field: &Field) -> bool {
+    matches!(field.kind.as_str(), "list" | "names" | "domains")
+}
+
+/// How an option is written.
+pub(super) fn flag(field: &Field) -> String {
+    format!("--{}", field.name.replace('_', "-"))
 }
 
 fn typed(field: &Field) -> Arg {
@@ -342,6 +334,7 @@ fn typed(field: &Field) -> Arg {
         "flag" => arg.value_parser(clap::value_parser!(bool)),
         "size" => arg.value_parser(|text: &str| checked(text, |value| size(value).map(drop))),
         "duration" => arg.value_parser(|text: &str| checked(text, |value| duration(value).map(drop))),
+        "names" => arg.value_delimiter(','),
         _ => match field.words() {
             Some(words) => arg.value_parser(PossibleValuesParser::new(words)),
             None => arg,
@@ -372,7 +365,7 @@ fn value(field: &Field, given: &ArgMatches) -> Value {
         "int" | "count" => given.get_one::<i64>(name).copied().into(),
         "float" => given.get_one::<f64>(name).map_or(Value::Unit, |number| Value::Float(*number)),
         "flag" => given.get_one::<bool>(name).copied().into(),
-        "list" | "domains" => match given.get_many::<String>(name) {
+        "list" | "names" | "domains" => match given.get_many::<String>(name) {
             Some(words) => words.map(|word| word.as_str().into()).collect::<Vec<Value>>().into(),
             None => Value::Unit,
         },
