@@ -82,14 +82,16 @@ pub(super) fn parse(module: &str, recipes: &[Recipe], words: &[String], config: 
     Ok(Call { recipe: recipe.clone(), arguments, output, general: general(recipe, given) })
 }
 
-/// The machines that a recipe works on: one that may be several is a list if it is not one.
+/// The machines that a recipe works on: one that may be several is a list if it is not one, or a pattern of names.
 fn chosen(field: &Field, given: &ArgMatches, by_label: bool) -> Value {
     let names = || given.try_get_many::<String>(&field.name).ok().flatten();
     let mut names: Vec<Value> = match names() {
         Some(names) if !by_label => names.map(|name| name.as_str().into()).collect(),
         _ => Vec::new(),
     };
-    if field.kind == "domain" && names.len() == 1 { names.remove(0) } else { names.into() }
+    let is_plain = |name: &Value| name.as_str().is_some_and(|name| !name.contains(['*', '?']));
+    let is_one = field.kind == "domain" && names.len() == 1 && is_plain(&names[0]);
+    if is_one { names.remove(0) } else { names.into() }
 }
 
 fn output(recipe: &Recipe, given: &ArgMatches, config: &Config) -> Result<Output, clap::Error> {
@@ -217,6 +219,7 @@ fn subcommand(recipe: &Recipe, by_label: bool) -> Command {
 
 /// The machines that a recipe works on.
 fn names(arg: Arg, recipe: &Recipe, field: &Field) -> Arg {
+    let arg = arg.help(format!("{}; in quotes, `*` stands for any text: 'web*'", field.text));
     let followed = recipe.parameters.get(1);
     let arg = if followed.is_none() { arg.required(false).conflicts_with("label") } else { arg };
     let arg = if followed.is_none() && field.default.is_none() { arg.required_unless_present("label") } else { arg };
