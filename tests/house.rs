@@ -184,6 +184,29 @@ fn nothing_is_left_lying_around() {
 }
 
 /// What can be planned to fail is asked for where it is done, and the other way round.
+/// Rhai writes a property back whose value has been given to a method: whoever only reads would change the machine's record.
+#[test]
+fn recipes_call_no_methods_on_what_would_be_written_back() {
+    let properties = [".owned_volumes.", ".labels.", ".annotations.", ".title.", ".description."];
+    let is_call = |rest: &str| {
+        let word = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(rest.len());
+        rest[word..].starts_with('(')
+    };
+    let mut wrong = Vec::new();
+    for (path, text) in files(&["stdlib", "examples"], &["rhai"]) {
+        for (number, line) in text.lines().enumerate() {
+            let calls = |property: &str| {
+                line.match_indices(property)
+                    .any(|(at, _)| line[..at].ends_with("vm") && is_call(&line[at + property.len()..]))
+            };
+            if properties.iter().any(|property| calls(property)) {
+                wrong.push(format!("{path}:{}: {}", number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn every_verb_of_the_plans_is_asked_for() {
     let quoted = |text: &str, before: &str| {

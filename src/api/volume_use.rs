@@ -153,6 +153,18 @@ mod functions {
         super::told(uses.of_file(path))
     }
 
+    /// The volumes of started pools that nobody needs: no domain has one, as it runs, is defined or could go back to, and nothing stands on it.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// for volume in connect().volume_uses().unused() { print(`${volume.pool.name}/${volume.name}`); }
+    /// ```
+    #[rhai_fn(pure)]
+    pub fn unused(uses: &mut Uses) -> Array {
+        list(uses.unused())
+    }
+
     /// Deletes it with all it holds.
     ///
     /// Options:

@@ -72,7 +72,7 @@ pub(super) fn named(arg: Arg, field: &Field) -> Arg {
     match field.kind.as_str() {
         "path" => arg.add(ArgValueCompleter::new(PathCompleter::any())),
         "image" => arg.add(ArgValueCompleter::new(images)),
-        "list" if field.name == "machine" => arg.add(ArgValueCandidates::new(|| candidates(machines()))),
+        "names" if field.name == "machine" => arg.add(ArgValueCandidates::new(|| candidates(machines()))),
         kind @ ("domain" | "domains" | "network" | "pool" | "snapshot" | "volume") => {
             let kind = kind.to_string();
             arg.add(ArgValueCandidates::new(move || candidates(names(&kind))))

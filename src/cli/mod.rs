@@ -4,6 +4,7 @@ mod arguments;
 mod bars;
 mod complete;
 mod config;
+mod hints;
 mod line;
 mod logs;
 mod output;

@@ -7,7 +7,7 @@ use super::output::{Form, Output};
 use crate::floor::{Error, Map, Value, duration, size};
 use crate::script::{Field, Recipe};
 use clap::builder::PossibleValuesParser;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -82,14 +82,16 @@ pub(super) fn parse(module: &str, recipes: &[Recipe], words: &[String], config: 
     Ok(Call { recipe: recipe.clone(), arguments, output, general: general(recipe, given) })
 }
 
-/// The machines that a recipe works on: one that may be several is a list if it is not one.
+/// The machines that a recipe works on: one that may be several is a list if it is not one, or a pattern of names.
 fn chosen(field: &Field, given: &ArgMatches, by_label: bool) -> Value {
     let names = || given.try_get_many::<String>(&field.name).ok().flatten();
     let mut names: Vec<Value> = match names() {
         Some(names) if !by_label => names.map(|name| name.as_str().into()).collect(),
         _ => Vec::new(),
     };
-    if field.kind == "domain" && names.len() == 1 { names.remove(0) } else { names.into() }
+    let is_plain = |name: &Value| name.as_str().is_some_and(|name| !name.contains(['*', '?']));
+    let is_one = field.kind == "domain" && names.len() == 1 && is_plain(&names[0]);
+    if is_one { names.remove(0) } else { names.into() }
 }
 
 fn output(recipe: &Recipe, given: &ArgMatches, config: &Config) -> Result<Output, clap::Error> {
@@ -217,6 +219,7 @@ fn subcommand(recipe: &Recipe, by_label: bool) -> Command {
 
 /// The machines that a recipe works on.
 fn names(arg: Arg, recipe: &Recipe, field: &Field) -> Arg {
+    let arg = arg.help(format!("{}; in quotes, `*` stands for any text: 'web*'", field.text));
     let followed = recipe.parameters.get(1);
     let arg = if followed.is_none() { arg.required(false).conflicts_with("label") } else { arg };
     let arg = if followed.is_none() && field.default.is_none() { arg.required_unless_present("label") } else { arg };
@@ -242,6 +245,12 @@ fn both_usages(recipe: &Recipe) -> String {
 
 fn option(field: &Field) -> Arg {
     let kind = if field.words().is_some() { "WORD".to_string() } else { field.kind.to_uppercase() };
+    let how = match field.kind.as_str() {
+        "list" => "; may be given several times",
+        "names" => "; several with commas between",
+        _ => "",
+    };
+    let field = &Field { text: format!("{}{how}", field.text), ..field.clone() };
     let arg = typed(field).long(field.name.replace('_', "-")).value_name(kind);
     let arg = match field.name.as_str() {
         "label" => arg.short('l').add(complete::labels()).long_help(format!(
@@ -249,6 +258,9 @@ fn option(field: &Field) -> Arg {
             field.text
         )),
         "yes" => arg.short('y'),
+        // As `ssh` has them.
+        "identity" => arg.short('i'),
+        "jump" => arg.short('J'),
         _ => arg,
     };
     match field.kind.as_str() {
@@ -258,7 +270,7 @@ fn option(field: &Field) -> Arg {
             .require_equals(true)
             .value_name("BOOL")
             .hide_possible_values(true),
-        "list" => arg.action(ArgAction::Append),
+        "list" | "names" => arg.action(ArgAction::Append),
         _ => arg,
     }
 }
@@ -297,36 +309,19 @@ fn general_args(names: impl Iterator<Item = &'static str>) -> Vec<Arg> {
     names.map(one).collect()
 }
 
-/// What to do about an option of the program that a recipe does not take.
-pub(super) fn belongs_in_front(error: &clap::Error, words: &[String]) -> Option<String> {
-    let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return None };
-    let program = Arguments::command();
-    let short = |arg: &Arg| arg.get_short().is_some_and(|short| *option == format!("-{short}"));
-    let long = |arg: &Arg| arg.get_long().is_some_and(|long| *option == format!("--{long}"));
-    program.get_arguments().find(|arg| short(arg) || long(arg))?;
-    let recipe = words.iter().take(2).map(String::as_str).collect::<Vec<_>>().join(" ");
-    Some(format!("this option stands in front of the recipe: `vmscript {option} ... {recipe} ...`"))
-}
-
-/// What each word of a command is that has one too few: the last one is not another machine.
-pub(super) fn one_too_few(error: &clap::Error, recipes: &[Recipe], words: &[String]) -> Option<String> {
-    let (named, given) = words.get(1..)?.split_first()?;
-    let recipe = recipes.iter().find(|recipe| recipe.chooses() && recipe.command_name() == *named)?;
-    let [machines, last] = recipe.parameters.as_slice() else { return None };
-    let is_meant = error.kind() == ErrorKind::MissingRequiredArgument && !given.is_empty() && !is_list(last);
-    let upper = |field: &Field| field.name.to_uppercase();
-    is_meant
-        .then(|| format!("the last word is the {}, and what stands before it each {}", upper(last), upper(machines)))
-}
-
 /// What a list of recipes says about one.
 pub(super) fn first_sentence(summary: &str) -> &str {
     summary.split_once(". ").map_or(summary, |(first, _)| first).trim_end_matches('.')
 }
 
 /// Whether it takes many words: `domains` is a list of names.
-fn is_list(field: &Field) -> bool {
-    matches!(field.kind.as_str(), "list" | "domains")
+pub(super) fn is_list(field: &Field) -> bool {
+    matches!(field.kind.as_str(), "list" | "names" | "domains")
+}
+
+/// How an option is written.
+pub(super) fn flag(field: &Field) -> String {
+    format!("--{}", field.name.replace('_', "-"))
 }
 
 fn typed(field: &Field) -> Arg {
@@ -342,6 +337,7 @@ fn typed(field: &Field) -> Arg {
         "flag" => arg.value_parser(clap::value_parser!(bool)),
         "size" => arg.value_parser(|text: &str| checked(text, |value| size(value).map(drop))),
         "duration" => arg.value_parser(|text: &str| checked(text, |value| duration(value).map(drop))),
+        "names" => arg.value_delimiter(','),
         _ => match field.words() {
             Some(words) => arg.value_parser(PossibleValuesParser::new(words)),
             None => arg,
@@ -372,7 +368,7 @@ fn value(field: &Field, given: &ArgMatches) -> Value {
         "int" | "count" => given.get_one::<i64>(name).copied().into(),
         "float" => given.get_one::<f64>(name).map_or(Value::Unit, |number| Value::Float(*number)),
         "flag" => given.get_one::<bool>(name).copied().into(),
-        "list" | "domains" => match given.get_many::<String>(name) {
+        "list" | "names" | "domains" => match given.get_many::<String>(name) {
             Some(words) => words.map(|word| word.as_str().into()).collect::<Vec<Value>>().into(),
             None => Value::Unit,
         },

@@ -5,7 +5,7 @@ use super::config::Config;
 use super::output::{Form, Output};
 use super::recipe::{self, General};
 use super::test::Looks;
-use super::{bars, end, wording};
+use super::{bars, end, hints, wording};
 use crate::api::set_ssh_persist;
 use crate::floor::{Error, Map, Value, config_folder, did_you_mean, give, hide, keep_output, progress, tell, timing};
 use crate::repl::SetLog;
@@ -51,10 +51,10 @@ pub(super) fn run(
     }
     let mut call = match recipe::parse(module, &recipes, words, config) {
         Ok(call) => call,
-        Err(error) => {
+        Err(mut error) => {
+            let hints = hints::of(&mut error, &recipes, words);
             let code = super::usage_shown(&error);
-            let hints = [recipe::belongs_in_front(&error, words), recipe::one_too_few(&error, &recipes, words)];
-            for hint in hints.into_iter().flatten() {
+            for hint in hints {
                 tell(&format!("  = hint: {hint}"));
             }
             let said = words.get(1).map(|word| word.replace('-', "_"));

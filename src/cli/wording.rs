@@ -1,5 +1,6 @@
 //! Errors of a recipe in the words of the command line: what a script writes is nothing that its user can type.
 
+use super::recipe::flag;
 use crate::floor::shell_word;
 use crate::script::{Diagnostic, Field, Recipe};
 
@@ -93,10 +94,6 @@ fn option(code: &str, recipe: &Recipe) -> Option<String> {
 
 fn known<'r>(name: &str, recipe: &'r Recipe) -> Option<&'r Field> {
     recipe.options.iter().find(|field| field.name == name)
-}
-
-fn flag(field: &Field) -> String {
-    format!("--{}", field.name.replace('_', "-"))
 }
 
 /// What does the same as a function that a hint names. What has no command is a line of script.

@@ -139,6 +139,15 @@ impl Uses {
         }
     }
 
+    /// The volumes that no domain has, as it runs, is defined or is kept, and that nothing stands on.
+    pub fn unused(&self) -> Vec<Volume> {
+        let kept = self.domains.iter().flat_map(|one| one.kept.iter().flat_map(|(_, files)| files));
+        let of_domains = self.domains.iter().flat_map(|one| one.files.iter().chain(&one.logs)).chain(kept);
+        let bases = self.volumes.iter().filter_map(|one| one.base.as_ref()).chain(self.outside.values());
+        let needed: HashSet<&String> = of_domains.chain(bases).collect();
+        self.volumes.iter().filter(|one| !needed.contains(&one.path)).map(|one| one.volume.clone()).collect()
+    }
+
     /// Who needs the file at a path.
     pub fn of_file(&self, path: &str) -> Users {
         self.of(&HashSet::from([path.to_string()]))

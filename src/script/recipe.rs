@@ -42,11 +42,12 @@ pub struct Recipe {
     pub examples: Vec<super::Example>,
 }
 
-/// The types of parameters and options. `count` is at least 1; `domains` is a list of names. Of `image`, `snapshot` and the like
+/// The types of parameters and options. `count` is at least 1; `domains` is a list of names. `names` is a list of what holds no
+/// comma, so that commas may part it on the command line. Of `image`, `snapshot` and the like
 /// the shell knows the names. `function`, `map`, `host` and `object` are for scripts only.
 pub const KINDS: &[&str] = &[
     "count", "domain", "domains", "duration", "flag", "float", "function", "host", "image", "int", "list", "map",
-    "network", "object", "path", "pool", "size", "snapshot", "string", "volume",
+    "names", "network", "object", "path", "pool", "size", "snapshot", "string", "volume",
 ];
 
 /// A parameter or an option.
@@ -80,7 +81,7 @@ impl Field {
             "int" => (number(i64::MIN), "a whole number".to_string()),
             "float" => (default.parse().ok().map(Value::Float), "a number".to_string()),
             "flag" => (default.parse::<bool>().ok().map(Value::from), "true or false".to_string()),
-            "list" | "domains" => {
+            "list" | "names" | "domains" => {
                 let list = texts().map(|texts| Value::List(texts.into_iter().map(Value::from).collect()));
                 (list, "a list of texts, such as `[\"a\"]`".to_string())
             }

@@ -309,7 +309,7 @@ fn the_columns_that_a_recipe_names_are_those_it_gives() {
         &["image", "list"],
         &["image", "refresh", "default", "images.yaml"],
         &["image", "delete", "default", "web.qcow2", "--yes"],
-        &["storage", "status"],
+        &["storage", "status", "--wide"],
         &["pool", "list"],
         &["pool", "info", "default"],
         &["pool", "add", "data", "/srv/data"],

@@ -42,6 +42,60 @@ fn each_kind_of_failure_has_its_exit_code() {
 }
 
 #[test]
+fn a_wrong_command_or_option_is_told_the_right_one() {
+    let host = Host::new();
+    for (args, hint) in [
+        (&["vm", "delete", "web"][..], "here that is `vmscript vm destroy`"),
+        (&["vm", "show", "web"], "here that is `vmscript vm get`"),
+        (&["vm", "ls"], "here that is `vmscript vm list`"),
+        (&["vm", "reboot", "web"], "here that is `vmscript vm restart`"),
+        (&["vm", "cp", "web", "copy"], "here that is `vmscript vm clone`"),
+        (&["volume", "rm", "default", "x"], "here that is `vmscript volume delete`"),
+        (&["pool", "create", "p"], "here that is `vmscript pool add`"),
+        (&["lab", "destroy", "lab.yaml"], "here that is `vmscript lab down`"),
+        (&["vm", "ssh", "web", "-u", "debian"], "`vm ssh` has `--user`"),
+        (&["vm", "snapshot", "web", "one", "-d", "why"], "`vm snapshot` has `--description` and `--dry-run`"),
+    ] {
+        let (told, code) = run(&host, args);
+        assert!(code == Some(1) && told.ends_with(&format!(" = hint: {hint}\n")), "{args:?}: {told}");
+        assert!(!told.contains("similar"), "{told}");
+    }
+    // What runs something else stands in front of no recipe; what clap thinks similar stays where nothing else is meant.
+    for (args, told_too) in [(&["vm", "list", "-i", "x"][..], "argument '-i'"), (&["vm", "creat", "x"], "'create'")] {
+        let (told, _) = run(&host, args);
+        assert!(told.contains(told_too) && !told.contains("hint"), "{told}");
+    }
+    // As ssh has it: the key is looked for, and nothing is said of options.
+    let (told, _) =
+        run(&host, &["vm", "ssh", "web", "-i", "no-such-key", "-J", "nobody@127.0.0.1", "--timeout", "1s", "true"]);
+    assert!(!told.contains("unexpected"), "{told}");
+}
+
+#[test]
+fn lists_of_names_may_have_commas() {
+    let host = Host::new();
+    let one = |name: &str| {
+        format!("name: {name}\nvcpus: 1\nmemory: 64 MiB\nseed: none\nboot_disk: {{ empty: true, size: 1 GiB }}\n")
+    };
+    std::fs::write(host.folder().join("all.yaml"), [one("a"), one("b"), one("c")].join("---\n")).expect("written");
+    for words in [&["--machine", "a,c"][..], &["--machine", "a", "--machine", "c"]] {
+        let words = [&["vm", "create", "all.yaml", "--dry-run", "-o", "name"], words].concat();
+        assert_eq!(text(&host.command(words).output().expect("started").stdout), "a\nc\n");
+    }
+    let shown = |args: &[&str]| text(&host.command(args).output().expect("started").stdout);
+    // A value may hold one.
+    let rendered = shown(&["vm", "render", "all.yaml", "--machine", "a", "--set", "a.title=x,y"]);
+    assert!(rendered.contains("<title>x,y</title>"), "{rendered}");
+    let help = shown(&["vm", "create", "--help"]);
+    for part in [
+        "only the machines of these names; several with commas between",
+        "YAML files with variables; may be given several times",
+    ] {
+        assert!(help.contains(part), "{help}");
+    }
+}
+
+#[test]
 fn a_script_throws_errors_with_codes() {
     let host = Host::new();
     for (script, code, expected) in [

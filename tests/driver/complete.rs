@@ -69,6 +69,7 @@ fn commands_options_and_their_words_are_completed() {
         (&["vm", "list", "-c", ""], &["hv1", "lab"]),
         (&["-c", "l"], &["lab"]),
         (&["vm", "create", "two.yaml", "--machine", ""], &["db", "web-1"]),
+        (&["vm", "create", "two.yaml", "--machine", "db,w"], &["db,web-1"]),
         (&["vm", "create", "nothing.yaml", "--machine", ""], &[]),
     ] {
         assert_eq!(complete(&host, words), expected, "{words:?}");

@@ -118,7 +118,7 @@ const HERE: &[(&str, &str)] = &[
         "let web = connect().domain(\"web\");
         web.owned_volumes = [#{ pool: \"default\", name: \"web.qcow2\" }];
         let found = storage::status();
-        assert_eq([found[0].name, found[0].volumes, found[0].of_machines], [\"default\", 1, 1]);
+        assert_eq([found[0].name, found[0].volumes, found[0].of_machines, found[0].of_nobody], [\"default\", 1, 1, 0]);
         connect().pool(\"default\").destroy();
         assert_eq([storage::status()[0].state, storage::status()[0].volumes], [\"inactive\", 0]);",
     ),

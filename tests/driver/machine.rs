@@ -68,3 +68,12 @@ fn a_renamed_machine_is_no_other_one_to_who_had_it_before() {
         print(vm.remove().volumes);");
     assert_eq!(shown, "[#{\"name\": \"former_boot\", \"pool\": \"default\"}]\n");
 }
+
+#[test]
+fn whoever_looks_at_a_machine_changes_no_record() {
+    let script = "import \"std/view\" as view;
+        let host = connect((), #{ read_only: true });
+        print(view::all_of(host.domain(\"web\")).owned_volumes);";
+    let output = Host::new().run(script);
+    assert_eq!(text(&output.stdout), "[]\n", "{}", text(&output.stderr));
+}

@@ -203,6 +203,42 @@ fn the_mistakes_of_all_are_told_where_they_are() {
 }
 
 #[test]
+fn a_pattern_stands_for_all_names_that_fit() {
+    let host = Host::new();
+    let file = host.folder().join("host.xml");
+    // One of them is called like a pattern.
+    let xml = std::fs::read_to_string(&file).expect("it is there").replace("<name>idle</name>", "<name>we*</name>");
+    std::fs::write(&file, xml).expect("written");
+    for (args, rows) in [
+        (&["vm", "stop", "*eb", "w*", "--force"][..], "web,forced off\r\nwe*,not running\r\n"),
+        (&["vm", "stop", "we*", "--force"], "we*,not running\r\n"),
+        (&["vm", "get", "w?b", "--columns", "name,state"], "web,running\r\n"),
+        (&["vm", "ip", "*b"], "web,192.168.122.3\r\n"),
+        (&["vm", "snapshot", "w*", "before"], "we*,kept\r\nweb,kept\r\n"),
+        (
+            &["vm", "destroy", "w*", "--dry-run", "--columns", "name,result"],
+            "we*,would be removed\r\nweb,would be removed\r\n",
+        ),
+        (&["vm", "destroy", "x*", "--if-exists", "--columns", "name,result"], "x*,not there\r\n"),
+    ] {
+        let (shown, told, code) = run(&host, &[args, &["-o", "csv"]].concat());
+        let rows = shown.split_once("\r\n").map(|(_, shown)| shown == rows);
+        assert_eq!((rows, code), (Some(true), Some(0)), "{args:?}: {shown}{told}");
+    }
+    for (args, message) in [
+        (&["vm", "stop", "x*"][..], "error: no machine fits `x*`\n = hint: `vmscript vm list`"),
+        (&["vm", "destroy", "web", "x*", "--yes"], "error: no machine fits `x*`\n"),
+        (&["vm", "stop", "x*", "y"], "error: there are no machines `x*`, `y`\n"),
+    ] {
+        let (_, told, code) = run(&host, args);
+        assert!(told.starts_with(message) && code == Some(4), "{args:?}: {told}");
+    }
+    // Whoever is asked sees the names.
+    let (_, told, _) = run(&host, &["vm", "destroy", "w*"]);
+    assert!(told.contains("remove we* (0 volumes) web (0 volumes)?"), "{told}");
+}
+
+#[test]
 fn a_recipe_can_give_something_though_it_failed() {
     let host = Host::new();
     std::fs::create_dir_all(host.folder().join("recipes")).expect("made");

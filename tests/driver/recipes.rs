@@ -534,6 +534,30 @@ fn inventories_are_for_other_tools() {
 }
 
 #[test]
+fn an_imported_script_makes_no_machine_without_its_password() {
+    let host = Host::new();
+    let hash = format!("$6$salt${}", "h".repeat(86));
+    let spec = format!(
+        "name: db\nvcpus: 1\nmemory: 64 MiB\nboot_disk: {{ size: 1 GiB, empty: true }}\nguest: {{ hostname: db, password_hash: {hash} }}\n"
+    );
+    std::fs::write(host.folder().join("in.yaml"), spec).expect("written");
+    assert!(run_in(&host, &["inventory", "import", "in.yaml", "--script"]).status.success());
+    let written = std::fs::read_to_string(host.folder().join("db.rhai")).expect("written");
+    assert!(!written.contains("$6$"), "{written}");
+    let refused = host.command(["db.rhai"]).env_remove("VMSCRIPT_VAR_root_password_hash").output().expect("started");
+    let told = text(&refused.stderr);
+    assert!(
+        told.contains("the environment has no `VMSCRIPT_VAR_root_password_hash`")
+            && told.contains(" = hint: set it before"),
+        "{told}"
+    );
+    assert!(!text(&run_in(&host, &["vm", "list", "-o", "name"]).stdout).contains("db"), "{told}");
+    // Seeds are for real hosts; that it comes so far is enough.
+    let asked = host.command(["db.rhai"]).env("VMSCRIPT_VAR_root_password_hash", &hash).output().expect("started");
+    assert!(!text(&asked.stderr).contains("the environment has no"), "{}", text(&asked.stderr));
+}
+
+#[test]
 fn results_come_as_json_csv_and_names() {
     let host = Host::new();
     let shown = |args: &[&str]| {
