@@ -40,7 +40,7 @@ impl<'a> Moving<'a> {
             let target = disk.child("target").and_then(|target| target.attr("dev")).unwrap_or_default();
             let Some((pool, name)) = moving.place(source, target)? else { continue };
             let there = find_again(&pool, &name, &mut looked)?;
-            let from = moving.volume(source)?;
+            let from = domain.volume_of(disk)?;
             let own = from.as_ref().map(|volume| {
                 volume.pool().map(|pool| Owned { pool: pool.name().to_string(), name: volume.name().to_string() })
             });
@@ -144,16 +144,6 @@ impl<'a> Moving<'a> {
                 .about(self.domain.object().plain())
                 .hint(format!("`{}` needs a started pool of that name", self.to.uri()))
         })
-    }
-
-    /// The volume of a disk here, if a pool knows it.
-    fn volume(&self, source: &Elem) -> Result<Option<Volume>> {
-        let host = self.domain.host();
-        match (source.attr("pool"), source.attr("volume"), source.attr("file")) {
-            (Some(pool), Some(volume), _) => host.find_pool(pool)?.map_or(Ok(None), |pool| pool.find_volume(volume)),
-            (_, _, Some(file)) => host.find_volume_by_path(file),
-            _ => Ok(None),
-        }
     }
 
     fn covered(&self, volumes: &[Volume]) -> Result<Error> {

@@ -7,7 +7,6 @@ use super::undo::Transaction;
 use super::{Domain, Revert, Snapshot, Start};
 use crate::floor::{Area, Code, Error, Result};
 use crate::schema::xml::{self, Elem, Name, Node};
-use virt::sys;
 
 /// A disk as it was at the time of the snapshot, and the layer that it gets.
 struct Layer {
@@ -29,8 +28,7 @@ impl Snapshot {
     /// Takes a domain that is off back to this external snapshot.
     pub(super) fn revert_external(&self, revert: Revert) -> Result<()> {
         let domain = self.domain();
-        let text =
-            self.raw()?.xml_desc(sys::VIR_DOMAIN_SNAPSHOT_XML_SECURE).explain("read the XML of", self.object())?;
+        let text = self.secure_xml()?;
         let root = xml::parse(&text)?;
         self.check_revertible(domain, &root)?;
         let now = xml::parse(&domain.inactive_xml()?)?;
@@ -66,8 +64,7 @@ impl Snapshot {
         };
         transaction.commit();
         // The next snapshot stands on this one.
-        let flags = sys::VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE | sys::VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT;
-        domain.raw()?.create_snapshot_xml(&text, flags).explain("make current", self.object())?;
+        self.redefine(&text, true)?;
         self.discard(discarded, &layers)?;
         if revert.running || revert.paused {
             domain.start_with(Start { paused: revert.paused, ..Start::default() })?;
@@ -110,29 +107,14 @@ impl Snapshot {
     }
 
     fn add_layer(&self, disk: &Elem, target: String) -> Result<Layer> {
-        let host = self.domain().host();
-        let source = disk.child("source");
-        let attr = |name: &str| source.and_then(|source| source.attr(name));
-        let base = match (attr("file"), attr("pool"), attr("volume")) {
-            (Some(file), ..) => host.find_volume_by_path(file)?,
-            (None, Some(pool), Some(volume)) => host.pool(pool)?.find_volume(volume)?,
-            _ => None,
-        };
+        let base = self.domain().volume_of(disk)?;
         let base = base.ok_or_else(|| {
             self.refusal(&format!("the file of its disk `{target}` is in no started pool"))
                 .hint("define a pool of type `dir` for its folder, start it, and try again")
         })?;
         let format = disk.child("driver").and_then(|driver| driver.attr("type")).unwrap_or("raw");
         let pool = base.pool()?;
-        let stem = base.name().rsplit_once('.').map_or(base.name(), |(stem, _)| stem);
-        let mut number = 1;
-        let name = loop {
-            let name = format!("{stem}.{}-{number}.qcow2", self.name());
-            if pool.find_volume(&name)?.is_none() {
-                break name;
-            }
-            number += 1;
-        };
+        let name = self.domain().layer_name(&pool, base.name(), self.name())?;
         let elem = |name| Elem::plain(name, &[]);
         let format_of = |format| Elem::plain("format", &[("type", format)]);
         let volume = elem("volume").with([
