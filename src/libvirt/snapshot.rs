@@ -319,6 +319,9 @@ impl Snapshot {
             |error: &Error| error.cause.as_ref().is_some_and(|told| CONFUSED.iter().any(|words| told.contains(words)));
         let text = self.secure_xml()?;
         match self.delete_by_libvirt(how) {
+            Err(error) if how == DeleteSnapshot::default() && is_confused(&error) && self.is_aside(&text)? => {
+                self.forget_aside(&text)?;
+            }
             // libvirt 9.0 takes a disk that is a pool's volume for another one, and knows no chains of domains that are off.
             Err(error) if how == DeleteSnapshot::default() && is_confused(&error) => {
                 if let Some(text) = self.domain.name_files(&text)? {

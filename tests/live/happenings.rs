@@ -351,6 +351,14 @@ for is_running in [true, false] {
 }
 // Two states of two disks each time; a layer that was merged is none of the pool's any more.
 assert_eq([own.call().len(), vm::snapshots("turned").len()], [8, 4]);
+// A machine that goes back leaves later states aside, which can be forgotten: with them go the layers that nobody needs.
+let names = turned.snapshots().map(|one| one.name);
+turned.snapshot(names[1]).revert();
+assert_eq(turned.state, "shut off");
+for name in [names[3], names[2]] { turned.snapshot(name).delete(); }
+assert_eq([turned.snapshots().map(|one| one.name), own.call().len()], [[names[0], names[1]], 4]);
+// Its file still describes it.
+assert_eq(vm::create("turned.yaml", #{ dry_run: true, start: false })[0].differences, []);
 // Snapshots with the memory in a file name their layers, too.
 let file = "/var/lib/libvirt/images/turned.mem";
 turned.start();
