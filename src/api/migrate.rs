@@ -75,21 +75,23 @@ mod functions {
     }
 
     /// Moves it to another host, and gives it there. When the time is over, or on Ctrl-C, the move is given up and the guest stays; what was made there for it goes.
-    /// What networks here keep for its addresses is kept by those of the same names there. In a transaction that made it, it goes from there if that fails.
+    /// What networks here keep for its addresses is kept by those of the same names there, and it starts with the host there if it did here. In a transaction that made it, it goes from there if that fails.
+    ///
+    /// One that is off moves with `copy_storage`, by way of this program: its disks, its UEFI variables, and what else was made for it (`live`, `uri`, `bandwidth` and `timeout` mean nothing then). It must have no snapshots, no saved state and no emulated TPM.
     ///
     /// Options:
     /// * `live`: the guest runs on meanwhile, default `true`.
-    /// * `offline`: only the definition moves; the domain is off.
+    /// * `offline`: only the definition moves, with the UEFI variables; the domain is off, and its disks are on storage that both hosts have. Refused if a pool there has not got them.
     /// * `peer_to_peer`: the hosts talk to each other, instead of through this program.
     /// * `tunnelled`: the data goes through libvirt's own connection.
     /// * `persist`: it has a definition there, default `true`.
     /// * `undefine_source`: it has no definition here any more, default `true`.
-    /// * `copy_storage`: copy the disks, as both hosts have storage of their own, in pools of the same names. Volumes of these names must not be there yet. Libvirt copies no disk that is only read: the machine's seed is brought along, other ones must be there.
+    /// * `copy_storage`: copy the disks, as both hosts have storage of their own, in pools of the same names. Volumes of these names must not be there yet. What is empty takes no room there; a disk that stands on an image has a copy of that in it afterwards, and stands on nothing. Without enough room in the pools there nothing is begun. Libvirt copies no disk that is only read: the machine's seed is brought along, other ones must be there.
     /// * `remove_source`: delete the disks here once they are copied, default `false`: they stay, and belong to nobody.
     /// * `unsafe_caches`: do it even where a disk's cache may lose data.
     /// * `auto_converge`: slow a guest down that changes its memory too fast.
     /// * `name`: its name there.
-    /// * `uri`: where its data goes, such as `tcp://10.0.0.2`.
+    /// * `uri`: where its data goes, such as `tcp://10.0.0.2`; else to the name of the other host, which must be known here.
     /// * `bandwidth`: the limit of its speed in MiB a second.
     /// * `timeout`: how long it may take.
     ///

@@ -193,6 +193,18 @@ mod functions {
         Ok(crate::floor::time_text(seconds).ok_or_else(wrong)?)
     }
 
+    /// The time of day in seconds since 1970. In a test of a recipe it goes by the test's clock.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let name = `nightly-${format_time(now()).sub_string(0, 10)}`;
+    /// assert(name.starts_with("nightly-20"), name);
+    /// ```
+    pub fn now() -> i64 {
+        crate::floor::clock::time_of_day()
+    }
+
     /// A size such as `"20 GiB"` as bytes. Units are libvirt's: `KiB` and `K` are 1024 bytes, `KB` is 1000.
     ///
     /// # Example

@@ -62,8 +62,10 @@ mod functions {
 
     /// Makes a snapshot in a special way.
     ///
+    /// A disk that is kept outside gets a layer, a qcow2 file beside its volume, and the volume stays as it is. A layer that `disks` does not name is called after volume and snapshot, such as `web.before-1.qcow2`, and so are those of a snapshot with `memory: #{ snapshot: "external", file: PATH }`. CD-ROMs, floppies, and disks that are only read, such as a seed, are left out unless `disks` names them.
+    ///
     /// Options:
-    /// * `disk_only`: without the memory; the disks become overlays, which raw and UEFI guests need.
+    /// * `disk_only`: without the memory; the disks get layers, which raw and UEFI guests need.
     /// * `quiesce`: the guest agent freezes the file systems meanwhile.
     /// * `atomic`: all disks or none.
     /// * `live`: the guest runs on while its memory is written.
@@ -75,7 +77,7 @@ mod functions {
     ///
     /// ```rhai,live
     /// let vm = connect().domain("guest");
-    /// vm.create_snapshot(#{ name: "overlay", disks: #{ disks: [ #{ name: "vda", snapshot: "external" } ] } }, #{ disk_only: true, no_metadata: true });
+    /// vm.create_snapshot("overlay", #{ disk_only: true, no_metadata: true });
     /// vm.block_commit("vda");
     /// ```
     #[rhai_fn(name = "create_snapshot", pure, return_raw)]

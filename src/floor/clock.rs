@@ -4,7 +4,7 @@ use super::{Result, interrupt};
 use std::cell::Cell;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Tells the time and lets it pass.
 pub trait Clock: Sync {
@@ -40,6 +40,14 @@ pub fn current() -> &'static dyn Clock {
 /// The time since some fixed moment.
 pub fn now() -> Duration {
     current().now()
+}
+
+/// The time of day in seconds since 1970: the machine's, or that at which the clock was first asked, and as much later as it says.
+pub fn time_of_day() -> i64 {
+    static BEGIN: LazyLock<(SystemTime, Duration)> = LazyLock::new(|| (SystemTime::now(), now()));
+    let time = if CLOCK.get().is_some() { BEGIN.0 + now().saturating_sub(BEGIN.1) } else { SystemTime::now() };
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Sleeps for this long, or less if something may have changed; fails as soon as somebody asks to stop.

@@ -29,6 +29,14 @@ const BY_WORDS: &[(&[&str], &str)] = &[
         &["Unable to find any firmware to satisfy"],
         "install UEFI firmware on the host, such as Debian's `ovmf`; `host.domain_capabilities().to_map().os` tells what there is",
     ),
+    (
+        &["address resolution failed for"],
+        "the other host's name is not known here: name its address, such as `migrate(host, #{ uri: \"tcp://10.0.0.2\" })`, or have `/etc/hosts` of this one tell it",
+    ),
+    (
+        &["pflash based firmware"],
+        "`disk_only: true` keeps its disks alone, while it runs or not; with the memory its state fits into no file of UEFI variables",
+    ),
     (&["swtpm", "Unable to find"], "install `swtpm` and `swtpm-tools` on the host"),
     (&["TPM version", "is not supported"], "install `swtpm` and `swtpm-tools` on the host"),
     (
@@ -95,6 +103,10 @@ mod tests {
             (
                 "operation failed: Unable to find any firmware to satisfy 'efi'",
                 "install UEFI firmware on the host, such as Debian's `ovmf`; `host.domain_capabilities().to_map().os` tells what there is",
+            ),
+            (
+                "unable to execute QEMU command 'blockdev-add': address resolution failed for hv2:49153: Temporary failure in name resolution",
+                "the other host's name is not known here: name its address, such as `migrate(host, #{ uri: \"tcp://10.0.0.2\" })`, or have `/etc/hosts` of this one tell it",
             ),
             (
                 "Cannot get interface MTU on 'br9': No such device",

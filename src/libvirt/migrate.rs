@@ -77,18 +77,47 @@ impl Domain {
             // In a test all hosts are the same one: it is there already.
             return to.domain(self.name());
         }
+        let is_off = !self.is_active()?;
+        if is_off && !how.copy_storage && !how.offline {
+            let message = format!("cannot migrate {}: it is off", self.object());
+            return Err(Error::new(Code::InvalidState, Area::Domain, message)
+                .about(self.object().plain())
+                .hint("`copy_storage: true` takes its disks along")
+                .hint("`offline: true` moves its definition alone, where both hosts have the same storage"));
+        }
         let belongings = self.belongings()?;
+        let autostart = self.is_persistent()? && self.autostart()?;
+        let variables = || self.variables_path(&self.secure_xml()?);
         let moved = if how.copy_storage {
             let moving = Moving::plan(self, to)?;
-            let variables = self.variables_path(&self.secure_xml()?)?;
-            let moved = moving.around(|| self.go(to, how))?;
+            let variables = variables()?;
+            let carry = || moving.carry(how, variables.as_deref());
+            let foreseen = variables.as_deref().filter(|path| !is_off && !to.has_file(path).unwrap_or(true));
+            let moved = moving.around(|| if is_off { carry() } else { self.go(to, how) });
+            let moved = moved.inspect_err(|_| foreseen.into_iter().for_each(|path| moving.forget(to, path)))?;
             if how.undefine_source {
                 moving.leave(how.remove_source, variables.as_deref());
+            }
+            moved
+        } else if is_off {
+            Moving::need_disks(self, to)?;
+            let variables = variables()?;
+            let moved = self.go(to, how)?;
+            if let Some(path) = variables
+                && let Err(error) = moved.follow_variables(self, &path, how.undefine_source)
+            {
+                tracing::warn!("the UEFI variables of {} stay at `{}`: {error}", self.object(), self.host().uri());
             }
             moved
         } else {
             self.go(to, how)?
         };
+        if autostart
+            && how.persist
+            && let Err(error) = moved.set_autostart(true)
+        {
+            tracing::warn!("{} does not start with `{}`: {error}", moved.object(), to.uri());
+        }
         // It has moved, whatever becomes of its addresses. They follow it, and stay if a transaction around this fails.
         let apart = Transaction::begin_apart();
         let held = moved.hold_belongings();

@@ -28,6 +28,7 @@ mod host_object;
 mod inventory;
 mod ipam;
 mod keys;
+mod layer;
 mod life;
 mod link;
 mod live;

@@ -2,7 +2,7 @@
 
 use super::undo::Transaction;
 use super::variables::{Variables, by_uuid, name_file};
-use super::{Domain, Host, Pool};
+use super::{Content, Domain, Host, Pool};
 use crate::floor::{Area, Code, Error, Result, clock};
 use crate::schema::xml::{self, Elem};
 use std::time::Duration;
@@ -51,6 +51,32 @@ impl Domain {
         }
         self.host().delete_file(&path)?;
         Ok(true)
+    }
+
+    /// Gives it, which is off, the UEFI variables that a file of another host has. Gives whether its file was not the same already.
+    pub(super) fn bring_variables(&self, from: &Host, path: &str) -> Result<bool> {
+        let split = |path: &str| path.rsplit_once('/').map(|(folder, file)| (folder.to_string(), file.to_string()));
+        let Some(own) = self.variables_path(&self.secure_xml()?)? else { return Ok(false) };
+        let (Some((place, name)), Some((folder, file))) = (split(path), split(&own)) else { return Ok(false) };
+        let content = |pool: &Pool, name: &str| pool.find_volume(name)?.map(|one| one.read(0, 0)).transpose();
+        let Some(data) = from.in_folder(&place, |pool| content(pool, &name))? else { return Ok(false) };
+        self.host().in_folder(&folder, |pool| {
+            match content(pool, &file)? {
+                Some(has) if has == data => return Ok(false),
+                // Of a machine that is gone: of those that are there none has this file.
+                Some(_) => pool.volume(&file)?.delete()?,
+                None => {}
+            }
+            pool.create_filled_volume(&volume(&file, data.len() as u64, "raw"), &Content::Bytes(data)).map(|_| true)
+        })
+    }
+
+    /// Has its UEFI variables follow it from the host on which it was, as libvirt moves its definition alone.
+    pub(super) fn follow_variables(&self, from: &Self, path: &str, is_gone: bool) -> Result<()> {
+        // Where both hosts share that folder there is nothing to do, and nothing to delete.
+        let is_copied = self.bring_variables(from.host(), path)?;
+        let is_spare = is_copied && is_gone && from.host().user_of(&Variables::from(path), &self.uuid()?)?.is_none();
+        if is_spare { from.host().delete_file(path) } else { Ok(()) }
     }
 
     /// Moves the file of its UEFI variables to a path of another name, before it gets that name. One that is called
@@ -183,6 +209,11 @@ impl Host {
             }
             clock::pause(PAUSE)?;
         }
+    }
+
+    pub(super) fn has_file(&self, path: &str) -> Result<bool> {
+        let (folder, file) = path.rsplit_once('/').unwrap_or_default();
+        self.in_folder(folder, |pool| Ok(pool.find_volume(file)?.is_some()))
     }
 
     pub(super) fn delete_file(&self, path: &str) -> Result<()> {

@@ -4,10 +4,9 @@
 use super::cause::Explain;
 use super::object::{Kind, Object};
 use super::undo::Transaction;
-use super::{Domain, Revert, Snapshot, Start};
+use super::{DeleteSnapshot, Domain, Revert, Snapshot, Start};
 use crate::floor::{Area, Code, Error, Result};
 use crate::schema::xml::{self, Elem, Name, Node};
-use virt::sys;
 
 /// A disk as it was at the time of the snapshot, and the layer that it gets.
 struct Layer {
@@ -29,8 +28,7 @@ impl Snapshot {
     /// Takes a domain that is off back to this external snapshot.
     pub(super) fn revert_external(&self, revert: Revert) -> Result<()> {
         let domain = self.domain();
-        let text =
-            self.raw()?.xml_desc(sys::VIR_DOMAIN_SNAPSHOT_XML_SECURE).explain("read the XML of", self.object())?;
+        let text = self.secure_xml()?;
         let root = xml::parse(&text)?;
         self.check_revertible(domain, &root)?;
         let now = xml::parse(&domain.inactive_xml()?)?;
@@ -66,8 +64,7 @@ impl Snapshot {
         };
         transaction.commit();
         // The next snapshot stands on this one.
-        let flags = sys::VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE | sys::VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT;
-        domain.raw()?.create_snapshot_xml(&text, flags).explain("make current", self.object())?;
+        self.redefine(&text, true)?;
         self.discard(discarded, &layers)?;
         if revert.running || revert.paused {
             domain.start_with(Start { paused: revert.paused, ..Start::default() })?;
@@ -110,29 +107,14 @@ impl Snapshot {
     }
 
     fn add_layer(&self, disk: &Elem, target: String) -> Result<Layer> {
-        let host = self.domain().host();
-        let source = disk.child("source");
-        let attr = |name: &str| source.and_then(|source| source.attr(name));
-        let base = match (attr("file"), attr("pool"), attr("volume")) {
-            (Some(file), ..) => host.find_volume_by_path(file)?,
-            (None, Some(pool), Some(volume)) => host.pool(pool)?.find_volume(volume)?,
-            _ => None,
-        };
+        let base = self.domain().volume_of(disk)?;
         let base = base.ok_or_else(|| {
             self.refusal(&format!("the file of its disk `{target}` is in no started pool"))
                 .hint("define a pool of type `dir` for its folder, start it, and try again")
         })?;
         let format = disk.child("driver").and_then(|driver| driver.attr("type")).unwrap_or("raw");
         let pool = base.pool()?;
-        let stem = base.name().rsplit_once('.').map_or(base.name(), |(stem, _)| stem);
-        let mut number = 1;
-        let name = loop {
-            let name = format!("{stem}.{}-{number}.qcow2", self.name());
-            if pool.find_volume(&name)?.is_none() {
-                break name;
-            }
-            number += 1;
-        };
+        let name = self.domain().layer_name(&pool, base.name(), self.name())?;
         let elem = |name| Elem::plain(name, &[]);
         let format_of = |format| Elem::plain("format", &[("type", format)]);
         let volume = elem("volume").with([
@@ -169,6 +151,49 @@ impl Snapshot {
         Ok(())
     }
 
+    /// Whether the domain went back to another snapshot since, so that nothing stands on the layers of this one.
+    pub(super) fn is_aside(&self, text: &str) -> Result<bool> {
+        let layers = layer_files(&xml::parse(text)?);
+        if layers.is_empty() || self.is_current()? || !self.children()?.is_empty() {
+            return Ok(false);
+        }
+        let domain = self.domain();
+        for disk in xml::parse(&domain.inactive_xml()?)?.find_all("devices/disk") {
+            if let Some(volume) = domain.volume_of(disk)?
+                && volume.chain()?.iter().any(|path| layers.contains(path))
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Deletes it with the files that nobody else needs: there is nothing to merge.
+    pub(super) fn forget_aside(&self, text: &str) -> Result<()> {
+        let domain = self.domain();
+        let named = domain.name_files(text)?;
+        let root = xml::parse(named.as_deref().unwrap_or(text))?;
+        let external: Vec<_> = root.find_all("disks/disk").into_iter().filter(|disk| is_external(disk)).collect();
+        let is_kept = |target: &String| external.iter().any(|disk| disk.attr("name") == Some(target));
+        let of_then = root.child("inactiveDomain").or_else(|| root.child("domain")).map(active_files);
+        let kept = of_then.unwrap_or_default().into_iter().filter(|(target, _)| is_kept(target)).map(|(_, file)| file);
+        let files: Vec<_> = kept.chain(layer_files(&root)).collect();
+        self.delete(DeleteSnapshot { metadata_only: true, ..DeleteSnapshot::default() })?;
+        let own = domain.record()?.volumes;
+        for file in files {
+            let Some(volume) = domain.host().find_volume_by_path(&file)? else { continue };
+            let pool = volume.pool()?;
+            // The machine's own disk stays whatever stands on it.
+            if own.iter().any(|one| one.pool == pool.name() && one.name == volume.name()) {
+                continue;
+            }
+            if let Err(error) = volume.delete_unused() {
+                tracing::debug!(%error, "a layer of {} stays", self.object());
+            }
+        }
+        Ok(())
+    }
+
     fn refusal(&self, why: &str) -> Error {
         Error::new(Code::Unsupported, Area::Domain, format!("cannot revert to {}: {why}", self.object()))
             .about(Object::new(Kind::Snapshot, self.name()).plain())
@@ -177,6 +202,12 @@ impl Snapshot {
 
 fn is_external(part: &Elem) -> bool {
     part.attr("snapshot") == Some("external")
+}
+
+/// The files of the layers that a snapshot's document names.
+fn layer_files(snapshot: &Elem) -> Vec<String> {
+    let layers = snapshot.find_all("disks/disk").into_iter().filter(|disk| is_external(disk));
+    layers.filter_map(|layer| layer.child("source")?.attr("file").map(str::to_string)).collect()
 }
 
 /// The files of a definition's disks by their targets.

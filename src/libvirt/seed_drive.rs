@@ -260,18 +260,6 @@ impl Domain {
         Ok(None)
     }
 
-    fn volume_of(&self, disk: &Elem) -> Result<Option<Volume>> {
-        let Some(source) = disk.child("source") else { return Ok(None) };
-        match (source.attr("pool"), source.attr("volume"), source.attr("file")) {
-            (Some(pool), Some(volume), _) => match self.host().find_pool(pool)? {
-                Some(pool) => pool.find_volume(volume),
-                None => Ok(None),
-            },
-            (_, _, Some(file)) => self.host().find_volume_by_path(file),
-            _ => Ok(None),
-        }
-    }
-
     /// What it will be at its next start, or what it is if it has no definition.
     fn own_xml(&self) -> Result<String> {
         if self.is_persistent()? { self.inactive_xml() } else { self.xml() }

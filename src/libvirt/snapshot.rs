@@ -74,6 +74,7 @@ impl Domain {
             | flag(snap.halt, sys::VIR_DOMAIN_SNAPSHOT_CREATE_HALT)
             | flag(snap.reuse_external, sys::VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT)
             | flag(snap.no_metadata, sys::VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA);
+        let xml = if snap.reuse_external { xml } else { self.with_layers(&xml, snap.disk_only)? };
         // Known before it is there: what is broken off leaves none that nobody has.
         let memory = memory_of(&xml::parse(&xml)?).filter(|_| !snap.reuse_external);
         let create = || {
@@ -84,7 +85,9 @@ impl Domain {
             let domain = self.raw()?;
             let create = |flags| domain.create_snapshot_xml(&xml, flags);
             let raw = validated(|| create(flags | sys::VIR_DOMAIN_SNAPSHOT_CREATE_VALIDATE), || create(flags));
-            Snapshot::new(self, raw.explain("create", &Object::new(Kind::Snapshot, &name))?)
+            let made = Snapshot::new(self, raw.explain("create", &Object::new(Kind::Snapshot, &name))?)?;
+            self.know_layers(&xml);
+            Ok(made)
         };
         // What libvirt forgets cannot be found again, and one that is there is replaced only if that is asked for.
         if snap.no_metadata || self.snapshots()?.iter().any(|one| one.name() == name) {
@@ -96,6 +99,19 @@ impl Domain {
             Code::NoConnection if ran => self.go_on(error),
             _ => error,
         })
+    }
+
+    /// Only what runs can merge its layers, be it that no guest runs in it: one that is off is started paused meanwhile.
+    fn started_paused(&self, is_needed: bool, merge: impl FnOnce() -> Result<()>) -> Result<()> {
+        let is_off = is_needed && !self.is_active()?;
+        if is_off {
+            self.start_with(Start { paused: true, ..Start::default() })?;
+        }
+        let merged = merge();
+        if is_off {
+            self.destroy(false)?;
+        }
+        merged
     }
 
     /// A daemon that dies while it saves a guest's memory leaves the guest paused.
@@ -233,6 +249,18 @@ impl Snapshot {
         self.domain.note_left(&before)
     }
 
+    /// Its XML with passwords.
+    pub(super) fn secure_xml(&self) -> Result<String> {
+        self.raw()?.xml_desc(sys::VIR_DOMAIN_SNAPSHOT_XML_SECURE).explain("read the XML of", &self.object)
+    }
+
+    /// Has libvirt know it by this XML; the next one may be to stand on it.
+    pub(super) fn redefine(&self, text: &str, is_current: bool) -> Result<()> {
+        let current = if is_current { sys::VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT } else { 0 };
+        let flags = sys::VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE | current;
+        self.domain.raw()?.create_snapshot_xml(text, flags).explain("redefine", &self.object).map(drop)
+    }
+
     pub(super) fn raw(&self) -> Result<virt::domain_snapshot::DomainSnapshot> {
         let domain = self.domain.raw()?;
         self.raw.get(self.domain.host().link(), |_, _| Raw::lookup_snapshot_by_name(&domain, self.name(), 0))
@@ -251,16 +279,7 @@ impl Snapshot {
         let layers: Vec<_> = document.find_all("disks/disk").into_iter().filter(is_external).collect();
         let files = layers.iter().filter_map(|layer| file_of(layer)).chain(memory.clone());
         self.domain.look_for(&files.collect::<Vec<_>>())?;
-        // Only what runs can merge its layers, be it that no guest runs in it.
-        let is_off = !layers.is_empty() && !self.domain.is_active()?;
-        if is_off {
-            self.domain.start_with(Start { paused: true, ..Start::default() })?;
-        }
-        let merged = layers.iter().try_for_each(|layer| self.merge(layer));
-        if is_off {
-            self.domain.destroy(false)?;
-        }
-        merged?;
+        self.domain.started_paused(!layers.is_empty(), || layers.iter().try_for_each(|layer| self.merge(layer)))?;
         let host = self.domain.host();
         for file in layers.iter().filter_map(|layer| file_of(layer)) {
             if let Some(volume) = host.find_volume_by_path(&file)? {
@@ -295,34 +314,26 @@ impl Snapshot {
 
     /// Deletes it. The layers of an external one are merged into what they stand on.
     pub fn delete(&self, how: DeleteSnapshot) -> Result<()> {
+        const CONFUSED: &[&str] = &["could not find base disk source", "parent disk source are not the same"];
+        let is_confused =
+            |error: &Error| error.cause.as_ref().is_some_and(|told| CONFUSED.iter().any(|words| told.contains(words)));
+        let text = self.secure_xml()?;
         match self.delete_by_libvirt(how) {
-            // libvirt 9.0 takes a disk that is a pool's volume for another one while its domain is off.
-            Err(error)
-                if how == DeleteSnapshot::default()
-                    && error
-                        .cause
-                        .as_ref()
-                        .is_some_and(|told| told.contains("parent disk source are not the same"))
-                    && self.is_on_top()? =>
-            {
-                self.take_back()
+            Err(error) if how == DeleteSnapshot::default() && is_confused(&error) && self.is_aside(&text)? => {
+                self.forget_aside(&text)?;
             }
-            done => done,
+            // libvirt 9.0 takes a disk that is a pool's volume for another one, and knows no chains of domains that are off.
+            Err(error) if how == DeleteSnapshot::default() && is_confused(&error) => {
+                if let Some(text) = self.domain.name_files(&text)? {
+                    self.redefine(&text, self.is_current()?)?;
+                }
+                self.domain.started_paused(true, || self.delete_by_libvirt(how))?;
+            }
+            done => done?,
         }
-    }
-
-    /// Whether the disks are on its layers, and nothing was made on them.
-    fn is_on_top(&self) -> Result<bool> {
-        let document = xml::parse(&self.xml()?)?;
-        let domain = xml::parse(&self.domain.inactive_xml()?)?;
-        let disks = domain.find_all("devices/disk");
-        let is_used = |layer: &Elem| {
-            let target =
-                |disk: &&&Elem| disk.child("target").and_then(|target| target.attr("dev")) == layer.attr("name");
-            file_of(layer).is_some() && disks.iter().find(target).is_some_and(|disk| file_of(disk) == file_of(layer))
-        };
-        let layers = document.find_all("disks/disk").into_iter();
-        Ok(layers.filter(|layer| layer.attr("snapshot") == Some("external")).all(is_used))
+        // libvirt deletes merged layers, and tells no pool.
+        self.domain.know_layers(&text);
+        Ok(())
     }
 
     fn delete_by_libvirt(&self, how: DeleteSnapshot) -> Result<()> {

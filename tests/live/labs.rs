@@ -302,3 +302,52 @@ fn what_a_killed_run_made_stays_where_others_live_in_it() {
     inside(&["rmdir", "/var/lib/libvirt/lived-pool"]);
     assert_eq!((left("lived"), files("lived")), (String::new(), String::new()));
 }
+
+#[test]
+fn a_network_of_a_lab_changes_under_its_guests_where_libvirt_can() {
+    let out = prints(
+        r#"
+import "std/lab" as lab;
+let host = connect();
+let file = |domain, start, ip, more| write_file("moving.yaml", `networks:
+- name: moving
+  domain: { name: ${domain} }
+  ips: [ { address: 10.78.0.1, prefix: 24, dhcp: { ranges: [ { start: ${start}, end: 10.78.0.140 } ], hosts: [ { mac: "52:54:00:00:00:01", ip: ${ip} } ] } } ]
+  dns: { hosts: [ { ip: 10.78.0.5, hostnames: [files${more}] } ] }
+`);
+let up = |options| lab::up("moving.yaml", options)[0];
+file.call("a.test", "10.78.0.100", "10.78.0.11", "");
+up.call(#{});
+let net = host.network("moving");
+// What others had kept there is none of the file's.
+net.reserve(#{ addr: "10.78.0.50", hwaddr: "52:54:00:00:00:50" });
+let vm = host.define_domain(#{ type: "qemu", name: "moving-guest", memory: "32 MiB", os: #{ type: "hvm" }, devices: #{
+    interfaces: [ #{ type: "network", source: #{ network: "moving" } } ] } });
+vm.start();
+let ports = || net.ports().map(|one| `${one}`);
+let before = ports.call();
+assert_eq([up.call(#{}).result, before.len()], ["unchanged", 1]);
+file.call("a.test", "10.78.0.120", "10.78.0.12", ", media");
+let xml = net.xml;
+print(up.call(#{}).result);
+print(up.call(#{ update: true, dry_run: true }).result);
+assert_eq(net.xml, xml);
+print(up.call(#{ update: true }).result);
+print(up.call(#{}).result);
+let has = net.definition.to_map();
+assert_eq(has.ips[0].dhcp.ranges, [#{ start: "10.78.0.120", end: "10.78.0.140" }]);
+assert_eq(has.ips[0].dhcp.hosts.map(|one| one.ip), ["10.78.0.12", "10.78.0.50"]);
+assert_eq(has.dns.hosts[0].hostnames, ["files", "media"]);
+file.call("b.test", "10.78.0.130", "10.78.0.12", ", media");
+let part = up.call(#{ update: true });
+print(`${part.result} ${part.differences.map(|one| one.path)}`);
+print(up.call(#{ update: true }).result);
+assert_eq([ports.call(), vm.state], [before, "running"]);
+vm.destroy();
+vm.undefine();
+lab::down("moving.yaml", #{ yes: true });
+assert_eq(host.find_network("moving"), ());
+"#,
+    );
+    assert_eq!(out, "differs\nwould be updated\nupdated\nunchanged\nupdated in part [\"domain.name\"]\ndiffers\n");
+}

@@ -136,6 +136,9 @@ assert_eq([here.domain("nomad").state, volumes.call(there), kept.call(there)], [
 
 let moved = here.domain("nomad").migrate(there, how + #{ remove_source: true });
 assert_eq([moved.state, moved.missing_volumes], ["running", []]);
+// What is empty takes no room there.
+let room = there.pool("default").volume("nomad_boot").info;
+assert(room.capacity == 1 << 30 && room.allocation < 200 << 20, `${room}`);
 assert_eq([volumes.call(here), kept.call(here), kept.call(there)], [[], [], ["192.168.150.77"]]);
 moved.remove();
 assert_eq([volumes.call(there), kept.call(there)], [[], []]);
@@ -143,5 +146,80 @@ assert_eq([volumes.call(there), kept.call(there)], [[], []]);
     assert_eq!(
         prints(&script.replace("THERE", other.host.uri())),
         "later\nalready-exists\ninvalid-argument\ntimeout\n"
+    );
+}
+
+#[test]
+fn a_machine_that_is_off_moves_with_all_that_is_its_own() {
+    let other = Other::up();
+    let folder = "/var/lib/libvirt/tight";
+    script(&["enter", &other.name, "sh", "-c", &format!("mkdir {folder} && mount -t tmpfs -o size=8m tight {folder}")]);
+    let script = r#"
+import "std/vm" as vm;
+let here = connect();
+let there = connect("THERE");
+let volumes = |host| { let pool = host.pool("default"); pool.refresh(); pool.volumes().map(|one| one.name).filter(|name| name.starts_with("settler")) };
+let kept = |host| host.network("lab").reservations().map(|one| `${one.addr}`);
+let variables = |host| {
+    let path = "/var/lib/libvirt/qemu/nvram";
+    let known = host.pools().find(|pool| pool.definition.to_map().target?.path == path);
+    let pool = known ?? host.create_pool(#{ type: "dir", name: "settler-variables", target: #{ path: path } });
+    pool.refresh();
+    let found = pool.volumes().map(|one| one.name).filter(|name| name.starts_with("settler"));
+    let sum = if found.is_empty() { () } else { pool.volume(found[0]).download("variables"); run_program("sha256sum", ["variables"]).stdout };
+    if known == () { pool.destroy(); }
+    sum
+};
+write_file("settler.yaml", "name: settler\nvcpus: 1\nmemory: 192 MiB\ntype: qemu\nfirmware: efi\nguest: { hostname: settler }\nboot_disk: { size: 1 GiB, image: base }\n"
+    + "data_disks: [ { size: 1 GiB, device: vdb } ]\ninterfaces: [ { network: lab, address: 192.168.150.78/24, gateway: 192.168.150.1 } ]\n");
+vm::create("settler.yaml");
+let settler = here.domain("settler");
+settler.wait_for_agent(#{ timeout: "2m" });
+settler.exec("/bin/sh", ["-c", "echo here to stay > /dev/vdb; sync"]);
+let refused = |how| { try { here.domain("settler").migrate(there, how); return "moved"; } catch (err) { return err; } };
+// The other node's name is known to nobody.
+let unknown = refused.call(#{ copy_storage: true });
+print(unknown.hints.some(|hint| hint.contains("uri: \"tcp://")));
+settler.destroy();
+settler.autostart = true;
+let own = variables.call(here);
+let off = refused.call(#{});
+print(`${off.code} ${off.hints[0]}`);
+let bare = refused.call(#{ offline: true });
+print(`${bare.code} ${bare.message.contains("`settler_boot` in pool `default`")} ${bare.hints}`);
+// Too large for the pool there.
+let tight = |host| { let pool = host.define_pool(#{ type: "dir", name: "tight", target: #{ path: "/var/lib/libvirt/tight" } }); pool.build(); pool.start(); pool };
+let large = tight.call(here).create_volume(#{ name: "settler_large", capacity: "16 MiB", target: #{ format: "raw" } });
+let small = tight.call(there);
+let extra = disk(#{ type: "volume", device: "disk", driver: #{ name: "qemu", type: "raw" }, source: #{ pool: "tight", volume: "settler_large" }, target: #{ dev: "vdc", bus: "virtio" } });
+settler.attach_device(extra);
+let full = refused.call(#{ copy_storage: true });
+print(`${full.code} ${full.message.contains("needs 16 MiB in pool `tight`")}`);
+settler.detach_device("vdc");
+large.delete();
+for pool in [here.pool("tight"), small] { pool.destroy(); pool.undefine(); }
+// A name that libvirt refuses, when all is there.
+print(refused.call(#{ copy_storage: true, name: "not/a/name" }).code);
+settler.create_snapshot("before");
+print(refused.call(#{ copy_storage: true }).message.contains("1 snapshots"));
+settler.snapshot("before").delete();
+assert_eq([volumes.call(there), kept.call(there), variables.call(there), settler.state], [[], [], (), "shut off"]);
+
+let moved = settler.migrate(there, #{ copy_storage: true, remove_source: true });
+assert_eq([moved.state, moved.autostart, moved.missing_volumes, kept.call(there)], ["shut off", true, [], ["192.168.150.78"]]);
+assert_eq([here.find_domain("settler"), volumes.call(here), kept.call(here), variables.call(here)], [(), [], [], ()]);
+assert_eq(variables.call(there), own);
+assert(there.pool("default").volume("settler_data-vdb").info.allocation < 100 << 20);
+moved.start();
+moved.wait_for_agent(#{ timeout: "2m" });
+print(moved.exec("/bin/sh", ["-c", "head -c 12 /dev/vdb"]).stdout);
+moved.remove();
+assert_eq([volumes.call(there), kept.call(there), variables.call(there)], [[], [], ()]);
+"#;
+    assert_eq!(
+        prints(&script.replace("THERE", other.host.uri())),
+        "true\ninvalid-state `copy_storage: true` takes its disks along\n\
+         not-found true [\"`copy_storage: true` in place of `offline` brings the disks along\"]\nno-space true\n\
+         invalid-definition\ntrue\nhere to stay\n"
     );
 }

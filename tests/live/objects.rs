@@ -207,7 +207,7 @@ fn snapshots_take_a_guest_back_and_layers_are_merged() {
     );
     guest.remove(&vm);
     lab().pool.refresh().expect("refreshed");
-    for left in ["moved.qcow2", "snaps.layer"] {
+    for left in ["moved.qcow2", "snaps.layer-1.qcow2"] {
         lab().pool.volume(left).expect("there").delete().expect("deleted");
     }
 }

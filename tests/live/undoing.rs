@@ -97,8 +97,8 @@ fn script(name: &str, subnet: &str, body: &str) -> String {
     format!("{}{}", shared(name), body.replace("NAME", name).replace("SUBNET", subnet))
 }
 
-/// What `look` tells while all is there: two domains, a network, a pool, a secret, a filter and three volumes.
-const MADE: usize = 9;
+/// What `look` tells while all is there: two domains, a network, a pool, a secret, a filter, three volumes and the layer of a snapshot.
+const MADE: usize = 10;
 
 #[test]
 fn everything_that_a_failed_transaction_made_is_taken_back() {
