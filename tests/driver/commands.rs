@@ -54,7 +54,10 @@ fn a_wrong_command_or_option_is_told_the_right_one() {
         (&["pool", "create", "p"], "here that is `vmscript pool add`"),
         (&["lab", "destroy", "lab.yaml"], "here that is `vmscript lab down`"),
         (&["vm", "ssh", "web", "-u", "debian"], "`vm ssh` has `--user`"),
-        (&["vm", "snapshot", "web", "one", "-d", "why"], "`vm snapshot` has `--description` and `--dry-run`"),
+        (
+            &["vm", "snapshot", "web", "one", "-d", "why"],
+            "`vm snapshot` has `--description` and `--disk-only` and `--dry-run`",
+        ),
     ] {
         let (told, code) = run(&host, args);
         assert!(code == Some(1) && told.ends_with(&format!(" = hint: {hint}\n")), "{args:?}: {told}");

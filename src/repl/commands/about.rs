@@ -8,6 +8,7 @@ use crate::repl::reply::{Answer, Reply};
 use crate::repl::show::{Look, show, table};
 use crate::script::{Function, Outcome, Reference, Session, Settings};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// The host of the examples: the same on which the tests run every one of them.
 const EXAMPLE_HOST: &str = include_str!("../../../tests/driver/host.xml");
@@ -57,6 +58,8 @@ pub(super) fn try_example(repl: &mut Repl, name: &str) -> Answer {
 }
 
 pub(super) fn variables(repl: &mut Repl, _: &str) -> Answer {
+    // `host` is one of them, as soon as it has answered.
+    repl.expect_host(Duration::from_secs(1));
     let look = Look { lines: 1, ..repl.look() };
     let session = &repl.session;
     let rows: Vec<_> = session
