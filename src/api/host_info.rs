@@ -183,7 +183,7 @@ mod functions {
 
     /// Statistics of some domains in one call.
     ///
-    /// The group `addresses` adds what libvirt's networks gave to each domain, `[#{ hwaddr, type, addr, prefix, hostname, network }]`, with one more call for each network, whatever the number of domains.
+    /// The group `addresses` adds what libvirt's networks gave to each domain, `[#{ hwaddr, type, addr, prefix, hostname, network }]`, and as `unleased` how many of its interfaces they gave none, with one more call for each network, whatever the number of domains.
     /// The group `labels` adds `labels`, `is_protected` and `missing` (as `vm.missing_volumes`, each as `POOL/NAME`), with one more call for each domain, and some for each pool that they have volumes in.
     /// The group `info` adds memory in bytes and vCPUs as libvirt knows them, `#{ memory, max_memory, vcpus }`, with one more call for each domain that runs. For `balloon` and `vcpu` libvirt asks each QEMU, which takes some milliseconds each.
     ///

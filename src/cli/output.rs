@@ -79,6 +79,12 @@ impl Output {
 
     /// The result as text; nothing for `()` in a table.
     pub(super) fn text(&self, value: Value) -> Result<Text> {
+        // Where no record is left, programs look for the columns all the same.
+        let head = match &value {
+            Value::List(items) if items.is_empty() && self.columns.is_empty() => self.order.clone(),
+            Value::List(items) => columns(items, self),
+            _ => Vec::new(),
+        };
         let value = self.chosen(value)?;
         let text = match self.format {
             // A document, such as the XML of a machine, is for another program: settings of tables do not change it.
@@ -88,7 +94,7 @@ impl Output {
             // A value of ours has a form in JSON, whatever it is.
             Form::Json => serde_json::to_string_pretty(&value).unwrap_or_default() + "\n",
             Form::Name => names(&value, self),
-            Form::Csv => csv(&value, self),
+            Form::Csv => csv(&value, head, self),
         };
         Ok(Text { text, left_out: Vec::new() })
     }
@@ -197,7 +203,7 @@ fn names(value: &Value, output: &Output) -> String {
     }
 }
 
-fn csv(value: &Value, output: &Output) -> String {
+fn csv(value: &Value, head: Vec<String>, output: &Output) -> String {
     let quoted = |text: String| {
         if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
     };
@@ -206,7 +212,7 @@ fn csv(value: &Value, output: &Output) -> String {
         Value::List(items) => items.as_slice(),
         one => std::slice::from_ref(one),
     };
-    let columns = columns(items, output);
+    let columns = if items.is_empty() { head } else { columns(items, output) };
     if columns.is_empty() {
         return items.iter().map(|item| line(vec![cell(item)])).collect();
     }
@@ -265,6 +271,18 @@ mod tests {
         for (pattern, left) in [("true", "yes"), ("yes", "yes"), ("false", "no"), ("no", "no")] {
             assert_eq!(kept(pattern), format!("on\r\n{left}\r\n"), "{pattern}");
         }
+    }
+
+    #[test]
+    fn a_csv_without_records_has_its_columns() {
+        let none = vec![("name".to_string(), "nobody".to_string())];
+        let filtered = Output { filter: none, ..output(Form::Csv) };
+        assert_eq!(filtered.text(rows()).expect("text").text, "name,size\r\n");
+        let empty = Output { order: vec!["name".into(), "state".into()], ..output(Form::Csv) };
+        assert_eq!(empty.text(Vec::new().into()).expect("text").text, "name,state\r\n");
+        let chosen = Output { columns: vec!["state".into()], ..empty };
+        assert_eq!(chosen.text(Vec::new().into()).expect("text").text, "state\r\n");
+        assert_eq!(output(Form::Csv).text(Vec::new().into()).expect("text").text, "");
     }
 
     #[test]

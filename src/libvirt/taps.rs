@@ -29,12 +29,15 @@ impl Host {
         let known = self.tails_of_taps()?;
         let leases = self.all_leases()?;
         for domain in stats {
-            let mut given = Vec::new();
+            let (mut given, mut unleased) = (Vec::new(), 0);
             for tail in self.tails(domain, &known)? {
+                let before = given.len();
                 given.extend(
                     leases.iter().filter(|(mac, _)| mac.get(3..) == Some(&tail)).map(|(_, lease)| lease.clone()),
                 );
+                unleased += i64::from(given.len() == before);
             }
+            domain.insert("unleased".to_string(), unleased.into());
             domain.insert("addresses".to_string(), Value::List(given));
         }
         Ok(())

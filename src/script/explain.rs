@@ -236,7 +236,7 @@ fn arguments(count: usize) -> String {
 fn unknown_function(signature: &str) -> Diagnostic {
     let (name, types) = signature.split_once(" (").unwrap_or((signature, ""));
     let types: Vec<_> =
-        types.trim_end_matches(')').split(", ").filter(|kind| !kind.is_empty()).map(script_type).collect();
+        types.strip_suffix(')').unwrap_or(types).split(", ").filter(|kind| !kind.is_empty()).map(script_type).collect();
     let reference = Reference::shared();
     let same: Vec<_> = reference.named(name).map(|(_, function)| function).collect();
     if let Some(getter) = same.iter().find(|f| f.getter && types.first() == f.receiver.as_ref() && types.len() == 1) {
@@ -287,8 +287,19 @@ fn unknown_property(text: &str) -> Diagnostic {
     if kind == "()" {
         return shown.hint("the value before the dot is absent: test it with `== ()`, or read with `?.` and `??`");
     }
-    let near = nearest(name, reference.functions().filter(|(_, f)| of_kind(f)).map(|(_, f)| f.name.as_str()));
-    with(shown, near.map(|near| format!("did you mean `{near}`?")))
+    let own: Vec<_> = reference.functions().map(|(_, f)| f).filter(|f| of_kind(f)).collect();
+    let near = nearest(name, own.iter().map(|f| f.name.as_str())).map(str::to_string);
+    // It may be a field of what one of its properties gives.
+    let inner = || own.iter().find(|f| f.getter && gives(f, name)).map(|f| format!("{}.{name}", f.name));
+    with(shown, near.or_else(inner).map(|near| format!("did you mean `{near}`?")))
+}
+
+/// Whether the docs of a property list this field in the map that it gives.
+fn gives(property: &super::Function, field: &str) -> bool {
+    let map = property.summary.split_once("#{").and_then(|(_, rest)| rest.split_once('}'));
+    map.is_some_and(|(fields, _)| {
+        fields.split(',').any(|one| one.split(':').next().unwrap_or_default().trim() == field)
+    })
 }
 
 /// The names that a script declares, for suggestions.

@@ -94,3 +94,21 @@ assert_eq(host.network("raced").reservations(), []);
     assert_eq!(held.len(), 20, "an address is shared");
     own.remove();
 }
+
+/// One card has a lease, and the other an address of its own.
+#[test]
+fn all_addresses_of_a_machine_are_listed() {
+    let script = r#"
+import "std/network" as network;
+import "std/vm" as vm;
+network::create("listed", #{ mode: "isolated", address: "10.66.0.1/24" });
+write_file("listed.yaml", "name: listed\nvcpus: 1\nmemory: 128 MiB\nfirmware: bios\nmachine: pc\nboot_disk: { size: 64 MiB, image: base.qcow2 }\n" +
+    "interfaces: [ { network: lab }, { network: listed, address: 10.66.0.5/24 } ]\n");
+vm::create("listed.yaml");
+connect().domain("listed").wait_for_ip(#{ source: "lease" });
+print(vm::list(#{ wide: true }).find(|one| one.name == "listed").addresses.map(|one| one.split(".")[0]));
+vm::destroy(["listed"], #{ yes: true });
+network::delete("listed", #{ yes: true });
+"#;
+    assert_eq!(prints(script), "[\"192\", \"10\"]\n");
+}
