@@ -318,6 +318,20 @@ fn a_machine_of_another_tool_is_adopted_and_removed_with_its_disks() {
     );
     let both = "[\"foreign_boot\", \"foreign_cloudinit\"]";
     assert_eq!(shown, format!("{both}\n{both}\n[\"foreign_shared\"]\n"));
+    // A folder for each machine, as a playbook makes it: its pool comes and goes with what is recorded.
+    inside(&["sh", "-c", "mkdir -p /var/lib/libvirt/apart && truncate -s 1M /var/lib/libvirt/apart/boot.raw"]);
+    let shown = prints(
+        "import \"std/vm\" as vm;
+        let host = connect();
+        let disk = #{ type: \"file\", source: #{ file: \"/var/lib/libvirt/apart/boot.raw\" }, target: #{ dev: \"vda\", bus: \"virtio\" } };
+        host.define_domain(#{ type: \"qemu\", name: \"apart\", memory: \"64 MiB\", os: #{ type: \"hvm\" }, devices: #{ disks: [disk] } });
+        print(vm::adopt([\"apart\"])[0].not_recorded);
+        print(vm::adopt([\"apart\"], #{ pools: true })[0].volumes);
+        print(vm::destroy([\"apart\"], #{ yes: true })[0].volumes);
+        print(host.find_pool(\"apart\"));",
+    );
+    assert_eq!(shown, "[\"/var/lib/libvirt/apart/boot.raw\"]\n[\"boot.raw\"]\n[\"boot.raw\"]\n\n");
+    assert!(inside(&["rmdir", "/var/lib/libvirt/apart"]).status.success(), "the folder is somebody else's, and empty");
 }
 
 #[test]
