@@ -118,6 +118,15 @@ impl Wish<'_> {
         let Self { pool, name, fetched, .. } = self;
         if let Some(volume) = there {
             if !self.force {
+                if volume.is_left_over()? {
+                    return Err(Error::new(
+                        Code::InvalidState,
+                        Area::Storage,
+                        format!("volume `{name}` was left half made by a killed run"),
+                    )
+                    .about(format!("volume `{name}`"))
+                    .hint("`vmscript recover` removes it"));
+                }
                 let unchanged = || Ensured { volume: Some(volume.clone()), changed: false, outdated: false };
                 if volume.holds(&fetched.path, self.whole)? {
                     return Ok(unchanged());

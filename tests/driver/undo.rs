@@ -526,6 +526,33 @@ fn a_removal_that_was_broken_off_is_told_and_ended() {
 }
 
 #[test]
+fn an_image_that_a_killed_run_left_half_made_is_told() {
+    let host = Host::new();
+    let script = "transaction(|| {
+        connect().pool(\"default\").create_volume(#{ name: \"half.raw\", capacity: \"1 MiB\", target: #{ format: \"raw\" } });
+        print(\"made\"); sleep(600); });";
+    let mut child = host.command(["-e", script]).stdout(Stdio::piped()).spawn().expect("started");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it prints");
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    let file = host.folder().join("host.xml");
+    let bare = std::fs::read_to_string(&file).expect("read");
+    let volume = "<volume><name>half.raw</name><capacity>1048576</capacity></volume><volume>";
+    std::fs::write(&file, bare.replacen("<volume>", volume, 1)).expect("written");
+    let mut image = vec![0; 4096];
+    image[510..512].copy_from_slice(&[0x55, 0xaa]);
+    std::fs::write(host.folder().join("half.raw"), image).expect("written");
+    let output = host.command(["image", "import", "default", "half.raw"]).output().expect("started");
+    let told = text(&output.stderr);
+    assert!(
+        told.contains("volume `half.raw` was left half made by a killed run\n = hint: `vmscript recover` removes it"),
+        "{told}"
+    );
+    assert_eq!(output.status.code(), Some(5), "{told}");
+}
+
+#[test]
 fn addresses_of_a_machine_whose_removal_was_broken_off_are_given_back() {
     let host = Host::new();
     let script = "let host = connect();

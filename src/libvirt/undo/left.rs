@@ -3,7 +3,7 @@
 use super::Made;
 use super::journal::{self, Entry, Left};
 use crate::floor::{Error, Result};
-use crate::libvirt::Domain;
+use crate::libvirt::{Domain, Volume};
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::sync::Once;
@@ -15,6 +15,19 @@ impl Domain {
         let is_own = |left: &Left| matches!(&left.made, Made::Domain { uuid, .. } if *uuid == own);
         // Nobody else has its UUID, and one host has many URIs.
         Ok(journals().iter().any(|(.., left)| left.iter().any(is_own)))
+    }
+}
+
+impl Volume {
+    /// Whether a killed run made it, and did not come to its end: nobody knows what it holds.
+    pub fn is_left_over(&self) -> Result<bool> {
+        let all = journals();
+        if all.is_empty() {
+            return Ok(false);
+        }
+        let own = self.pool()?.uuid()?;
+        let is_it = |left: &Left| matches!(&left.made, Made::Volume { pool, name, .. } if pool.uuid == own && name == self.name());
+        Ok(all.iter().any(|(.., left)| left.iter().any(is_it)))
     }
 }
 
