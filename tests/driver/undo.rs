@@ -9,6 +9,20 @@ fn journals(host: &Host) -> usize {
     std::fs::read_dir(host.folder().join("state/vmscript/journal")).map_or(0, |entries| entries.flatten().count())
 }
 
+/// Kills a run as soon as it has printed a line and written something down. Gives the line.
+fn killed(host: &Host, script: &str) -> String {
+    let mut child = host.command(["-e", script]).stdout(Stdio::piped()).spawn().expect("started");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it prints");
+    let end = Instant::now() + Duration::from_secs(20);
+    while journals(host) == 0 && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().expect("killed");
+    child.wait().expect("ended");
+    line
+}
+
 #[test]
 fn whatever_ends_a_transaction_badly_undoes_it() {
     let host = Host::new();
@@ -143,16 +157,6 @@ fn killed_making_db(host: &Host) {
             sleep(600);
         })";
     killed(host, script);
-}
-
-/// A run that is killed when it has printed that it is done.
-fn killed(host: &Host, script: &str) {
-    let mut child = host.command(["-e", script]).stdout(Stdio::piped()).spawn().expect("started");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it prints");
-    child.kill().expect("killed");
-    child.wait().expect("ended");
-    assert_eq!((line.as_str(), journals(host)), ("made\n", 1));
 }
 
 #[test]
@@ -477,15 +481,7 @@ fn a_removal_that_was_broken_off_is_told_and_ended() {
         slow(\"delete\", \"10min\", #{ after: 1 });
         print(vm.uuid);
         vm.remove();";
-    let mut child = host.command(["-e", script]).stdout(Stdio::piped()).spawn().expect("started");
-    let mut uuid = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut uuid).expect("it prints");
-    let end = Instant::now() + Duration::from_secs(20);
-    while journals(&host) == 0 && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    child.kill().expect("killed");
-    child.wait().expect("ended");
+    let uuid = killed(&host, script);
     // Each process has a test host of its own; on a real one this is what is left.
     let file = host.folder().join("host.xml");
     let record = "<m:machine xmlns:m='urn:vmscript:machine:1'><m:volume pool='default' name='db.raw'/><m:volume pool='default' name='log.raw'/></m:machine>";
@@ -531,11 +527,7 @@ fn an_image_that_a_killed_run_left_half_made_is_told() {
     let script = "transaction(|| {
         connect().pool(\"default\").create_volume(#{ name: \"half.raw\", capacity: \"1 MiB\", target: #{ format: \"raw\" } });
         print(\"made\"); sleep(600); });";
-    let mut child = host.command(["-e", script]).stdout(Stdio::piped()).spawn().expect("started");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it prints");
-    child.kill().expect("killed");
-    child.wait().expect("ended");
+    killed(&host, script);
     let file = host.folder().join("host.xml");
     let bare = std::fs::read_to_string(&file).expect("read");
     let volume = "<volume><name>half.raw</name><capacity>1048576</capacity></volume><volume>";
@@ -563,16 +555,8 @@ fn addresses_of_a_machine_whose_removal_was_broken_off_are_given_back() {
         slow(\"delete\", \"10min\");
         print(`${vm.uuid} ${vm.definition.devices.interfaces[0].mac.address}`);
         vm.remove();";
-    let mut child = host.command(["-e", script]).stdout(Stdio::piped()).spawn().expect("started");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("it prints");
+    let line = killed(&host, script);
     let [uuid, mac] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
-    let end = Instant::now() + Duration::from_secs(20);
-    while journals(&host) == 0 && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    child.kill().expect("killed");
-    child.wait().expect("ended");
     // What a real host has then: the reservation, and the machine whole or not at all.
     let file = host.folder().join("host.xml");
     let bare = std::fs::read_to_string(&file).expect("read");
