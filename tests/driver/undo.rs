@@ -20,6 +20,7 @@ fn killed(host: &Host, script: &str) -> String {
     }
     child.kill().expect("killed");
     child.wait().expect("ended");
+    assert_eq!(journals(host), 1, "{line}");
     line
 }
 
