@@ -38,7 +38,7 @@ fn the_examples_provision_say_what_is_there_and_leave_nothing() {
     assert_eq!(prints("print(connect().find_network(\"example\"))"), "\n");
     // What has the same names and is somebody else's stays.
     prints(
-        "let host = connect(); host.pool(\"default\").create_volume(#{ name: \"example.qcow2\", capacity: 1 });
+        "let host = connect(); host.pool(\"default\").create_volume(#{ name: \"example.qcow2\", capacity: 1, target: #{ format: \"raw\" } });
         host.define_domain(#{ type: \"qemu\", name: \"example\", memory: \"64 MiB\", os: #{ type: \"hvm\" } });",
     );
     assert_eq!(example("teardown.rhai"), "domain   example stays: provision.rhai has not made it\n");
