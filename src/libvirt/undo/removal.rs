@@ -14,8 +14,8 @@ pub(in crate::libvirt) fn removing(
     held: &[Made],
     delete: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
-    let (host, name, uuid) = (domain.host(), domain.name().to_string(), domain.uuid()?);
-    let made = Made::Removal { name, uuid };
+    let (host, name, domain_uuid) = (domain.host(), domain.name().to_string(), domain.uuid()?);
+    let made = Made::Removal { name, uuid: domain_uuid.clone() };
     let mut journal = Journal::default();
     // What is noted first is recovered last.
     for other in pools.iter().chain(held) {
@@ -23,8 +23,10 @@ pub(in crate::libvirt) fn removing(
     }
     journal.note(host.uri(), &made);
     let done = delete();
-    // What is whole still, or gone altogether, needs nobody.
-    if done.is_err() && made.exists(host).unwrap_or(true) {
+    // What is whole still, or gone altogether with its addresses, needs nobody.
+    let is_gone = || matches!(host.domain_of_uuid(&domain_uuid), Ok(None));
+    let holds = || is_gone() && held.iter().any(|one| one.exists(host).unwrap_or(true));
+    if done.is_err() && (made.exists(host).unwrap_or(true) || holds()) {
         journal.leave();
     }
     if done.is_ok() {
