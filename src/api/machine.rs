@@ -5,7 +5,7 @@ use super::definition::definition;
 use super::provision::storage;
 use super::records::record;
 use super::{RhaiResultOf, dynamic, shown, value};
-use crate::floor::{Code, Error, Options, Result, Value};
+use crate::floor::{Error, Options, Result, Value};
 use crate::libvirt::{Lease, Owned, Rebuild, Remove, Removed, Selector, Uses};
 use crate::schema::Kind;
 use rhai::plugin::*;
@@ -176,17 +176,8 @@ mod functions {
             pools: pools(options.get("pools"))?,
             uses,
         };
-        let if_exists = flag("if_exists")?;
-        match vm.remove(&how) {
-            Err(error)
-                if matches!(error.code, Code::NotFound | Code::InvalidState)
-                    && if_exists
-                    && vm.host().find_domain(vm.name())?.is_none() =>
-            {
-                Ok(removed(Removed::default()))
-            }
-            done => Ok(removed(done?)),
-        }
+        let gone = if flag("if_exists")? { vm.remove_if_exists(&how)? } else { Some(vm.remove(&how)?) };
+        Ok(removed(gone.unwrap_or_default()))
     }
 
     /// Gives it other disks, safely: makes the volumes of `storage`, stops it, makes it what the definition says, starts it,

@@ -4,11 +4,14 @@ use super::layers::with;
 use super::{MachineRecord, Owned};
 use crate::floor::timing::timed;
 use crate::floor::{Area, Code, Error, Result, interrupt};
-use crate::libvirt::undo::{Made, removing};
+use crate::libvirt::undo::{Made, is_being_removed, removing};
 use crate::libvirt::{Domain, Lease, Mode, Uses, Volume};
 use crate::schema::xml;
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// How often it is looked whether another run is done with the same machine.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// How a machine is removed; the default stops it at once.
 #[derive(Debug, Clone, Default)]
@@ -95,6 +98,28 @@ impl Domain {
         removed.leases = belongings.leases();
         interrupt::check().map_err(|error| error.note(format!("{} is removed, with its volumes", self.object())))?;
         Ok(removed)
+    }
+
+    /// Removes it as [`Domain::remove`] does, or waits while another run of this machine is about it; gives what went, and nothing if
+    /// it is gone by then.
+    pub fn remove_if_exists(&self, how: &Remove) -> Result<Option<Removed>> {
+        let uuid = self.uuid()?;
+        loop {
+            let error = match self.remove(how) {
+                // It goes piece by piece, and the pool of its volumes may stop before it is gone.
+                Err(error) if matches!(error.code, Code::NotFound | Code::InvalidState) => error,
+                done => return done.map(Some),
+            };
+            // In this order, as the other run may end in between.
+            let is_going = is_being_removed(&uuid);
+            if self.host().domain_of_uuid(&uuid)?.is_none() {
+                return Ok(None);
+            }
+            if !is_going {
+                return Err(error);
+            }
+            interrupt::sleep(LOOK)?;
+        }
     }
 
     /// Those of the pools that hold its volumes and are there.

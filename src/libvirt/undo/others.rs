@@ -7,6 +7,7 @@ use crate::floor::{Code, Result};
 use crate::libvirt::{Domain, Host, MachineRecord, Owned};
 use crate::schema::xml::{self, Elem};
 use std::net::IpAddr;
+use std::path::Path;
 
 /// Who has what a killed run made, beside the machines of these UUIDs; nothing if nobody has.
 pub(super) fn owner(host: &Host, made: &Made, own: &[String]) -> Result<Option<String>> {
@@ -64,9 +65,12 @@ pub(in crate::libvirt) fn is_being_filled(own: &str) -> bool {
     };
     let here = super::own_journals();
     let journals = journal::folder().map(|folder| journal::all(&folder).unwrap_or_default()).unwrap_or_default();
-    journals.iter().filter(|path| !here.contains(path)).any(|path| {
-        journal::read(path).is_ok_and(|left| left.iter().any(is_it)) && matches!(journal::claim(path), Ok(None))
-    })
+    journals.iter().filter(|path| !here.contains(path)).any(|path| is_noted(path, is_it))
+}
+
+/// Whether the journal of a living run has this.
+fn is_noted(journal: &Path, is_it: impl Fn(&Left) -> bool) -> bool {
+    journal::read(journal).is_ok_and(|left| left.iter().any(is_it)) && matches!(journal::claim(journal), Ok(None))
 }
 
 /// Whether a living run of this machine is making a volume right now, in this pool or in any: it does not have yet what it is to hold.
@@ -77,9 +81,14 @@ pub(in crate::libvirt) fn is_being_made(pool: Option<&Named>, name: &str) -> boo
                 if pool.is_none_or(|pool| of.uuid == pool.uuid) && known == name)
     };
     let journals = journal::folder().map(|folder| journal::all(&folder).unwrap_or_default()).unwrap_or_default();
-    journals.iter().any(|path| {
-        journal::read(path).is_ok_and(|left| left.iter().any(is_it)) && matches!(journal::claim(path), Ok(None))
-    })
+    journals.iter().any(|path| is_noted(path, is_it))
+}
+
+/// Whether a living run of this machine is removing the domain of this UUID right now: something of it is gone.
+pub(in crate::libvirt) fn is_being_removed(domain: &str) -> bool {
+    let is_it = |left: &Left| matches!(&left.made, Made::Removal { uuid, .. } if uuid == domain);
+    let journals = journal::folder().map(|folder| journal::all(&folder).unwrap_or_default()).unwrap_or_default();
+    journals.iter().any(|path| is_noted(path, is_it))
 }
 
 fn of_volume(host: &Host, pool: &Named, name: &str, own: &[String]) -> Result<Option<String>> {
