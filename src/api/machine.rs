@@ -241,9 +241,9 @@ mod functions {
     /// ```
     #[rhai_fn(set = "owned_volumes", pure, return_raw)]
     pub fn set_owned_volumes(vm: &mut Domain, volumes: Array) -> RhaiResultOf<()> {
-        let volumes = volumes.iter().map(owned).collect::<Result<_>>()?;
+        let volumes = volumes.iter().map(owned).collect::<Result<Vec<_>>>()?;
         Ok(vm.change_record(|record| {
-            record.volumes = volumes;
+            record.volumes.clone_from(&volumes);
             Ok(())
         })?)
     }
@@ -356,7 +356,7 @@ mod functions {
     pub fn set_annotations(vm: &mut Domain, annotations: Map) -> RhaiResultOf<()> {
         let annotations = texts("annotations", Some(&shown(&annotations.into())?))?;
         Ok(vm.change_record(|record| {
-            record.annotations = annotations;
+            record.annotations.clone_from(&annotations);
             Ok(())
         })?)
     }

@@ -181,7 +181,7 @@ mod functions {
     }
 
     /// Runs a closure while no other run of this machine runs one under the same name: who comes later waits, and is told.
-    /// Inside of one, another one of the same name would wait for itself.
+    /// Inside of one, another one of the same name goes on, but one in `parallel` would wait for ever.
     ///
     /// # Example
     ///
@@ -193,7 +193,24 @@ mod functions {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn alone(call: NativeCallContext, name: &str, body: FnPtr) -> RhaiResultOf<Dynamic> {
-        let _turn = crate::libvirt::alone(name)?;
+        let _turn = crate::libvirt::alone(&[name.to_string()])?;
+        body.call_within_context::<Dynamic>(&call, ())
+    }
+
+    /// Runs a closure while no other run of this machine runs one under one of these names, a list of texts.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let host = connect();
+    /// let names = ["web", "db"].map(|name| `machine ${name}`);
+    /// assert_eq(alone(names, || host.find_domain("db")), ());
+    /// ```
+    #[rhai_fn(name = "alone", return_raw)]
+    pub fn alone_over(call: NativeCallContext, names: Array, body: FnPtr) -> RhaiResultOf<Dynamic> {
+        let wrong = |kind: &str| Error::argument(format!("a name is a text, not {kind}"));
+        let names: Result<Vec<_>> = names.into_iter().map(|name| name.into_string().map_err(wrong)).collect();
+        let _turns = crate::libvirt::alone(&names?)?;
         body.call_within_context::<Dynamic>(&call, ())
     }
 

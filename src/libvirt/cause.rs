@@ -98,6 +98,7 @@ const TELLING: &[(&str, Code)] = &[
     ("is being allocated", Code::Busy),
     ("\" lock", Code::Busy),
     ("active block job", Code::Busy),
+    ("storage volume name '", Code::AlreadyExists),
     ("already in use", Code::Busy),
     // QEMU measures how long a key takes, and gives up when others have the processor.
     ("Unable to get accurate CPU usage", Code::Busy),

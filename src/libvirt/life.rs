@@ -296,6 +296,7 @@ impl Domain {
     /// Gives it another name; it must be off. The file of its UEFI variables goes with it, and is called after it again. It is
     /// done as a whole: who asks to stop meanwhile is heard afterwards.
     pub fn rename(&self, name: &str) -> Result<Self> {
+        let _turn = self.alone()?;
         self.host().attempt("rename", self.object())?;
         timing::timed(&self.object().plain(), "rename", || interrupt::shielded(|| self.renamed(name)))
     }

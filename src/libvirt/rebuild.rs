@@ -26,6 +26,7 @@ impl Domain {
     /// A failure leaves it as it was. A run that is killed leaves a domain that is either the old or the new one: which it
     /// is decides what `vmscript recover` deletes.
     pub fn rebuild(&self, wanted: &Definition, how: &Rebuild) -> Result<Vec<Owned>> {
+        let _turn = self.alone()?;
         let mut kept = self.record()?;
         self.is_free(&kept, "rebuild")?;
         self.has_one_state()?;

@@ -59,6 +59,7 @@ pub struct NewSeed {
 impl Domain {
     /// Takes the seed out and deletes its volume, unless that is to be kept. Gives whether there was one.
     pub fn eject_seed(&self, keep: bool) -> Result<bool> {
+        let _turn = self.alone()?;
         let Some(drive) = self.seed_drive()? else { return Ok(false) };
         if drive.stays() {
             self.change_media(&drive.target, None, Apply::Both, true)?;
@@ -73,6 +74,7 @@ impl Domain {
     /// does again depends on the seed's instance id. Its volume has the name of the former one: the machine has the new seed
     /// under another name while the former volume goes, so that it has one or the other at any time.
     pub fn set_seed(&self, image: Vec<u8>, wish: &NewSeed) -> Result<()> {
+        let _turn = self.alone()?;
         let former = self.seed_drive()?;
         let pool = match (&wish.pool, &former) {
             (Some(name), _) => self.host().pool(name)?,

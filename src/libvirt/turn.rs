@@ -1,10 +1,13 @@
 //! What other runs of this machine make at the same time, or take away.
 
 use super::replace::beside;
-use super::{Pool, Volume, undo};
+use super::{Domain, Pool, Volume, undo};
 use crate::floor::progress::Progress;
 use crate::floor::{Error, Result, interrupt, state_folder};
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,8 +24,6 @@ pub(super) enum Over {
     Bases,
     /// The pools that go when they hold nothing.
     Pools,
-    /// What is kept of machines: it is read, changed and written as a whole, and what others wrote in between would be lost.
-    Records,
 }
 
 /// What runs of this machine do with those: one of the two at a time.
@@ -40,7 +41,6 @@ impl Side {
         let name = match over {
             Over::Bases => "bases",
             Over::Pools => "pools",
-            Over::Records => "records",
         };
         let Some((path, lock)) = lock_file(name) else { return Ok(None) };
         loop {
@@ -53,23 +53,76 @@ impl Side {
     }
 }
 
-/// Waits until no other run of this machine does something under this name, and keeps them away until what this gives is dropped.
-pub fn alone(name: &str) -> Result<Option<File>> {
-    // Names that differ in other characters only wait for each other, which does no harm.
-    let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '_' };
-    let file: String = name.chars().map(plain).take(200).collect();
-    let Some((path, lock)) = lock_file(&format!("alone-{file}")) else { return Ok(None) };
-    if is_taken(&path, lock.try_lock())? {
-        return Ok(Some(lock));
-    }
-    tracing::warn!("another run is at work on {name}, which is waited for");
-    let _waiting = Progress::begin(&format!("wait for the run at work on {name}"), None);
-    loop {
-        interrupt::sleep(LOOK)?;
-        if is_taken(&path, lock.try_lock())? {
-            return Ok(Some(lock));
+/// The turns that a run has over names; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Turns(Vec<(PathBuf, File)>);
+
+impl Drop for Turns {
+    fn drop(&mut self) {
+        for (path, _) in &self.0 {
+            OWN.with_borrow_mut(|own| own.remove(path));
+            // Who waits for it opens it anew, see `is_it`.
+            if let Err(error) = fs::remove_file(path) {
+                tracing::debug!(%error, "the file of a turn stays");
+            }
         }
     }
+}
+
+/// Waits until no other run of this machine does something under one of these names, and keeps them away until what this gives is
+/// dropped.
+pub fn alone(names: &[String]) -> Result<Turns> {
+    // In one order for all, or two runs would wait for each other.
+    let names: BTreeSet<_> = names.iter().map(|name| (file_of(name), name)).collect();
+    let mut turns = Turns(Vec::new());
+    for (file, name) in names {
+        turns.0.extend(turn(&file, Some(name))?);
+    }
+    Ok(turns)
+}
+
+/// The same for what takes moments, of which nobody is told.
+pub(super) fn briefly_alone(name: &str) -> Result<Turns> {
+    Ok(Turns(turn(&file_of(name), None)?.into_iter().collect()))
+}
+
+fn file_of(name: &str) -> String {
+    // Names that differ in other characters only wait for each other, which does no harm.
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '_' };
+    format!("alone-{}", name.chars().map(plain).take(200).collect::<String>())
+}
+
+thread_local! {
+    /// The files of the turns that this thread has: inside of one it does not wait for itself.
+    static OWN: RefCell<HashSet<PathBuf>> = RefCell::default();
+}
+
+fn turn(file: &str, told: Option<&String>) -> Result<Option<(PathBuf, File)>> {
+    let mut waiting = None;
+    loop {
+        let Some((path, lock)) = lock_file(file) else { return Ok(None) };
+        if OWN.with_borrow(|own| own.contains(&path)) {
+            return Ok(None);
+        }
+        let taken = is_taken(&path, lock.try_lock())?;
+        if taken && is_it(&path, &lock) {
+            OWN.with_borrow_mut(|own| own.insert(path.clone()));
+            return Ok(Some((path, lock)));
+        }
+        if !taken {
+            if let (Some(name), None) = (told, &waiting) {
+                tracing::warn!("another run is at work on {name}, which is waited for");
+                waiting = Some(Progress::begin(&format!("wait for the run at work on {name}"), None));
+            }
+            interrupt::sleep(if told.is_some() { LOOK } else { GLANCE })?;
+        }
+    }
+}
+
+/// Whether a file is still the one of this path: who had the turn before has deleted its own.
+fn is_it(path: &Path, file: &File) -> bool {
+    let number = |data: fs::Metadata| (data.dev(), data.ino());
+    matches!((fs::metadata(path).map(number), file.metadata().map(number)), (Ok(there), Ok(own)) if there == own)
 }
 
 /// The file by which runs know of each other. Where the program has no folder of its own nobody can be waited for.
@@ -90,6 +143,14 @@ fn is_taken(path: &Path, taken: std::result::Result<(), TryLockError>) -> Result
         Ok(()) => Ok(true),
         Err(TryLockError::WouldBlock) => Ok(false),
         Err(TryLockError::Error(error)) => Err(Error::io(path, "lock", &error)),
+    }
+}
+
+impl Domain {
+    /// Keeps other runs of this machine from changing or removing it: what they had read before would be put back, or a machine
+    /// that is gone would come back.
+    pub(super) fn alone(&self) -> Result<Turns> {
+        alone(&[format!("the definition of {} of {}", self.object(), self.host().uri())])
     }
 }
 

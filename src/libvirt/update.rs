@@ -35,6 +35,7 @@ impl Domain {
     /// Makes the domain what the definition says. It is never undefined for that; a failure leaves it as it was. What was
     /// changed is read back, and a difference is an error. What is kept of the addresses of cards goes and comes with them.
     pub fn update(&self, wanted: &Definition) -> Result<Updated> {
+        let _turn = self.alone()?;
         let old = self.secure_xml()?;
         let before = Definition::from_xml(Kind::Domain, &old)?;
         let mut root = self.completed(&before, wanted)?.root();
@@ -97,6 +98,7 @@ impl Domain {
         if storage.is_empty() {
             return self.update(wanted);
         }
+        let _turn = self.alone()?;
         let kept = self.record()?;
         let mut record = kept.clone();
         for one in storage {
@@ -204,13 +206,20 @@ impl Domain {
                     left.path,
                     left.before.show()
                 );
-                return Err(Error::new(Code::Failed, Area::Domain, message).about(self.object().plain()));
+                let error = Error::new(Code::Failed, Area::Domain, message).about(self.object().plain());
+                return Err(error.hint(
+                    "if somebody else changes it at the same time, do it again; else libvirt does not keep that",
+                ));
             }
         }
         Ok(())
     }
 
     pub(super) fn put_back(&self, old: &str, error: Error) -> Error {
+        // To define it anew would bring it back.
+        if self.uuid().and_then(|uuid| self.host().domain_of_uuid(&uuid)).is_ok_and(|there| there.is_none()) {
+            return error.note(format!("{} is gone: somebody else has removed it", self.object()));
+        }
         match self.redefine(old) {
             Ok(()) => error,
             Err(failed) => error.note(format!("cannot undo: {failed}")),

@@ -76,7 +76,8 @@ impl Pool {
             self.destroy()?;
         }
         match looked {
-            Err(error) if is_nowhere(&error) => Ok(true),
+            // Its folder may be on a disk that is not mounted: then machines are there without their volumes.
+            Err(error) if is_nowhere(&error) => Ok(!undo::is_needed(self.host(), self.named()?)?),
             looked => looked,
         }
     }

@@ -3,6 +3,7 @@
 /// Path and text of every module of the stdlib, sorted.
 pub(super) const MODULES: &[(&str, &str)] = &[
     ("std/ahead", include_str!("../../stdlib/ahead.rhai")),
+    ("std/base", include_str!("../../stdlib/base.rhai")),
     ("std/compare", include_str!("../../stdlib/compare.rhai")),
     ("std/deeds", include_str!("../../stdlib/deeds.rhai")),
     ("std/disks", include_str!("../../stdlib/disks.rhai")),

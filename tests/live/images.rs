@@ -1,5 +1,6 @@
 //! Images on the lab's host: from a file to a pool, to disks, and to a guest that boots from one.
 
+use super::labs;
 use super::own::inside;
 use super::program::{left, prints, program, run, text};
 use std::io::{BufRead, BufReader, Read};
@@ -293,4 +294,23 @@ small.delete();
     );
     assert!(lines[5].starts_with("invalid-argument: cannot upload to volume `written.raw`: "), "{out}");
     assert_eq!(left("written"), "");
+}
+
+#[test]
+fn a_raw_boot_disk_is_a_copy_of_its_image() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = "name: rawly\nvcpus: 1\nmemory: 64 MiB\nfirmware: bios\nmachine: pc\nseed: none\n\
+                boot_disk: { size: 64 MiB, format: raw, image: base.qcow2 }\n";
+    std::fs::write(folder.path().join("rawly.yaml"), spec).expect("written");
+    labs::run(folder.path(), &["vm", "create", "rawly.yaml", "--start=false"]);
+    let disk = "let disk = connect().pool(\"default\").volume(\"rawly_boot\").definition.to_map();";
+    let told =
+        prints(&format!("{disk} print(`${{disk.target.format.type}} ${{disk.backing_store}} ${{disk.capacity}}`);"));
+    assert_eq!(told, "raw  67108864\n");
+    // A boot sector, and not the head of a qcow2 file.
+    let head = inside(&["head", "-c", "512", "/var/lib/libvirt/images/rawly_boot"]).stdout;
+    assert_eq!(head.get(510..512), Some(&[0x55, 0xaa][..]));
+    assert_eq!(labs::column(folder.path(), &["vm", "create", "rawly.yaml", "--start=false"], "result"), ["unchanged"]);
+    labs::run(folder.path(), &["vm", "destroy", "rawly", "--yes"]);
+    assert_eq!(left("rawly"), "");
 }

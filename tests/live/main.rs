@@ -27,6 +27,7 @@ mod scripts;
 mod seeds;
 mod setup;
 mod storage;
+mod turns;
 mod undoing;
 mod update;
 mod variables;

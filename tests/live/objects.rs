@@ -129,7 +129,7 @@ fn the_agent_works_in_the_guest_and_its_absence_is_noticed_at_once() {
     assert!(!vm.agent_ping().expect("an answer"));
     let error = vm.read_guest_file("/etc/passwd").expect_err("no agent yet");
     assert_eq!(error.code, Code::AgentUnavailable, "{error}");
-    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
     vm.wait_for_ip(&wait(120, &[Source::Agent])).expect("booted");
     assert!(vm.agent_ping().expect("an answer"));
 
@@ -145,12 +145,12 @@ fn the_agent_works_in_the_guest_and_its_absence_is_noticed_at_once() {
     let slow = Exec { args: vec!["-c".into(), "sleep 30".into()], timeout: Duration::from_secs(1), ..cat };
     assert_eq!(vm.exec(&slow).expect_err("too slow").code, Code::Timeout);
     // An agent that falls silent meanwhile has no more time than the program.
-    let hung = "sleep 1; kill -STOP $PPID; sleep 9; kill -CONT $PPID";
+    let hung = "sleep 1; kill -STOP $PPID; sleep 29; kill -CONT $PPID";
     let silent = Exec { args: vec!["-c".into(), hung.into()], timeout: Duration::from_secs(3), ..slow };
     let begin = Instant::now();
     let error = vm.exec(&silent).expect_err("silent");
     assert_eq!(error.code, Code::Timeout, "{error}");
-    assert!(begin.elapsed() < Duration::from_secs(6), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
     assert!(error.message.contains("did not tell within 3 s how"), "{error}");
     vm.wait_for_ip(&wait(60, &[Source::Agent])).expect("it answers again");
 

@@ -549,7 +549,11 @@ fn a_killed_repave_leaves_the_old_or_the_new_machine() {
     let mut now = prints(EITHER);
     assert_eq!(now, "halfway_boot-2\n");
     let (mut old, mut new) = (0, 0);
-    for part in 0..12 {
+    // On a machine that others keep busy a run may take twice the time of the first.
+    for part in 0..40 {
+        if part >= 12 && new > 0 {
+            break;
+        }
         let mut child = program(folder.path()).args(repave).stdout(Stdio::null()).spawn().expect("the program starts");
         std::thread::sleep(whole * part / 10);
         child.kill().expect("killed");

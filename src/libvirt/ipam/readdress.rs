@@ -18,6 +18,7 @@ impl Domain {
     /// What networks keep for the former addresses is given back, and what they must keep for the new ones is taken. All of
     /// it is seen at its next start. A failure leaves it as it was.
     pub fn readdress(&self, root: &Elem, wishes: &[Wish]) -> Result<()> {
+        let _turn = self.alone()?;
         let old = xml::parse(&self.inactive_xml()?)?;
         let former = Card::all(&old);
         let moved: Vec<Mac> = wishes.iter().filter_map(|wish| former.get(wish.nic)?.mac).collect();

@@ -3,14 +3,19 @@
 use super::Left;
 use crate::floor::Result;
 use crate::libvirt::Domain;
-use crate::libvirt::turn::{Over, Side};
+use crate::libvirt::turn::briefly_alone;
 use crate::schema::xml::{self, Elem, Name, Node};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// The namespace of the record.
 const SPACE: &str = "urn:vmscript:machine:1";
 /// Its customary prefix.
 const PREFIX: &str = "machine";
+
+/// How often a change is made again that somebody else took back, and how long it may take him from reading to writing.
+const TRIES: u32 = 5;
+const OTHERS: Duration = Duration::from_millis(20);
 
 /// A volume that was made for a machine and goes with it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -141,13 +146,23 @@ impl Domain {
         Ok(MachineRecord::of(&xml::parse(&text)?))
     }
 
-    /// Changes what is kept of it. Another run of this machine that changes it at the same time comes before or after.
-    pub fn change_record(&self, change: impl FnOnce(&mut MachineRecord) -> Result<()>) -> Result<()> {
-        let _alone = Side::Gone.over(Over::Records)?;
-        let before = self.record()?;
-        let mut record = before.clone();
-        change(&mut record)?;
-        if record == before { Ok(()) } else { self.set_record(&record) }
+    /// Changes what is kept of it. Another run of this machine that changes it at the same time comes before or after; a run of
+    /// another user or machine may have read it before, and take the change back: that is noticed, and it is made again.
+    pub fn change_record(&self, change: impl Fn(&mut MachineRecord) -> Result<()>) -> Result<()> {
+        let _alone = briefly_alone(&format!("record of {} of {}", self.uuid()?, self.host().uri()))?;
+        for _ in 0..TRIES {
+            let before = self.record()?;
+            let mut record = before.clone();
+            change(&mut record)?;
+            if record == before {
+                return Ok(());
+            }
+            self.set_record(&record)?;
+            // For so long somebody else may take from reading to writing.
+            std::thread::sleep(OTHERS);
+        }
+        // Somebody else wants it otherwise, and comes later.
+        Ok(())
     }
 
     /// Keeps this of it, in place of what was kept.

@@ -48,6 +48,7 @@ impl Domain {
     /// libvirt keeps for it; nothing else. What would fail is found before anything is touched: a protected machine, a volume that somebody
     /// else needs.
     pub fn remove(&self, how: &Remove) -> Result<Removed> {
+        let _turn = if how.dry_run { None } else { Some(self.alone()?) };
         let mut record = MachineRecord::read(&xml::parse(&self.inactive_xml()?)?);
         if !how.force {
             self.is_free(&record, "remove")?;

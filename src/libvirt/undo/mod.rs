@@ -15,7 +15,7 @@ mod strike;
 pub use kept::Kept;
 pub use left::{forget, left_over};
 pub(super) use made::{Made, Named};
-pub(super) use others::{is_being_filled, is_being_made, is_being_removed};
+pub(super) use others::{is_being_filled, is_being_made, is_being_removed, is_needed};
 pub use recover::{Recovered, recover};
 pub(super) use removal::removing;
 pub(super) use strike::gone;

@@ -42,6 +42,11 @@ pub(super) fn user(host: &Host, made: &Made, own: &[String]) -> Result<Option<St
     }
 }
 
+/// Whether a machine has a disk in a pool, or volumes there that are its own.
+pub(in crate::libvirt) fn is_needed(host: &Host, pool: Named) -> Result<bool> {
+    Ok(user(host, &Made::Pool { name: pool.name, uuid: pool.uuid }, &[])?.is_some())
+}
+
 /// Whether another run of this machine is about to make volumes in a pool: it has no machine yet that would tell. What the asking
 /// run itself made there is undone by then, or cannot be undone without the pool.
 pub(super) fn comes_to(made: &Made) -> bool {
