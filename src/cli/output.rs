@@ -23,6 +23,8 @@ pub(super) struct Output {
     pub(super) order: Vec<String>,
     /// Whether those that are not there come with `--wide`.
     pub(super) is_narrow: bool,
+    /// Those of the columns that are therefore left out.
+    pub(super) wide: Vec<String>,
 }
 
 /// The form of a result.
@@ -81,7 +83,9 @@ impl Output {
     pub(super) fn text(&self, value: Value) -> Result<Text> {
         // Where no record is left, programs look for the columns all the same.
         let head = match &value {
-            Value::List(items) if items.is_empty() && self.columns.is_empty() => self.order.clone(),
+            Value::List(items) if items.is_empty() && self.columns.is_empty() => {
+                self.order.iter().filter(|name| !self.wide.contains(name)).cloned().collect()
+            }
             Value::List(items) => columns(items, self),
             _ => Vec::new(),
         };

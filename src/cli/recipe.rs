@@ -123,6 +123,7 @@ fn output(recipe: &Recipe, given: &ArgMatches, config: &Config) -> Result<Output
         sort,
         order: recipe.columns.clone(),
         is_narrow,
+        wide: if is_narrow { recipe.wide.clone() } else { Vec::new() },
         texts_stay,
         ..standard
     })

@@ -130,6 +130,7 @@ mod tests {
             options: vec![field("dry_run", "flag"), field("set", "list"), field("name", "string")],
             takes_options: true,
             columns: Vec::new(),
+            wide: Vec::new(),
             examples: Vec::new(),
         }
     }

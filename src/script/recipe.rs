@@ -9,7 +9,8 @@
 //! - `mode` (nat | route, default "nat"): one of these words
 //! ```
 //!
-//! Under `# Columns` it names the fields of its records in backticks, the most important first. One that works on chosen machines,
+//! Under `# Columns` it names the fields of its records in backticks, the most important first; behind what comes with the
+//! option `wide` alone stands `(wide)`. One that works on chosen machines,
 //! several at a time, and names none gives the `name` and the `result` of each, as `std/many` does.
 
 use super::reference::split;
@@ -38,6 +39,8 @@ pub struct Recipe {
     pub takes_options: bool,
     /// The fields of the records that it gives, the most important first, if its docs name them.
     pub columns: Vec<String>,
+    /// Those of them that come with the option `wide` alone.
+    pub wide: Vec<String>,
     /// Scripts that show it at work.
     pub examples: Vec<super::Example>,
 }
@@ -238,7 +241,7 @@ fn recipe(module: &str, import: &str, name: &str, parameters: &[&str], comment: 
     let text = lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n");
     let (prose, examples) = split(&text);
     let (mut plain, mut fields, mut options, mut columns) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let mut section = "";
+    let (mut wide, mut section) = (Vec::new(), "");
     for line in prose.lines() {
         if let Some(title) = line.strip_prefix("# ") {
             section = title.trim();
@@ -250,8 +253,13 @@ fn recipe(module: &str, import: &str, name: &str, parameters: &[&str], comment: 
                 field.text = format!("{} {}", field.text, line.trim());
             }
         } else if section == "Columns" {
-            let words = line.split('`').skip(1).step_by(2).filter(|word| !word.starts_with('-'));
-            columns.extend(words.map(str::to_string));
+            let parts: Vec<_> = line.split('`').skip(1).collect();
+            for pair in parts.chunks(2).filter(|pair| !pair[0].starts_with('-')) {
+                columns.push(pair[0].to_string());
+                if pair.get(1).is_some_and(|behind| behind.starts_with(" (wide)")) {
+                    wide.push(pair[0].to_string());
+                }
+            }
         } else if section.is_empty() {
             plain.push(line);
         }
@@ -279,6 +287,7 @@ fn recipe(module: &str, import: &str, name: &str, parameters: &[&str], comment: 
         options,
         takes_options,
         columns,
+        wide,
         examples,
     };
     if recipe.columns.is_empty() && recipe.chooses() && recipe.options.iter().any(|option| option.name == "parallel") {
@@ -322,10 +331,11 @@ mod tests {
     #[test]
     fn columns_and_words_are_read() {
         let text = "/// Lists.\n///\n/// # Options\n/// - `mode` (nat | shut off, default \"nat\"): how\n///\n\
-                    /// # Columns\n/// `name`, `state`; with `--wide` also\n/// `labels`\nfn list(options) { }";
+                    /// # Columns\n/// `name`, `state`, `vcpus`\n/// `labels` (wide)\nfn list(options) { }";
         let found = read("vm", "std/vm", &rhai::Engine::new().compile(text).expect("it parses"));
         assert_eq!(found[0].options[0].words(), Some(vec!["nat".to_string(), "shut off".to_string()]));
-        assert_eq!(found[0].columns, ["name", "state", "labels"]);
+        assert_eq!(found[0].columns, ["name", "state", "vcpus", "labels"]);
+        assert_eq!(found[0].wide, ["labels"]);
         assert!(mistakes("a", text, &parsed(text)).is_empty());
     }
 

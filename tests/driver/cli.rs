@@ -70,6 +70,17 @@ fn a_column_that_no_record_could_have_is_refused_where_there_is_none() {
     let output =
         host.command(["-c", &uri, "vm", "list", "-o", "json", "--filter", "state=x"]).output().expect("started");
     assert_eq!(text(&output.stdout), "[]\n");
+    // What reads a table by its places finds them where they always are.
+    for words in
+        [&["vm", "list"][..], &["vm", "list", "--wide"], &["storage", "status"], &["storage", "status", "--wide"]]
+    {
+        let head = |uri: &[&str]| {
+            let output = host.command(uri).args(words).args(["-o", "csv"]).output().expect("started");
+            text(&output.stdout).lines().next().map(str::to_string)
+        };
+        assert!(head(&[]).is_some_and(|head| head.starts_with("name,state,")), "{words:?}");
+        assert_eq!(head(&["-c", &uri]), head(&[]), "{words:?}");
+    }
 }
 
 #[test]
