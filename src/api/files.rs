@@ -1,7 +1,7 @@
 //! Files and data documents.
 
 use super::{data, shown, source, value};
-use crate::floor::{Error, Finding, Options, Result};
+use crate::floor::{self, Error, Finding, Options, Result};
 use rhai::plugin::*;
 use rhai::{Array, Dynamic, Map, Module};
 use std::path::Path;
@@ -11,7 +11,7 @@ pub(super) fn fill(module: &mut Module) {
 }
 
 fn read(path: &str) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|cause| Error::io(Path::new(path), "read", &cause))
+    floor::read_text(Path::new(path), "read")
 }
 
 /// A mistake as `refuse` takes it.

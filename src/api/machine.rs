@@ -184,8 +184,8 @@ mod functions {
     /// and then deletes the volumes that were made for it and that it has no disk on any more; nothing else. Gives these:
     /// a list of `#{ pool, name }`.
     ///
-    /// A failure leaves it as it was. A run that is killed leaves either the old or the new machine, perhaps shut off, and
-    /// `vmscript recover` deletes what it does not use. What is done cannot be undone: a transaction around it keeps it.
+    /// A failure leaves it as it was. After a kill `vmscript recover` leaves the new machine if that runs, and gives it
+    /// back the disks that it had if not. What is done cannot be undone: a transaction around it keeps it.
     /// Refused are a protected domain, one with snapshots or a saved state, and volumes that somebody else needs.
     ///
     /// Options:

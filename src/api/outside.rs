@@ -92,10 +92,7 @@ mod functions {
             options.int(key)?.map(|number| u64::try_from(number).map_err(|_| wrong())).transpose()
         };
         let content = match (options.str("file")?, options.str("text")?) {
-            (Some(file), None) => {
-                let file = std::path::Path::new(file);
-                std::fs::read(file).map_err(|error| Error::io(file, "read", &error))?
-            }
+            (Some(file), None) => crate::floor::read(std::path::Path::new(file), "read")?,
             (None, text) => text.unwrap_or_default().as_bytes().to_vec(),
             (Some(_), Some(_)) => return Err(Error::argument("`serves` takes a `file` or a `text`").into()),
         };

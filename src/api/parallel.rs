@@ -186,7 +186,9 @@ fn interrupted(mut error: Error, names: &[String], outcomes: &[Option<Outcome>])
             Some(Err(one)) if one.notes.is_empty() => stopped.push(name.as_str()),
             Some(Err(mut one)) => {
                 error.notes.append(&mut one.notes);
-                one.hints.retain(|hint| !error.hints.contains(hint));
+                // Who asks twice to stop cuts the connection, and knows why it is lost.
+                let is_cut = one.code == Code::NoConnection;
+                one.hints.retain(|hint| !is_cut && !error.hints.contains(hint));
                 error.hints.append(&mut one.hints);
             }
             None => left.push(name.as_str()),

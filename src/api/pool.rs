@@ -171,7 +171,8 @@ mod functions {
     ///
     /// Options:
     /// * `replace`: whether it takes the place of a volume of this name that is there and that nobody needs; default `false`.
-    ///   The new one is complete, as `NAME.new`, before the old one goes, and is sent twice, as libvirt renames no volume.
+    ///   The new one is complete, as `NAME.new`, before the old one goes, and is sent twice, as libvirt renames no volume. Whatever
+    ///   breaks that off, one of them is there in the end, after `vmscript recover` if the run was killed.
     ///
     /// # Example
     ///

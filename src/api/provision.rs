@@ -4,7 +4,7 @@ use super::convert::options_of;
 use super::delivery::{self, Delivery};
 use super::machine::{labels, texts};
 use super::{definition, images, seed, shown};
-use crate::floor::{Error, Map as Plain, Options, Result, Value};
+use crate::floor::{self, Error, Map as Plain, Options, Result, Value};
 use crate::libvirt::{
     self, Content, Family, Host, MachineRecord, Provision, Provisioned, SeedDisk, Source, Storage, WaitIp,
 };
@@ -294,6 +294,6 @@ fn content(from: &Dynamic, config: Option<&Plain>) -> Result<(Content, Option<u6
 /// The content of a file, and how large it is.
 pub(super) fn file_content(path: &str) -> Result<(Content, u64)> {
     let path = PathBuf::from(path);
-    let size = std::fs::metadata(&path).map_err(|cause| Error::io(&path, "read", &cause))?.len();
+    let size = floor::regular(&path)?.len();
     Ok((Content::File(path), size))
 }

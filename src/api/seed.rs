@@ -1,7 +1,7 @@
 //! Seeds: what a guest reads at its first boot.
 
 use super::{RhaiResultOf, data, shown, value};
-use crate::floor::{Error, Options, Result, Value};
+use crate::floor::{self, Error, Options, Result, Value};
 use crate::image::Checksum;
 use crate::libvirt::{Bus, NewSeed};
 use crate::seed::{Guest, Seed};
@@ -69,7 +69,8 @@ fn folder_seed(folder: &str, label: Option<&str>) -> Result<Seed> {
                 continue;
             }
             let name = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
-            files.push((name, std::fs::read(&path).map_err(|error| Error::io(&path, "read", &error))?));
+            floor::regular(&path)?;
+            files.push((name, floor::read(&path, "read")?));
         }
     }
     // Folders list their files in any order.

@@ -41,6 +41,16 @@ pub(super) fn with_notes(error: EvalAltResult, notes: Vec<String>) -> EvalAltRes
     }
 }
 
+/// An error that can have notes, where somebody asked the script to stop.
+fn stopped(error: EvalAltResult) -> EvalAltResult {
+    match error.unwrap_inner() {
+        EvalAltResult::ErrorTerminated(token, place) if token.is::<super::Stopped>() => {
+            EvalAltResult::ErrorRuntime(Dynamic::from(Error::interrupted()), *place)
+        }
+        _ => error,
+    }
+}
+
 /// Runs something in a transaction; see the function that scripts have.
 pub(crate) fn in_transaction<T>(body: impl FnOnce() -> Result<T, Box<EvalAltResult>>) -> Result<T, Box<EvalAltResult>> {
     within(Transaction::begin(), body)
@@ -237,6 +247,28 @@ mod functions {
         }
         let followed = after.call_within_context::<Dynamic>(&call, ());
         done.and_then(|done| followed.map(|_| done))
+    }
+
+    /// Runs a closure; if it fails or is stopped half-way, the error has as notes the list of texts that another closure
+    /// gives then.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let done = [];
+    /// try {
+    ///     telling(|| done, || { done.push("the first step is done"); connect().domain("missing") });
+    /// } catch (err) {
+    ///     assert_eq(err.notes, ["the first step is done"]);
+    /// }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn telling(call: NativeCallContext, how_far: FnPtr, body: FnPtr) -> RhaiResultOf<Dynamic> {
+        body.call_within_context::<Dynamic>(&call, ()).map_err(|error| {
+            let told = interrupt::shielded(|| how_far.call_within_context::<Dynamic>(&call, ()));
+            let notes = told.map(|told| told.try_cast::<Array>().unwrap_or_default()).unwrap_or_default();
+            with_notes(stopped(*error), notes.iter().map(Dynamic::to_string).collect()).into()
+        })
     }
 
     /// Runs a closure; if it fails, everything that it made is removed again.

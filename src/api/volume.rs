@@ -13,7 +13,7 @@ pub(super) fn fill(module: &mut Module) {
 #[export_module]
 mod functions {
     use super::super::volume_use::{FORCE, resized};
-    use crate::floor::size;
+    use crate::floor::{Code, size};
     use crate::libvirt::Pool;
     use crate::schema::{Definition, Kind};
     use std::path::Path;
@@ -179,7 +179,7 @@ mod functions {
         let options = Options::from_value("upload", value(&options.into(), "")?, &["offset", "force"])?;
         let offset = options.get("offset").map(size).transpose()?.unwrap_or(0);
         if !options.bool("force")?.unwrap_or(false) {
-            volume.check_writable("upload to", true).map_err(|error| error.hint(FORCE))?;
+            volume.check_writable("upload to", true).map_err(|error| error.hint_for(Code::Busy, FORCE))?;
         }
         volume.check_fits(Path::new(file))?;
         Ok(record(volume.upload_from(Path::new(file), offset)?))

@@ -2,7 +2,7 @@
 
 use super::definition::definition as checked;
 use super::{RhaiResultOf, list, value};
-use crate::floor::{Error, Options, size};
+use crate::floor::{Code, Error, Options, size};
 use crate::libvirt::{Users, Volume};
 use crate::schema::Kind;
 use rhai::plugin::*;
@@ -31,7 +31,8 @@ pub(super) fn resized(volume: &Volume, capacity: &Dynamic, shrink: bool, force: 
     let capacity = size(&value(capacity, "")?)?;
     if !force {
         let told = volume.check_writable("resize", shrink);
-        told.map_err(|error| error.hint("`vm.block_resize(disk, size)` tells a guest that runs").hint(FORCE))?;
+        let hint = "`vm.block_resize(disk, size)` tells a guest that runs";
+        told.map_err(|error| error.hint_for(Code::Busy, hint).hint_for(Code::Busy, FORCE))?;
     }
     Ok(volume.resize(capacity, shrink)?)
 }

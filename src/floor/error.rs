@@ -256,6 +256,12 @@ impl Error {
         self
     }
 
+    /// Adds such a line where the error has this code: elsewhere it would be of no help.
+    #[must_use]
+    pub fn hint_for(self, code: Code, hint: impl Into<String>) -> Self {
+        if self.code == code { self.hint(hint) } else { self }
+    }
+
     /// Adds a further fact.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {

@@ -100,7 +100,7 @@ fn variable(name: &str) -> Result<String> {
 }
 
 fn file(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|cause| Error::io(path, "read the secret in", &cause))
+    super::read_text(path, "read the secret in")
 }
 
 /// What a command of the shell prints. It may ask on the terminal, as password stores do.

@@ -7,7 +7,7 @@ use super::part::Part;
 use super::signature::Signature;
 use super::{Checksum, Compression, Description, Format, checksum::Hasher, describe_file, file_name, sparse};
 use crate::floor::progress::Progress;
-use crate::floor::{Area, Code, Error, Result, clock, interrupt, timing};
+use crate::floor::{Area, Code, Error, Result, clock, interrupt, regular, timing};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -420,6 +420,7 @@ fn write_unpacked(kind: Compression, packed: impl BufRead, file: &File, to: &Pat
 /// A file of this machine is used where it is; unpacked it goes to the cache.
 fn from_file(request: &Request, path: &Path) -> Result<Fetched> {
     let unreadable = |error: std::io::Error| Error::io(path, "read", &error);
+    regular(path)?;
     let file = File::open(path).map_err(unreadable)?;
     let facts = file.metadata().map_err(unreadable)?;
     let (compression, _) = Compression::sniff(BufReader::new(&file)).map_err(unreadable)?;

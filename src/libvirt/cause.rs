@@ -135,6 +135,14 @@ fn code(error: &VirtError) -> Code {
         | ErrorNumber::NoNetwork
         | ErrorNumber::NoStoragePool
         | ErrorNumber::NoStorageVolume
+        | ErrorNumber::NoDomainSnapshot
+        | ErrorNumber::NoDomainCheckpoint
+        | ErrorNumber::NoInterface
+        | ErrorNumber::NoNodeDevice
+        | ErrorNumber::NoNwfilter
+        | ErrorNumber::NoNwfilterBinding
+        | ErrorNumber::NoNetworkPort
+        | ErrorNumber::NoSecret
         | ErrorNumber::DeviceMissing => Code::NotFound,
         ErrorNumber::DomExist | ErrorNumber::NetworkExist | ErrorNumber::StorageVolExist => Code::AlreadyExists,
         ErrorNumber::OperationInvalid => Code::InvalidState,

@@ -5,7 +5,7 @@ use super::define::already;
 use super::ipam::Belongings;
 use super::object::{Kind, Object};
 use super::retry::{despite_loss, repeatedly, while_busy};
-use super::undo::{self, Made};
+use super::undo::{self, Made, Transaction};
 use super::variables::Variables;
 use super::wiring::Wiring;
 use super::{Domain, MachineRecord, ffi, verify};
@@ -305,21 +305,22 @@ impl Domain {
         if self.host().find_domain(name)?.is_some() {
             return Err(already(&Object::new(Kind::Domain, name)));
         }
-        let moved = self.move_variables(name)?;
-        let renamed = self.raw()?.rename(name, 0).explain("rename", self.object());
-        if let Err(mut error) = renamed {
-            if error.code == Code::AlreadyExists {
-                error = already(&Object::new(Kind::Domain, name));
-            }
-            return Err(moved.iter().fold(error, |error, moved| self.move_back(moved, error)));
+        let transaction = Transaction::begin_apart();
+        let renamed = self.move_variables(name).and_then(|former| {
+            self.raw()?.rename(name, 0).explain("rename", self.object()).map(drop).map_err(|error| {
+                let is_taken = error.code == Code::AlreadyExists;
+                let error = if is_taken { already(&Object::new(Kind::Domain, name)) } else { error };
+                former.iter().fold(error, |error, former| self.put_back(former, error))
+            })
+        });
+        if let Err(error) = renamed {
+            return Err(transaction.roll_back(error));
         }
-        let domain = self.host().domain(name)?;
-        if let Some(moved) = &moved
-            && let Err(error) = domain.moved(moved)
-        {
-            tracing::warn!(%error, "the former file of the UEFI variables stays");
+        // What is undone is the making of the file that it does not use: now, that is the former one.
+        for note in transaction.undo() {
+            tracing::warn!("{note}");
         }
-        Ok(domain)
+        self.host().domain(name)
     }
 
     /// Sends a non-maskable interrupt, at which many guests write a crash dump.

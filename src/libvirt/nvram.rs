@@ -1,6 +1,6 @@
 //! Copying, moving and renewing files of UEFI variables: libvirt gives no access to them but as volumes of a pool on their folder.
 
-use super::undo::Transaction;
+use super::undo::{Current, Made, Named, Transaction, record};
 use super::variables::{Variables, by_uuid, name_file};
 use super::{Content, Domain, Host, Pool};
 use crate::floor::{Area, Code, Error, Result, clock};
@@ -13,14 +13,6 @@ const PREFIX: &str = "uefi-variables-";
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What a domain was before its variables moved.
-pub(super) struct Moved {
-    definition: String,
-    from: String,
-    /// The path of the copy, if there was something to copy.
-    copy: Option<String>,
-}
-
 impl Domain {
     /// Gives a domain that is off, and was never started, a copy of the UEFI variables of another one. Gives whether there was
     /// something to copy.
@@ -28,7 +20,7 @@ impl Domain {
         let own = self.secure_xml()?;
         let paths = (from.variables_path(&from.secure_xml()?)?, self.variables_path(&own)?);
         let (Some(from), Some(wanted)) = paths else { return Ok(false) };
-        let Some(copy) = self.copy_variables(&from, &wanted)? else { return Ok(false) };
+        let Some(copy) = self.copy_variables(&from, &wanted, |_| Ok(()))? else { return Ok(false) };
         if copy != wanted {
             self.name_variables(&own, &copy)?;
         }
@@ -79,48 +71,40 @@ impl Domain {
         if is_spare { from.host().delete_file(path) } else { Ok(()) }
     }
 
-    /// Moves the file of its UEFI variables to a path of another name, before it gets that name. One that is called
-    /// differently stays where it is.
-    pub(super) fn move_variables(&self, name: &str) -> Result<Option<Moved>> {
+    /// Copies the file of its UEFI variables to a path of another name, before it gets that name, and gives the definition that
+    /// it had. Which of the two files is left over is told by what it is in the end: undoing the transaction of this thread deletes
+    /// that one. A file that is called differently stays where it is.
+    pub(super) fn move_variables(&self, name: &str) -> Result<Option<String>> {
         if self.is_active()? {
             return Ok(None);
         }
         let definition = self.secure_xml()?;
         let Some(from) = self.variables_path(&definition)? else { return Ok(None) };
+        let uuid = self.uuid()?;
         let (folder, file) = from.rsplit_once('/').unwrap_or_default();
-        let (path, copy) = if file == default(self.name()) || file == by_uuid(self.name(), &self.uuid()?) {
+        let path = if file == default(self.name()) || file == by_uuid(self.name(), &uuid) {
             let wanted = format!("{folder}/{}", default(name));
-            match self.copy_variables(&from, &wanted) {
-                Ok(Some(copy)) => (copy.clone(), Some(copy)),
-                Ok(None) => (self.free_path(None, &wanted)?, None),
+            let around = Current::get();
+            let machine = Named { name: self.name().to_string(), uuid };
+            let note = |path: &str| {
+                let made = Made::Variables { path: path.to_string(), machine: machine.clone() };
+                record(self.host(), made, || Ok(()))
+            };
+            match self.copy_variables(&from, &wanted, |copy| around.within(|| note(&from).and_then(|()| note(copy)))) {
+                Ok(Some(copy)) => copy,
+                Ok(None) => self.free_path(None, &wanted)?,
                 // Where the folder cannot be looked at the file stays as it is.
                 Err(error) => {
                     tracing::debug!(%error, "the file of the UEFI variables keeps its name");
-                    (from.clone(), None)
+                    from
                 }
             }
         } else {
-            (from.clone(), None)
+            from
         };
-        let moved = Moved { definition, from, copy };
-        match self.name_variables(&moved.definition, &path) {
-            Ok(()) => Ok(Some(moved)),
-            Err(error) => Err(self.move_back(&moved, error)),
-        }
-    }
-
-    /// Deletes what was copied before it was renamed, unless another domain has it.
-    pub(super) fn moved(&self, moved: &Moved) -> Result<()> {
-        let nobodys = self.host().user_of(&Variables::from(moved.from.as_str()), &self.uuid()?)?.is_none();
-        if moved.copy.is_some() && nobodys { self.host().delete_file(&moved.from) } else { Ok(()) }
-    }
-
-    /// Makes it what it was, because of an error.
-    pub(super) fn move_back(&self, moved: &Moved, error: Error) -> Error {
-        let error = self.put_back(&moved.definition, error);
-        match moved.copy.as_ref().map_or(Ok(()), |copy| self.host().delete_file(copy)) {
-            Ok(()) => error,
-            Err(failed) => error.note(format!("cannot undo: {failed}")),
+        match self.name_variables(&definition, &path) {
+            Ok(()) => Ok(Some(definition)),
+            Err(error) => Err(self.put_back(&definition, error)),
         }
     }
 
@@ -131,13 +115,15 @@ impl Domain {
     }
 
     /// Copies a file to this path, or to one beside it if somebody has that; gives where the copy is, if there is such a file.
-    fn copy_variables(&self, from: &str, wanted: &str) -> Result<Option<String>> {
+    /// Whoever wants to know where before there is something is told.
+    fn copy_variables(&self, from: &str, wanted: &str, note: impl Fn(&str) -> Result<()>) -> Result<Option<String>> {
         let (place, file) = from.rsplit_once('/').unwrap_or_default();
         let (folder, _) = wanted.rsplit_once('/').unwrap_or_default();
         self.host().in_folder(place, |source| {
             let Some(base) = source.find_volume(file)? else { return Ok(None) };
             let copy = |pool: &Pool| {
                 let path = self.free_path(Some(pool), wanted)?;
+                note(&path)?;
                 let (_, name) = path.rsplit_once('/').unwrap_or_default();
                 let format = base.format()?.unwrap_or_else(|| "raw".to_string());
                 pool.copy_volume(&volume(name, base.info()?.capacity, &format), &base, None, false)?;
@@ -214,6 +200,11 @@ impl Host {
     pub(super) fn has_file(&self, path: &str) -> Result<bool> {
         let (folder, file) = path.rsplit_once('/').unwrap_or_default();
         self.in_folder(folder, |pool| Ok(pool.find_volume(file)?.is_some()))
+    }
+
+    /// Whether a file of UEFI variables is there that no domain has.
+    pub(super) fn is_left_file(&self, path: &str) -> Result<bool> {
+        Ok(self.user_of(&Variables::from(path), "")?.is_none() && self.has_file(path)?)
     }
 
     pub(super) fn delete_file(&self, path: &str) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Giving a machine other disks: whatever can fail is done first, and a single call of libvirt's makes the change.
 
-use super::undo::{Made, Named, Transaction, record};
+use super::passwords::with_passwords;
+use super::undo::{self, Made, Named, Transaction, record};
 use super::uses::is_on;
 use super::{Domain, Owned, Storage, Volume, define::name_of, object::Kind, provision::fill};
 use crate::floor::timing::timed;
@@ -23,8 +24,8 @@ impl Domain {
     /// Makes volumes, stops the domain, makes it what the definition says, and starts it; then deletes those of its volumes
     /// that it had a disk on and has none on any more, and gives them. Nothing else is deleted.
     ///
-    /// A failure leaves it as it was. A run that is killed leaves a domain that is either the old or the new one: which it
-    /// is decides what `vmscript recover` deletes.
+    /// A failure leaves it as it was. A run that is killed, or that loses its connection, leaves all disks of both to `vmscript
+    /// recover`: a domain that runs with its new ones keeps them, and one that does not gets back those that it had.
     pub fn rebuild(&self, wanted: &Definition, how: &Rebuild) -> Result<Vec<Owned>> {
         let _turn = self.alone()?;
         let mut kept = self.record()?;
@@ -53,10 +54,16 @@ impl Domain {
         let transaction = Transaction::beside(Named { name: self.name().to_string(), uuid: self.uuid()? });
         let switched = fill(&pools, &how.storage)
             .and_then(|()| self.spare(&volumes))
-            .and_then(|()| self.switch(&old, &xml::to_string(&root), how));
+            .and_then(|()| self.switch(&xml::to_string(&root), how));
         if let Err(error) = switched {
-            return Err(transaction.roll_back(error));
+            let error = transaction.roll_back(error);
+            // Who breaks it off wants to know what there is.
+            let is_broken_off = matches!(error.code, Code::Interrupted | Code::NoConnection);
+            let is_former = || interrupt::shielded(|| self.has_other_disks(&old)).is_ok_and(|is_other| !is_other);
+            let told = is_broken_off && is_former();
+            return Err(if told { error.note(format!("{} has the disks that it had", self.object())) } else { error });
         }
+        undo::settled(|made| matches!(made, Made::Former { .. }));
         if let Err(error) = self.note_left(&old) {
             tracing::warn!(%error, "what its former definition had may stay when it is removed");
         }
@@ -92,29 +99,52 @@ impl Domain {
         Ok(())
     }
 
-    /// Stops it, and starts it as another one; what fails puts it back.
-    fn switch(&self, old: &str, new: &str, how: &Rebuild) -> Result<()> {
-        let ran = self.is_active()?;
-        let done = self.stop(how.timeout).and_then(|()| interrupt::check()).and_then(|()| {
-            self.host().attempt("define_domain", self.object())?;
-            let started = self.redefine(new).and_then(|()| {
-                if how.start { timed(&self.object().plain(), "start", || self.start()) } else { Ok(()) }
-            });
-            started.map_err(|error| {
-                // What runs would not be what is defined.
-                let stopped = self.stop(None);
-                let error = self.put_back(old, error);
-                stopped.err().into_iter().fold(error, |error, failed| error.note(format!("cannot undo: {failed}")))
-            })
-        });
-        done.map_err(|error| {
-            interrupt::shielded(|| match self.is_active() {
-                Ok(false) if ran => match self.start() {
-                    Ok(()) => error,
-                    Err(failed) => error.note(format!("cannot start it again: {failed}")),
-                },
-                _ => error,
-            })
-        })
+    /// Stops it, and starts it as another one. From before it stops until it runs, undoing gives it back what it was.
+    fn switch(&self, new: &str, how: &Rebuild) -> Result<()> {
+        let domain = Named { name: self.name().to_string(), uuid: self.uuid()? };
+        // Passwords are not for a journal: the new definition has them, too.
+        let made = Made::Former { domain, xml: self.inactive_xml()?, ran: self.is_active()? };
+        record(self.host(), made, || Ok(()))?;
+        self.stop(how.timeout)?;
+        interrupt::check()?;
+        self.host().attempt("define_domain", self.object())?;
+        self.redefine(new)?;
+        if how.start { timed(&self.object().plain(), "start", || self.start()) } else { Ok(()) }
+    }
+
+    /// Makes it what it was before a change that failed: this definition, and running if it ran.
+    pub(super) fn go_back(&self, former: &str, ran: bool) -> Result<()> {
+        // A start that lost its connection may be going on.
+        self.runs_for_good()?;
+        if self.inactive_xml()? != former {
+            // What runs would not be what is defined.
+            self.stop(None)?;
+            let former = with_passwords(xml::parse(former)?, &xml::parse(&self.secure_xml()?)?);
+            self.redefine(&xml::to_string(&former))?;
+        }
+        if ran
+            && !self.is_active()?
+            && let Err(failed) = self.start()
+        {
+            tracing::warn!("{} is what it was, and off: cannot start it again: {failed}", self.object());
+        }
+        Ok(())
+    }
+
+    /// Whether it runs. A start that is going on is waited for: it may fail yet.
+    pub(super) fn runs_for_good(&self) -> Result<bool> {
+        if self.is_active()? {
+            // It is answered when the domain's job is done; what it says does not matter.
+            drop(self.raw()?.memory_stats(0));
+        }
+        self.is_active()
+    }
+
+    /// Whether its definition has other disks than this one.
+    pub(super) fn has_other_disks(&self, definition: &str) -> Result<bool> {
+        let sources = |text: &str| -> Result<Vec<String>> {
+            Ok(xml::parse(text)?.find_all("devices/disk/source").into_iter().map(xml::to_string).collect())
+        };
+        Ok(sources(&self.inactive_xml()?)? != sources(definition)?)
     }
 }

@@ -3,7 +3,7 @@
 
 use super::cause::Explain;
 use super::object::Kind;
-use super::undo::Made;
+use super::undo::{Made, left_variables};
 use super::{Domain, Host};
 use crate::floor::{Area, Code, Error, Result};
 use crate::schema::xml::{self, Elem, Node};
@@ -53,10 +53,16 @@ impl Host {
         let root = xml::parse(text)?;
         let Some(wanted) = Variables::of(&root) else { return Ok(text.to_string()) };
         let uuid = root.find_text("uuid").unwrap_or_default();
-        let Some((other, theirs)) = self.user_of(&wanted, &uuid)? else { return Ok(text.to_string()) };
         let name = root.find_text("name").unwrap_or_default();
+        let user = self.user_of(&wanted, &uuid)?.map(|(other, theirs)| (other.object().to_string(), theirs));
+        // What a killed run left has the boot entries and keys of another machine.
+        let left = || {
+            let mut left = left_variables(self.uri(), &uuid).into_iter().map(|path| Variables::from(path.as_str()));
+            left.find(|left| wanted.folder.is_none() && left.is(&wanted)).map(|left| ("a killed run".to_string(), left))
+        };
+        let Some((whose, theirs)) = user.or_else(left) else { return Ok(text.to_string()) };
         let (None, Some(folder)) = (&wanted.folder, &theirs.folder) else {
-            let message = format!("the file of UEFI variables `{}` is that of {}", wanted.file, other.object());
+            let message = format!("the file of UEFI variables `{}` is that of {whose}", wanted.file);
             return Err(Error::new(Code::Busy, Area::Domain, message)
                 .about(format!("domain {name}"))
                 .hint("name another file, or none: then it gets one of its own"));
@@ -64,7 +70,7 @@ impl Host {
         let (_, uuid, text) = Made::identify(Kind::Domain, &name, text)?;
         let mut root = xml::parse(&text)?;
         let path = format!("{folder}/{}", by_uuid(&name, &uuid));
-        tracing::info!(path, "{} has the file `{}` for its UEFI variables", other.object(), wanted.file);
+        tracing::info!(path, "{whose} has the file `{}` for its UEFI variables", wanted.file);
         name_file(&mut root, &path);
         Ok(xml::to_string(&root))
     }

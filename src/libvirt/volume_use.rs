@@ -54,7 +54,7 @@ impl Volume {
 
     /// Fails if somebody needs it, as deleting it does unless that is forced.
     pub fn check_deletable(&self) -> Result<()> {
-        self.check_unused().map_err(|error| error.hint("`force: true` deletes it all the same"))
+        self.check_unused().map_err(|error| error.hint_for(Code::Busy, "`force: true` deletes it all the same"))
     }
 
     /// Fails if somebody needs it.

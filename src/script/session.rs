@@ -198,9 +198,8 @@ fn arguments(settings: &Settings) -> rhai::Array {
 
 /// Reads a script; a failure names the file and looks for a similar name beside it.
 pub(super) fn read(path: &Path) -> Result<String, Failure> {
-    let fail = |error: crate::floor::Error| (vec![Diagnostic::from_error(&error)], 1);
-    let bytes = std::fs::read(path).map_err(|cause| {
-        let error = crate::floor::Error::io(path, "read script", &cause);
+    let fail = |error: crate::floor::Error| (vec![Diagnostic::from_error(&error)], error.exit_code());
+    let bytes = crate::floor::read(path, "read script").map_err(|error| {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return fail(error) };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let names: Vec<String> = std::fs::read_dir(folder)

@@ -1,8 +1,10 @@
 //! What would never end by itself.
 
 use super::support::{Host, text};
+use std::io::Read;
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 #[test]
 fn a_daemon_that_never_answers_can_be_left_alone() {
@@ -54,4 +56,65 @@ fn a_run_that_fails_while_it_is_being_connected_just_ends() {
         let output = host.command(["network", "create", "lab", "--mode", "bridge"]).output().expect("started");
         assert_eq!(output.status.code(), Some(1), "{:?} {}", output.status, text(&output.stderr));
     }
+}
+
+#[test]
+fn a_pipe_that_nobody_writes_to_can_be_left_alone() {
+    let host = Host::new();
+    std::fs::create_dir(host.folder().join("seed")).expect("a folder");
+    for pipe in ["pipe", "seed/pipe"] {
+        assert!(Command::new("mkfifo").arg(host.folder().join(pipe)).status().expect("started").success());
+    }
+    let waiting: &[&[&str]] = &[
+        &["-e", "read_file(\"pipe\")"],
+        &["-e", "read_yaml(\"pipe\")"],
+        &["-e", "cloud_init(#{ user_data: secret(\"file:pipe\") })"],
+        &["vm", "create", "pipe"],
+        &["pipe"],
+    ];
+    for (arguments, signal) in waiting.iter().zip(["INT", "TERM"].iter().cycle()) {
+        let mut child =
+            host.command(*arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+        std::thread::sleep(Duration::from_millis(700));
+        assert!(child.try_wait().expect("asked").is_none(), "{arguments:?} waits");
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &id]).status().expect("started").success());
+        let end = Instant::now() + Duration::from_secs(10);
+        while child.try_wait().expect("asked").is_none() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        child.kill().expect("killed");
+        let output = child.wait_with_output().expect("ended");
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(130), "{arguments:?}: {told}");
+        assert!(told.starts_with("error: interrupted"), "{told}");
+    }
+    // What somebody writes is read, and what must be a file is none.
+    let mut writer = Command::new("sh");
+    writer.args(["-c", "echo 'print(1 + 1)' > pipe"]).current_dir(host.folder());
+    let mut writer = writer.spawn().expect("started");
+    let output = host.command(["pipe"]).output().expect("started");
+    assert_eq!(text(&output.stdout), "2\n", "{}", text(&output.stderr));
+    assert!(writer.wait().expect("ended").success());
+    for script in ["seed_from(\"seed\")", "connect().pool(\"default\").upload_file(\"a\", \"pipe\")"] {
+        let output = host.command(["-e", script]).output().expect("started");
+        let told = text(&output.stderr);
+        assert!(told.contains("pipe` is a pipe or a device, and no regular file"), "{told}");
+    }
+}
+
+#[test]
+fn who_is_stopped_half_way_tells_how_far_it_came() {
+    let host = Host::new();
+    let script = "let done = [];
+        telling(|| done, || { done.push(\"one of two\"); print(\"begun\"); sleep(600); })";
+    let mut child =
+        host.command(["-e", script]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+    let mut begun = [0; 6];
+    child.stdout.as_mut().expect("piped").read_exact(&mut begun).expect("it says when it has begun");
+    assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().expect("started").success());
+    let output = child.wait_with_output().expect("ended");
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert!(told.contains("error: interrupted") && told.contains("note: one of two"), "{told}");
 }

@@ -639,3 +639,31 @@ fn who_stops_a_lab_that_goes_down_is_told_what_is_gone_and_what_stands() {
     let stands = told.contains("domain `b` is there with all its volumes") || told.contains("not begun: `b`");
     assert!(gone && stands && told.contains("not begun: `network blue`, `pool labp`"), "{told}");
 }
+
+#[test]
+fn a_journal_that_cannot_be_written_is_recovered_all_the_same() {
+    let host = Host::new();
+    killed_making_db(&host);
+    let file = host.folder().join("host.xml");
+    let there = std::fs::read_to_string(&file).expect("read");
+    let there = there.replace("<volume>", "<volume><name>db.raw</name><capacity>1048576</capacity></volume><volume>");
+    std::fs::write(&file, there).expect("written");
+    let program = host.command(["recover", "--yes"]);
+    // No file can grow, as on a full disk.
+    let mut full = Command::new("sh");
+    full.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\""])
+        .arg(program.get_program())
+        .args(program.get_args());
+    for (key, value) in program.get_envs() {
+        match value {
+            Some(value) => full.env(key, value),
+            None => full.env_remove(key),
+        };
+    }
+    let output = full.current_dir(host.folder()).output().expect("started");
+    let (shown, told) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(shown.contains("remove domain `db`: nothing is there") && shown.contains("`db.raw`"), "{shown}");
+    assert!(told.contains("the journal cannot be written"), "{told}");
+    assert_eq!(journals(&host), 0);
+}

@@ -211,6 +211,119 @@ fn ctrl_c_and_sigterm_leave_nothing_of_eight() {
     }
 }
 
+/// Sends a run a signal.
+fn signal(child: &std::process::Child, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().expect("kill runs");
+    assert!(sent.success());
+}
+
+#[test]
+fn new_disks_that_a_machine_never_ran_with_do_not_cost_it_the_old_ones() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = "name: never\nvcpus: 1\nmemory: 64 MiB\nfirmware: bios\nmachine: pc\nguest: { hostname: never }\n\
+                boot_disk: { size: 64 MiB, image: base.qcow2 }\ndata_disks: [ { device: vdb, size: 16 MiB } ]\n";
+    std::fs::write(folder.path().join("never.yaml"), spec).expect("written");
+    let done = |args: &[&str]| {
+        let output = program(folder.path()).args(args).output().expect("the program starts");
+        let told = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert!(output.status.success(), "{args:?}: {told}");
+        told
+    };
+    done(&["vm", "create", "never.yaml"]);
+    let before = left("never");
+    let disks = || {
+        prints(r#"print(connect().domain("never").definition.to_map().devices.disks.map(|disk| disk.source.volume));"#)
+    };
+    let had = disks();
+    // Whoever asks twice to stop cuts the connection; the start goes on without it, and fails.
+    for signals in [&["INT", "INT"][..], &["KILL"]] {
+        inside("echo 3 > /run/libvirt/fault/sleep-started; echo yes > /run/libvirt/fault/fail-started");
+        let child = program(folder.path())
+            .args(["vm", "repave", "never.yaml", "--yes"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let end = Instant::now() + Duration::from_secs(30);
+        while disks() == had && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        for name in signals {
+            signal(&child, name);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let told = text(&child.wait_with_output().expect("ended").stderr);
+        let end = Instant::now() + Duration::from_secs(30);
+        while prints(r#"print(connect().domain("never").is_active);"#) == "true\n" && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        inside("rm /run/libvirt/fault/sleep-started /run/libvirt/fault/fail-started");
+        if *signals == ["KILL"] {
+            assert_eq!(journals(folder.path()), 1);
+            for args in [&["recover", "--list"][..], &["recover", "--yes"]] {
+                let told = done(args);
+                for (volume, is_to_do) in [("never_boot-2`", true), ("never_boot`", false)] {
+                    let line = told.lines().find(|line| line.contains(volume)).expect("it is told");
+                    assert_eq!(!line.ends_with("nothing is there"), is_to_do, "{told}");
+                }
+            }
+        } else {
+            assert!(told.contains("note: domain `never` has the disks that it had"), "{told}");
+            assert!(!told.contains("cannot undo") && !told.contains("hint:"), "{told}");
+        }
+        assert_eq!((disks(), left("never"), journals(folder.path())), (had.clone(), before.clone(), 0), "{told}");
+        prints(r#"let vm = connect().domain("never"); if !vm.is_active { vm.start(); }"#);
+    }
+    done(&["vm", "destroy", "never", "--yes"]);
+    assert_eq!(left("never"), "");
+}
+
+#[test]
+fn a_volume_that_takes_the_place_of_another_is_there_whenever_the_run_is_broken_off() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, byte, size) in [("old.raw", 1_u8, 8 << 20), ("new.raw", 2, 96 << 20)] {
+        std::fs::write(folder.path().join(name), vec![byte; size]).expect("written");
+    }
+    let upload = |file: &str| {
+        let mut command = program(folder.path());
+        command.args(["volume", "upload", "default", file, "--name", "place.raw", "--force"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let is_begun = || {
+        let entries = std::fs::read_dir(folder.path().join("state/vmscript/journal")).into_iter().flatten().flatten();
+        let mut texts = entries.into_iter().filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
+        texts.any(|text| text.contains("\"replacement\""))
+    };
+    let mut broken = 0;
+    for (name, pause) in [("KILL", 0), ("KILL", 60), ("KILL", 150), ("INT", 80)] {
+        assert!(upload("old.raw").status().expect("the program starts").success());
+        let mut child = upload("new.raw").spawn().expect("the program starts");
+        while !is_begun() && child.try_wait().expect("asked").is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(pause));
+        if child.try_wait().expect("asked").is_none() {
+            signal(&child, name);
+            broken += 1;
+        }
+        child.wait().expect("ended");
+        let output = program(folder.path()).args(["recover", "--yes"]).output().expect("the program starts");
+        assert!(output.status.success(), "{}", text(&output.stdout));
+        assert_eq!(left("place"), "place.raw\n", "{name} {pause}: {}", text(&output.stdout));
+        let holds = r#"let volume = connect().pool("default").volume("place.raw");"#;
+        let [new, old] = ["new.raw", "old.raw"].map(|file| {
+            let file = folder.path().join(file).display().to_string();
+            prints(&format!(r#"{holds} print(volume.holds("{file}"));"#)) == "true\n"
+        });
+        // Before the old one goes, which is right after the first line, it may stay.
+        assert!(new || (old && pause == 0), "{name} {pause}: {}", text(&output.stdout));
+    }
+    assert!(broken > 1, "{broken} were broken off");
+    prints(r#"connect().pool("default").volume("place.raw").delete();"#);
+}
+
 #[test]
 fn a_hook_that_fails_a_start_is_told_and_undone() {
     inside("echo yes > /run/libvirt/fault/fail-start");

@@ -314,3 +314,32 @@ fn a_raw_boot_disk_is_a_copy_of_its_image() {
     labs::run(folder.path(), &["vm", "destroy", "rawly", "--yes"]);
     assert_eq!(left("rawly"), "");
 }
+
+#[test]
+fn several_uploads_of_one_volume_take_turns() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, byte) in [("turns.raw", 1_u8), ("other.raw", 2)] {
+        std::fs::write(folder.path().join(name), vec![byte; 64 << 20]).expect("written");
+    }
+    let at_once = |files: &[&str], more: &[&str]| {
+        let upload = |file: &&str| {
+            let mut command = program(folder.path());
+            command.args(["volume", "upload", "default", file, "--name", "turns.raw", "-o", "csv"]).args(more);
+            command.args(["--columns", "result"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.spawn().expect("the program starts")
+        };
+        let all: Vec<_> = files.iter().map(upload).collect();
+        let ended = all.into_iter().map(|child| {
+            let output = child.wait_with_output().expect("ended");
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            text(&output.stdout).lines().last().unwrap_or_default().to_string()
+        });
+        let mut results: Vec<String> = ended.collect();
+        results.sort();
+        results
+    };
+    assert_eq!(at_once(&["turns.raw"; 4], &[]), ["created", "unchanged", "unchanged", "unchanged"]);
+    assert_eq!(at_once(&["other.raw", "turns.raw", "other.raw"], &["--force"])[0], "replaced");
+    assert_eq!(left("turns"), "turns.raw\n");
+    prints(r#"connect().pool("default").volume("turns.raw").delete();"#);
+}

@@ -211,3 +211,16 @@ fn snapshots_take_a_guest_back_and_layers_are_merged() {
         lab().pool.volume(left).expect("there").delete().expect("deleted");
     }
 }
+
+#[test]
+fn what_is_not_there_is_not_found() {
+    prints(
+        r#"let host = connect();
+        for look in [|| host.nwfilter("nope"), || host.node_device("nope"), || host.nwfilter_binding("nope")] {
+            let error = ();
+            try { look.call(); } catch (err) { error = err; }
+            assert_eq(error.code, "not-found");
+            assert(error.hints.len() > 0, error.message);
+        }"#,
+    );
+}

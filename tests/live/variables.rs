@@ -2,6 +2,8 @@
 
 use super::own::inside;
 use super::program::{prints, program, text};
+use std::process::Stdio;
+use std::time::Duration;
 
 /// `node(name)` and `started(vm)`: a machine with UEFI, and one that has run, so that its files are there.
 const NODE: &str = r#"
@@ -62,6 +64,73 @@ fn uefi_variables_go_with_a_machines_name_and_are_copied_with_it() {
     assert_eq!(files("var[ab]"), ["varb-copy_VARS.fd 1"]);
     script(r#"host.domain("varb-copy").remove();"#);
     assert!(files("var[ab]").is_empty());
+}
+
+#[test]
+fn a_killed_rename_leaves_one_file_of_uefi_variables() {
+    script(r#"started(host.define_domain(node("vark")));"#);
+    let folder = tempfile::tempdir().expect("a folder");
+    let journals = folder.path().join("state/vmscript/journal");
+    let begun = || {
+        let found = std::fs::read_dir(&journals).into_iter().flatten().flatten();
+        found.into_iter().any(|one| std::fs::read_to_string(one.path()).is_ok_and(|text| text.contains("_VARS.fd")))
+    };
+    let mut killed = 0;
+    for pause in (0..12).map(|step| Duration::from_millis(8 * step)) {
+        // The file that it has, and its name.
+        let has = |name: &str| {
+            script(&format!(
+                r#"let nvram = host.domain("{name}").definition.os.nvram;
+                print(if nvram == () {{ "/{name}_VARS.fd" }} else {{ nvram.to_string() }});"#
+            ))
+        };
+        let name = script(r#"for vm in host.domains() { if vm.name in ["vark", "varl"] { print(vm.name); } }"#);
+        let to = if name.trim() == "vark" { "varl" } else { "vark" };
+        let mut child = program(folder.path())
+            .args(["vm", "rename", name.trim(), to])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        while !begun() && child.try_wait().expect("asked").is_none() {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(pause);
+        killed += usize::from(child.try_wait().expect("asked").is_none());
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        let output = program(folder.path()).args(["recover", "--yes"]).output().expect("the program starts");
+        assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+        let name = script(r#"for vm in host.domains() { if vm.name in ["vark", "varl"] { print(vm.name); } }"#);
+        let left = files("var[kl]");
+        let path = has(name.trim());
+        let (_, file) = path.trim().rsplit_once('/').unwrap_or_default();
+        assert_eq!(left, [format!("{file} 0")], "after {pause:?}: {path}{}", text(&output.stdout));
+        assert_eq!(prints("print(connect().pools().filter(|pool| pool.name.contains(\"uefi\")).len());"), "0\n");
+    }
+    assert!(killed > 3, "{killed} of them were killed");
+    script(
+        r#"for vm in host.domains() { if vm.name in ["vark", "varl"] { vm.remove(); } }
+        // As long as it is not recovered, the next machine of that name has variables of its own.
+        started(host.define_domain(node("vark"))).undefine(#{ keep_nvram: true });"#,
+    );
+    mark("vark_VARS.fd");
+    let uri = std::env::var("VMSCRIPT_LAB_URI").expect("the lab's host");
+    let made = r#"{"kind":"variables","path":"/var/lib/libvirt/qemu/nvram/vark_VARS.fd","machine":{"name":"vark","uuid":"0f0e0d0c-0b0a-4009-8807-060504030201"}}"#;
+    let entry = format!("{{\"intend\":{{\"number\":1,\"uri\":\"{uri}\",\"made\":{made}}}}}\n");
+    std::fs::write(journals.join("1.jsonl"), entry).expect("written");
+    std::fs::write(folder.path().join("next.rhai"), format!("{NODE}started(host.define_domain(node(\"vark\")));"))
+        .expect("written");
+    let output = program(folder.path()).arg("next.rhai").output().expect("the program starts");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let there = files("vark");
+    assert!(there.len() == 2 && there.contains(&"vark_VARS.fd 1".to_string()), "{there:?}");
+    let output = program(folder.path()).args(["recover", "--yes"]).output().expect("the program starts");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let there = files("vark");
+    assert!(there.len() == 1 && there[0].starts_with("vark-") && there[0].ends_with(" 0"), "{there:?}");
+    script(r#"host.domain("vark").remove();"#);
+    assert!(files("vark").is_empty());
 }
 
 #[test]

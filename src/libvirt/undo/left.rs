@@ -36,6 +36,16 @@ pub fn left_over(uri: &str) -> Vec<String> {
     on(uri).iter().map(Made::to_string).collect()
 }
 
+/// The files of UEFI variables that killed runs left, or may have left, on the host of this URI to machines other than the one of
+/// this UUID.
+pub(in crate::libvirt) fn left_variables(uri: &str, but: &str) -> Vec<String> {
+    let path = |made| match made {
+        Made::Variables { path, machine } if machine.uuid != but => Some(path),
+        _ => None,
+    };
+    on(uri).into_iter().filter_map(path).collect()
+}
+
 /// Strikes all that killed runs left on the host of this URI: what is there stays, and nobody undoes it any more.
 pub fn forget(uri: &str) -> Result<()> {
     for (path, mut file, left) in journals() {
@@ -50,6 +60,9 @@ pub fn forget(uri: &str) -> Result<()> {
 /// Says once in a run what killed ones left on this host.
 pub(super) fn tell(uri: &str) {
     static TOLD: Once = Once::new();
+    if super::recover::is_at_work() {
+        return;
+    }
     TOLD.call_once(|| match on(uri).len() {
         0 => {}
         1 => tracing::warn!("a killed run left 1 thing on this host: `vmscript recover` removes it"),

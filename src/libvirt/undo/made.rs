@@ -4,7 +4,9 @@ use super::certain::Shape;
 use crate::floor::{Area, Code, Error, Result};
 use crate::libvirt::cause::Explain;
 use crate::libvirt::object::{Kind, Object};
+use crate::libvirt::replace::beside;
 use crate::libvirt::retry::while_busy;
+use crate::libvirt::uses::is_on;
 use crate::libvirt::{Domain, Host, Network, NwFilter, Pool, Remove, Volume};
 use crate::schema::xml::{self, Elem, Node};
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,8 @@ pub(in crate::libvirt) enum Made {
     Checkpoint { domain: String, uuid: String, name: String },
     /// A domain.
     Domain { name: String, uuid: String },
+    /// Not made, but begun: the change of a domain's disks. It had this definition, and may have run.
+    Former { domain: Named, xml: String, ran: bool },
     /// A network filter.
     Filter { name: String, uuid: String },
     /// A network interface of the host.
@@ -43,6 +47,8 @@ pub(in crate::libvirt) enum Made {
     Port { network: String, uuid: String },
     /// Not made, but begun: the removal of the domain of this UUID, of which something is gone.
     Removal { name: String, uuid: String },
+    /// Not made, but begun: a volume goes, and the one that is complete beside it (`NAME.new`) takes its place.
+    Replacement { pool: Named, name: String, xml: String },
     /// An address that a network's DHCP server keeps; for a card, or for a name as IPv6 has it.
     Reservation { network: Named, ip: IpAddr, mac: Option<String> },
     /// A secret.
@@ -59,6 +65,8 @@ pub(in crate::libvirt) enum Made {
         #[serde(default)]
         shape: Option<Shape>,
     },
+    /// The file of UEFI variables that a machine had before a change of its name, or has after it: one of the two is left over.
+    Variables { path: String, machine: Named },
     /// A volume.
     Volume {
         pool: Named,
@@ -82,6 +90,7 @@ impl fmt::Display for Made {
             Self::Built { pool, .. } => write!(f, "delete what pool `{pool}` stands on"),
             Self::Checkpoint { domain, name, .. } => write!(f, "delete checkpoint `{name}` of domain `{domain}`"),
             Self::Domain { name, .. } => write!(f, "remove domain `{name}`"),
+            Self::Former { domain, .. } => write!(f, "give domain `{}` back the disks that it had", domain.name),
             Self::Filter { name, .. } => write!(f, "remove network filter `{name}`"),
             Self::Interface { name } => write!(f, "remove host interface `{name}`"),
             Self::Network { name, .. } => write!(f, "remove network `{name}`"),
@@ -92,6 +101,9 @@ impl fmt::Display for Made {
             Self::Pool { name, .. } => write!(f, "remove pool `{name}`"),
             Self::Port { network, uuid } => write!(f, "delete port `{uuid}` of network `{network}`"),
             Self::Removal { name, .. } => write!(f, "finish removing domain `{name}`"),
+            Self::Replacement { pool, name, .. } => {
+                write!(f, "finish putting volume `{}` of pool `{}` in the place of `{name}`", beside(name), pool.name)
+            }
             Self::Reservation { network, ip, .. } => write!(f, "release {ip} on network `{}`", network.name),
             Self::Secret { uuid } => write!(f, "remove secret `{uuid}`"),
             Self::Snapshot { domain, name, .. } => write!(f, "delete snapshot `{name}` of domain `{domain}`"),
@@ -103,6 +115,9 @@ impl fmt::Display for Made {
                 )
             }
             Self::Vacant { pool, .. } => write!(f, "remove pool `{}` if it holds nothing", pool.name),
+            Self::Variables { path, machine } => {
+                write!(f, "delete `{path}`, UEFI variables that domain `{}` does not use", machine.name)
+            }
             Self::Volume { pool, name, .. } => write!(f, "delete volume `{name}` of pool `{}`", pool.name),
         }
     }
@@ -159,6 +174,20 @@ impl Made {
         }
     }
 
+    /// Whether it can only be undone when the other one is.
+    pub(super) fn hangs_on(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Spare { machine, .. }, Self::Former { domain, .. }) => machine.uuid == domain.uuid,
+            (Self::Replacement { pool, name, .. }, Self::Volume { pool: of, name: known, .. }) => {
+                (&pool.uuid, name) == (&of.uuid, known)
+            }
+            (Self::Volume { pool, name, .. }, Self::Replacement { pool: of, name: known, .. }) => {
+                pool.uuid == of.uuid && *name == beside(known)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it is there.
     pub(super) fn exists(&self, host: &Host) -> Result<bool> {
         Ok(match self {
@@ -174,6 +203,11 @@ impl Made {
                 None => false,
             },
             Self::Domain { uuid, .. } => host.domain_of_uuid(uuid)?.is_some(),
+            // What runs by now has its new disks.
+            Self::Former { domain, xml, .. } => match host.domain_of_uuid(&domain.uuid)? {
+                Some(domain) => !domain.runs_for_good()? && domain.has_other_disks(xml)?,
+                None => false,
+            },
             Self::Filter { uuid, .. } => filter_of(host, uuid)?.is_some(),
             Self::Interface { name } => host.host_interfaces()?.iter().any(|one| one.name() == name),
             Self::Network { uuid, .. } => host.network_of_uuid(uuid)?.is_some(),
@@ -192,6 +226,7 @@ impl Made {
                 Some(domain) => !domain.missing_volumes()?.is_empty(),
                 None => false,
             },
+            Self::Replacement { pool, name, .. } => volume_of(host, pool, &beside(name))?.is_some(),
             Self::Reservation { network, ip, mac } => match host.network_of_uuid(&network.uuid)? {
                 Some(network) => network.reservations()?.iter().any(|kept| kept.is_for(*ip, mac.as_deref())),
                 None => false,
@@ -212,15 +247,22 @@ impl Made {
                 Some(pool) => pool.is_vacant()?,
                 None => false,
             },
+            Self::Variables { path, .. } => host.is_left_file(path)?,
             Self::Volume { pool, name, .. } => volume_of(host, pool, name)?.is_some(),
         })
+    }
+
+    /// Whether a volume is left over when its machine has the disks again that it had before.
+    pub(super) fn is_spare_after(&self, former: &Self, host: &Host) -> Result<bool> {
+        let (Self::Spare { pool, name, .. }, Self::Former { xml, .. }) = (self, former) else { return Ok(false) };
+        volume_of(host, pool, name)?.map_or(Ok(false), |volume| is_on(&xml::parse(xml)?, &volume).map(|is_on| !is_on))
     }
 
     /// Removes it, and looks whether it is gone if it has a UUID: who has its name by then may be another one. It is no
     /// failure if it never was there.
     pub(super) fn remove(&self, host: &Host) -> Result<()> {
-        if let Self::Vacant { .. } = self {
-            // Others do the same, and it looks by itself.
+        if let Self::Former { .. } | Self::Replacement { .. } | Self::Vacant { .. } = self {
+            // They look by themselves.
             return self.remove_once(host).or_else(gone);
         }
         if self.is_known_by_name() {
@@ -253,6 +295,7 @@ impl Made {
                 | Self::Reservation { .. }
                 | Self::Snapshot { .. }
                 | Self::Spare { .. }
+                | Self::Variables { .. }
                 | Self::Volume { .. }
         )
     }
@@ -266,6 +309,9 @@ impl Made {
                 None => Ok(()),
             },
             Self::Domain { uuid, .. } => host.domain_of_uuid(uuid)?.map_or(Ok(()), |domain| domain.purge()),
+            Self::Former { domain, xml, ran } => {
+                host.domain_of_uuid(&domain.uuid)?.map_or(Ok(()), |domain| domain.go_back(xml, *ran))
+            }
             Self::Filter { uuid, .. } => filter_of(host, uuid)?.map_or(Ok(()), |filter| filter.undefine()),
             Self::Interface { name } => host.host_interface(name)?.take_back(),
             Self::Network { uuid, .. } => {
@@ -295,6 +341,9 @@ impl Made {
             Self::Removal { uuid, .. } => {
                 host.domain_of_uuid(uuid)?.map_or(Ok(()), |domain| domain.remove(&Remove::default()).map(drop))
             }
+            Self::Replacement { pool, name, xml } => {
+                host.pool_of_uuid(&pool.uuid)?.map_or(Ok(()), |pool| pool.finish_replacing(name, xml))
+            }
             Self::Reservation { network, ip, mac } => host
                 .network_of_uuid(&network.uuid)?
                 .map_or(Ok(()), |network| network.release_for(*ip, mac.as_deref()).map(drop)),
@@ -306,6 +355,7 @@ impl Made {
             Self::Vacant { pool, folder, .. } => {
                 host.pool_of_uuid(&pool.uuid)?.map_or(Ok(()), |pool| pool.remove_if_empty(*folder).map(drop))
             }
+            Self::Variables { path, .. } => host.delete_file(path),
             Self::Spare { pool, name, .. } | Self::Volume { pool, name, .. } => {
                 let Some(volume) = volume_of(host, pool, name)? else { return Ok(()) };
                 while_busy(host, || volume.delete())

@@ -13,6 +13,7 @@ mod removal;
 mod strike;
 
 pub use kept::Kept;
+pub(super) use left::left_variables;
 pub use left::{forget, left_over};
 pub(super) use made::{Made, Named};
 pub(super) use others::{is_being_filled, is_being_made, is_being_removed, is_needed};
@@ -155,7 +156,13 @@ struct Removed {
 /// Removes what was made, in reverse, by a run whose machines are `own`.
 fn remove(steps: Vec<Step>, own: &[String], mut done: impl FnMut(u64)) -> Removed {
     let Removed { mut notes, mut is_left, mut is_kept } = Removed::default();
+    let mut stays: Vec<Made> = Vec::new();
     for step in steps.into_iter().rev() {
+        if stays.iter().any(|other| step.made.hangs_on(other)) {
+            is_left = true;
+            notes.push(format!("left to do: {}", step.made));
+            continue;
+        }
         tracing::info!(what = %step.made, "undo");
         // A host that went away is given the time to come back.
         if step.host.link().get().is_ok_and(|(_, number)| number > step.over) {
@@ -178,12 +185,14 @@ fn remove(steps: Vec<Step>, own: &[String], mut done: impl FnMut(u64)) -> Remove
         match step.remove(own) {
             Ok(None) => done(step.number),
             Ok(Some(doubt)) => {
+                stays.push(step.made.clone());
                 notes.push(format!("did not {}: {doubt}", step.made));
                 is_kept = true;
                 done(step.number);
             }
             Err(failure) => {
                 is_left = true;
+                stays.push(step.made.clone());
                 notes.push(format!("cannot undo: {}: {failure}", step.made));
             }
         }
@@ -256,6 +265,15 @@ impl Current {
     pub fn adopt(&self) {
         CURRENT.set(self.0.clone());
     }
+
+    /// Makes it the one of this thread for as long as some work takes.
+    pub(super) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        let before = Self::get();
+        self.adopt();
+        let done = work();
+        before.adopt();
+        done
+    }
 }
 
 /// The machines that the transaction of this thread has made so far.
@@ -315,6 +333,16 @@ pub(super) fn complete(made: &Made) {
     let number = scope.made().iter().rev().find(|step| step.made.is(made)).map(|step| step.number);
     if let Some(number) = number {
         scope.journal().complete(number);
+    }
+}
+
+/// Forgets what was written down and is settled by now, so that nobody undoes it.
+pub(super) fn settled(which: impl Fn(&Made) -> bool) {
+    let Some(scope) = CURRENT.with_borrow(Clone::clone) else { return };
+    let numbers: Vec<u64> = scope.made().iter().filter(|step| which(&step.made)).map(|step| step.number).collect();
+    scope.made().retain(|step| !numbers.contains(&step.number));
+    for number in numbers {
+        scope.journal().done(number);
     }
 }
 

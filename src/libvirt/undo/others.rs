@@ -4,6 +4,7 @@ use super::journal::{self, Known, Left};
 use super::made::volume_of;
 use super::{Made, Named};
 use crate::floor::{Code, Result};
+use crate::libvirt::replace::beside;
 use crate::libvirt::{Domain, Host, MachineRecord, Owned};
 use crate::schema::xml::{self, Elem};
 use std::net::IpAddr;
@@ -13,6 +14,7 @@ use std::path::Path;
 pub(super) fn owner(host: &Host, made: &Made, own: &[String]) -> Result<Option<String>> {
     match made {
         Made::Volume { pool, name, .. } | Made::Spare { pool, name, .. } => of_volume(host, pool, name, own),
+        Made::Replacement { pool, name, .. } => of_volume(host, pool, &beside(name), own),
         Made::Reservation { network, ip, mac } => {
             let is_kept = |root: &Elem| has_address(root, &network.name, *ip, mac.as_deref());
             domain(host, own, is_kept)
@@ -83,6 +85,7 @@ pub(in crate::libvirt) fn is_being_made(pool: Option<&Named>, name: &str) -> boo
     let is_it = |left: &Left| {
         matches!(left.known, Known::Asked | Known::Answered)
             && matches!(&left.made, Made::Volume { pool: of, name: known, .. } | Made::Spare { pool: of, name: known, .. }
+                | Made::Replacement { pool: of, name: known, .. }
                 if pool.is_none_or(|pool| of.uuid == pool.uuid) && known == name)
     };
     let journals = journal::folder().map(|folder| journal::all(&folder).unwrap_or_default()).unwrap_or_default();
