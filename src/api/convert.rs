@@ -82,7 +82,12 @@ fn convert(dynamic: &Dynamic, path: &str, secret: fn(&Secret) -> &str) -> Result
     }
     let place = if path.is_empty() { String::new() } else { format!(" at `{path}`") };
     // What has no name in scripts is called as the program calls it, without where it stands there.
-    let name = dynamic.type_name().rsplit("::").next().unwrap_or_default().trim_end_matches('>');
+    let name = match dynamic.type_name().rsplit("::").next().unwrap_or_default().trim_end_matches('>') {
+        // As `type_of` calls them.
+        "Range<i64" => "range",
+        "RangeInclusive<i64" => "range=",
+        name => name,
+    };
     Err(Error::argument(format!("a value of type {name} cannot be used here{place}")))
 }
 

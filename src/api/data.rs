@@ -187,6 +187,8 @@ struct Known {
     file: Arc<DataFile>,
     first: Tag,
     entries: Vec<Entry>,
+    /// Where the lines of the file begin, once somebody has asked.
+    lines: Option<Vec<usize>>,
 }
 
 /// The places of all files.
@@ -201,7 +203,7 @@ static TABLE: Mutex<Table> = Mutex::new(Table { known: VecDeque::new(), count: 0
 
 impl Table {
     fn add(&mut self, file: Arc<DataFile>, root: Spanned<Node>) -> Dynamic {
-        let mut known = Known { file, first: self.next, entries: Vec::new() };
+        let mut known = Known { file, first: self.next, entries: Vec::new(), lines: None };
         let at = spot(root.referenced);
         let value = known.tagged(root, at, None, None);
         // Numbers are never used twice. When they are used up, what is read has no places any more.
@@ -239,12 +241,35 @@ impl Table {
 }
 
 impl Known {
+    /// The whole number that is written there with zeros before it, such as `010`: the reader takes it for a fraction.
+    fn whole(&mut self, number: f64, (line, column): Spot) -> Option<i64> {
+        if number.fract() != 0.0 {
+            return None;
+        }
+        let text = &self.file.text;
+        let begins = self
+            .lines
+            .get_or_insert_with(|| std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect());
+        let line = text.get(*begins.get(usize::try_from(line).ok()?.checked_sub(1)?)?..)?.lines().next()?;
+        let written: String = line
+            .chars()
+            .skip(usize::try_from(column).ok()?.checked_sub(1)?)
+            .take_while(|c| !c.is_whitespace() && !matches!(c, ',' | ']' | '}'))
+            .collect();
+        let digits = written.trim_start_matches(['+', '-']);
+        if digits.bytes().all(|byte| byte.is_ascii_digit()) { written.parse().ok() } else { None }
+    }
+
     fn tagged(&mut self, node: Spanned<Node>, at: Spot, key: Option<Spot>, parent: Option<Tag>) -> Dynamic {
         let offset = Tag::try_from(self.entries.len()).unwrap_or(Tag::MAX);
         let tag = self.first.saturating_add(offset);
         self.entries.push(Entry { value: at, key, parent });
-        let whole = spot(node.referenced);
+        let (whole, defined) = (spot(node.referenced), spot(node.defined));
         let mut value = match node.value {
+            Node::Scalar(Value::Float(number)) => match self.whole(number, defined) {
+                Some(whole) => whole.into(),
+                None => number.into(),
+            },
             Node::Scalar(value) => super::dynamic(value),
             Node::List(items) => {
                 let item = |item: Spanned<Node>| {
@@ -383,6 +408,15 @@ mod tests {
         let list = of(&m, "b")["c"].clone().cast::<rhai::Array>();
         assert_eq!(place_of(&list[1], false).map(|place| (place.line, place.column)), Some((3, 15)));
         assert_eq!(place_of(&m["a"], true).map(|place| (place.line, place.column)), Some((2, 3)));
+    }
+
+    #[test]
+    fn zeros_before_a_whole_number_make_no_fraction_of_it() {
+        let text = "a: 010\nb: [ -07, 00, 08 ]\nc: 010.0\nd: 1e3\ne: { f: 010}\ng: &x 0012 # twelve\nh: *x\n";
+        let read = yaml("zeros.yaml", text.to_string()).expect("this is YAML");
+        let shown = format!("{:?}", super::super::value(&read, "").expect("data is plain"));
+        let wanted = r#"Map({"a": Int(10), "b": List([Int(-7), Int(0), Int(8)]), "c": Float(10.0), "d": Float(1000.0), "e": Map({"f": Int(10)}), "g": Int(12), "h": Int(12)})"#;
+        assert_eq!(shown, wanted);
     }
 
     #[test]

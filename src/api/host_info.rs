@@ -184,11 +184,11 @@ mod functions {
     /// Statistics of some domains in one call.
     ///
     /// The group `addresses` adds what libvirt's networks gave to each domain, `[#{ hwaddr, type, addr, prefix, hostname, network }]`, and as `unleased` how many of its interfaces they gave none, with one more call for each network, whatever the number of domains.
-    /// The group `labels` adds `labels`, `is_protected` and `missing` (as `vm.missing_volumes`, each as `POOL/NAME`), with one more call for each domain, and some for each pool that they have volumes in.
+    /// The group `labels` adds `labels`, `is_protected` and `missing` (as `vm.missing_volumes`, each as `POOL/NAME`), with one more call for each domain, and some for each pool that they have volumes in. `disk_use` adds that and `disk_use`, the bytes that the disks take that it writes to, `()` where nobody can know: by what its QEMU tells of one that runs, and with one more call for each disk of one that is off.
     /// The group `info` adds memory in bytes and vCPUs as libvirt knows them, `#{ memory, max_memory, vcpus }`, with one more call for each domain that runs. For `balloon` and `vcpu` libvirt asks each QEMU, which takes some milliseconds each.
     ///
     /// Options:
-    /// * `groups`: what is asked for, a list of `state`, `cpu`, `balloon`, `vcpu`, `net`, `block`, `perf`, `iothread`, `memory`, `dirtyrate`, `addresses`, `info` and `labels`; default is all but the last three.
+    /// * `groups`: what is asked for, a list of `state`, `cpu`, `balloon`, `vcpu`, `net`, `block`, `perf`, `iothread`, `memory`, `dirtyrate`, `addresses`, `disk_use`, `info` and `labels`; default is all but the last four.
     /// * `active`: `true` for running domains only, `false` for the others.
     /// * `name`: a name; `*` stands for any text and `?` for any letter.
     /// * `label`: labels as `host.domains` takes them, with one more call for each domain.

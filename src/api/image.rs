@@ -1,6 +1,6 @@
 //! Disk images: what they are, and where they come from.
 
-use super::images::catalogue;
+use super::images::{catalogue, check_file, check_volume as check_content};
 use super::records::record;
 use super::{RhaiResultOf, list};
 use rhai::Module;
@@ -12,6 +12,7 @@ pub(super) fn fill(module: &mut Module) {
 
 #[export_module]
 mod functions {
+    use crate::libvirt::Volume;
     use rhai::{Array, Map};
 
     /// The images that the catalogues know: the user's first, then the bundled one. Each is a map `#{ name, description,
@@ -102,6 +103,44 @@ mod functions {
     #[rhai_fn(return_raw)]
     pub fn image_info(source: &str) -> RhaiResultOf<Map> {
         Ok(record(crate::image::inspect(source)?))
+    }
+
+    /// Refuses an image as `ensure_image` does, and gives what it is, as `image_info` does: the path of a file, or a URL. One
+    /// whose content is of another format than its name says, that continues another file, or that is raw without anything to
+    /// start from has the code `failed`.
+    ///
+    /// Options:
+    /// * `name`: the name that it gets, whose end may say its format; default is the source's own.
+    /// * `format`: the format that it must have, such as `qcow2`.
+    /// * `bootable`: `false` for a raw disk without anything to start from.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// write_file("notes.txt", "no disk");
+    /// try { check_image("notes.txt", #{}); }
+    /// catch (err) { assert_eq(err.message, "image `notes.txt` is raw without anything to start from"); }
+    /// assert_eq(check_image("notes.txt", #{ bootable: false }).format, "raw");
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn check_image(source: &str, options: Map) -> RhaiResultOf<Map> {
+        Ok(record(check_file(source, &options)?))
+    }
+
+    /// The same for a volume, which may stand on another file. Its format is the one that its pool knows; the beginning is only
+    /// read of one that is raw, where the host's libvirt lets volumes be read.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let volume = connect().pool("default").volume("web.qcow2");
+    /// assert_eq(check_image(volume, #{}).format, "qcow2");
+    /// try { check_image(volume, #{ name: "web.raw" }); }
+    /// catch (err) { assert_eq(err.message, "image `web.raw` is qcow2, which its name denies"); }
+    /// ```
+    #[rhai_fn(name = "check_image", pure, return_raw)]
+    pub fn check_volume(volume: &mut Volume, options: Map) -> RhaiResultOf<Map> {
+        Ok(record(check_content(volume, &options)?))
     }
 
     /// The checksum of an image in its publisher's list, such as `"sha512:..."`: of the file as it is published, told by

@@ -3,7 +3,9 @@
 use super::convert::options_of;
 use super::value;
 use crate::floor::{Area, Code, Error, Map as Plain, Options, Result, Value, format_size};
-use crate::image::{self, Catalogue, Checksum, Description, Fetched, Format, Key, Request, Signature, check, fetch};
+use crate::image::{
+    self, Catalogue, Checksum, Compression, Description, Fetched, Format, Key, Request, Signature, check, fetch,
+};
 use crate::libvirt::{Content, Pool, Volume};
 use crate::schema::{Definition, Kind};
 use rhai::{Dynamic, Map};
@@ -175,6 +177,52 @@ fn came_from(volume: &Volume, request: &Request, convert: Option<Format>) -> Res
         }
     }
     Ok(false)
+}
+
+/// How an image is checked.
+const CHECK: &[&str] = &["bootable", "format", "name"];
+/// How much of a raw volume is looked at: what firmware starts from, and what tells a disc.
+const BEGINNING: u64 = 64 << 10;
+
+/// Checks the image at a path or a URL.
+pub(super) fn check_file(source: &str, given: &Map) -> Result<(Description, Option<Compression>)> {
+    let found = image::inspect(source)?;
+    let name = image::unpacked_name(source.rsplit('/').next().unwrap_or(source));
+    checked(name, &found.0, given)?;
+    Ok(found)
+}
+
+/// Checks the image in a volume. What the pool knows of it takes one call. What cannot be read is not refused.
+pub(super) fn check_volume(volume: &Volume, given: &Map) -> Result<(Description, Option<Compression>)> {
+    let (format, capacity) = volume.looks()?;
+    let known = format.as_deref().and_then(|name| Format::ALL.iter().copied().find(|one| one.driver() == name));
+    let mut found = match known {
+        Some(format) if format.driver() != "raw" => Description::of(format),
+        _ => beginning(volume)?,
+    };
+    if found.bootable == Some(false) {
+        // Another run may be bringing it right now.
+        volume.wait_until_whole()?;
+        found = beginning(volume)?;
+    }
+    found.virtual_size = found.virtual_size.or(Some(capacity));
+    checked(volume.name(), &Description { backing_file: None, ..found.clone() }, given)?;
+    Ok((found, None))
+}
+
+/// What the beginning of a raw volume says.
+fn beginning(volume: &Volume) -> Result<Description> {
+    match volume.read(0, BEGINNING) {
+        Ok(head) => Ok(image::describe(head.as_slice()).unwrap_or_else(|_| Description::of(Format::Raw))),
+        Err(error) if error.code == Code::Interrupted => Err(error),
+        Err(_) => Ok(Description::of(Format::Raw)),
+    }
+}
+
+fn checked(name: &str, found: &Description, given: &Map) -> Result<()> {
+    let options = Options::from_value("check_image", value(&given.clone().into(), "")?, CHECK)?;
+    let wanted = options.one_of("format", FORMATS)?.and_then(Format::from_name);
+    check(options.str("name")?.unwrap_or(name), found, wanted, options.bool("bootable")?.unwrap_or(true))
 }
 
 /// An image of a catalogue: `#{ search, architecture, catalogue }` choose.

@@ -83,7 +83,8 @@ pub struct Description {
 }
 
 impl Description {
-    fn of(format: Format) -> Self {
+    /// Of one of which no more is known than its format.
+    pub fn of(format: Format) -> Self {
         Self {
             format,
             virtual_size: None,

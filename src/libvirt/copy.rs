@@ -14,8 +14,15 @@ use virt::sys;
 impl Volume {
     /// The format of its content, such as `qcow2`, as the host sees it.
     pub fn format(&self) -> Result<Option<String>> {
+        Ok(self.looks()?.0)
+    }
+
+    /// The format of its content, and the bytes that a guest sees of it.
+    pub fn looks(&self) -> Result<(Option<String>, u64)> {
         let xml = xml::parse(&self.xml()?)?;
-        Ok(xml.find("target/format").and_then(|format| format.attr("type")).map(str::to_string))
+        let format = xml.find("target/format").and_then(|format| format.attr("type")).map(str::to_string);
+        let capacity = xml.find("capacity").and_then(|size| size.text().trim().parse().ok());
+        Ok((format, capacity.unwrap_or_default()))
     }
 }
 

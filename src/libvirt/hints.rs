@@ -43,6 +43,10 @@ const BY_WORDS: &[(&[&str], &str)] = &[
         &["Cannot store dirty bitmaps in qcow2 v2"],
         "checkpoints need disks of qcow2's newer form: `target: #{ compat: \"1.1\" }` when a volume is made, `qemu-img amend -o compat=1.1 FILE` on the host for one that is there while its domain is off",
     ),
+    (
+        &["requires shared memory"],
+        "share it with the program on the host: `memory_backing: #{ source: #{ type: \"memfd\" }, access: #{ mode: \"shared\" } }`",
+    ),
     (&["Cannot get interface MTU on"], "make the bridge first; `host.node_devices(\"net\")` lists what there is"),
     (
         &["is already in use by interface"],
@@ -107,6 +111,10 @@ mod tests {
             (
                 "unable to execute QEMU command 'blockdev-add': address resolution failed for hv2:49153: Temporary failure in name resolution",
                 "the other host's name is not known here: name its address, such as `migrate(host, #{ uri: \"tcp://10.0.0.2\" })`, or have `/etc/hosts` of this one tell it",
+            ),
+            (
+                "unsupported configuration: 'virtiofs' requires shared memory",
+                "share it with the program on the host: `memory_backing: #{ source: #{ type: \"memfd\" }, access: #{ mode: \"shared\" } }`",
             ),
             (
                 "Cannot get interface MTU on 'br9': No such device",

@@ -2,7 +2,7 @@
 
 use super::cause::Explain;
 use super::filter::Filter;
-use super::machine::{Held, missing};
+use super::machine::{Held, disk_use, missing};
 use super::{Domain, Host, MachineRecord, Selector, State, ffi};
 use crate::floor::{Code, Error, Map, Result, Value, did_you_mean};
 use crate::schema::xml;
@@ -32,6 +32,9 @@ const LABELS: &str = "labels";
 /// runs, one after the other, which takes some milliseconds each.
 const INFO: &str = "info";
 
+/// Nor this: what the disks take that a domain writes to.
+const DISK_USE: &str = "disk_use";
+
 /// So many domains are asked at once: libvirtd answers five calls of a client at a time.
 const AT_ONCE: usize = 4;
 
@@ -42,7 +45,8 @@ const KIB: &[&str] =
 impl Host {
     /// Statistics of all domains that a filter lets through, by name and label, in one call; no groups means all of libvirt's.
     /// The group `addresses` takes one more call for each network, labels one for each domain and one for each pool that they
-    /// have volumes in, `info` one for each domain that runs.
+    /// have volumes in, `info` one for each domain that runs. `disk_use` comes with labels, takes one more for each disk of those
+    /// that are off, and libvirt asks the QEMU of those that run.
     pub fn domain_stats(&self, groups: &[&str], filter: &Filter) -> Result<Vec<Map>> {
         // A domain that is busy with a job is not waited for: it says less.
         let mut flags = sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT;
@@ -51,11 +55,12 @@ impl Host {
             Some(false) => flags |= sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_INACTIVE,
             None => {}
         }
-        let [addresses, labels, info, nets, balloon, vcpu] =
-            [ADDRESSES, LABELS, INFO, "net", "balloon", "vcpu"].map(|one| groups.contains(&one));
+        let [addresses, labels, info, disks, nets, blocks, balloon, vcpu] =
+            [ADDRESSES, LABELS, INFO, DISK_USE, "net", "block", "balloon", "vcpu"].map(|one| groups.contains(&one));
         // The addresses are found by the interfaces; without any group libvirt would tell all.
         let groups = groups.iter().map(|group| match *group {
             ADDRESSES => "net",
+            DISK_USE => "block",
             LABELS | INFO => "state",
             group => group,
         });
@@ -69,8 +74,13 @@ impl Host {
         if info {
             self.add_info(&mut found, filter)?;
         }
-        if labels || !filter.labels.is_empty() {
-            found = self.with_labels(found, filter, labels)?;
+        if labels || disks || !filter.labels.is_empty() {
+            found = self.with_labels(found, filter, labels || disks, disks)?;
+        }
+        if disks && !blocks {
+            for stats in &mut found {
+                stats.shift_remove("blocks");
+            }
         }
         if addresses {
             self.add_addresses(&mut found)?;
@@ -152,27 +162,29 @@ impl Host {
     }
 
     /// Those with the labels of the filter; what is kept of each is told, if it is asked for.
-    fn with_labels(&self, stats: Vec<Map>, filter: &Filter, told: bool) -> Result<Vec<Map>> {
+    fn with_labels(&self, stats: Vec<Map>, filter: &Filter, told: bool, disks: bool) -> Result<Vec<Map>> {
         // Their labels are looked at here, once.
         let domains = self.domains_where(&Filter { labels: Selector::default(), ..filter.clone() })?;
         let domains: HashMap<&str, &Domain> = domains.iter().map(|domain| (domain.name(), domain)).collect();
         let mut chosen = Vec::new();
         let mut held = Held::new();
+        let mut pools = HashMap::new();
         for mut stats in stats {
             let domain = stats.get("name").and_then(Value::as_str).and_then(|name| domains.get(name));
             let read = |domain: &&Domain| -> Result<_> {
                 if !told {
-                    return Ok((domain.record()?, Vec::new()));
+                    return Ok((domain.record()?, Vec::new(), None));
                 }
                 let document = xml::parse(&domain.inactive_xml()?)?;
-                Ok((MachineRecord::read(&document), missing(self, &document, &mut held)?))
+                let used = if disks { disk_use(self, &document, stats.get("blocks"), &mut pools)? } else { None };
+                Ok((MachineRecord::read(&document), missing(self, &document, &mut held)?, used))
             };
             let known = match domain.map(read).transpose() {
                 // It is gone by now.
                 Err(error) if error.code == Code::NotFound => None,
                 known => known?,
             };
-            let (record, missing) = known.unwrap_or_default();
+            let (record, missing, used) = known.unwrap_or_default();
             if !filter.labels.fits(&record.labels) {
                 continue;
             }
@@ -182,6 +194,9 @@ impl Host {
                 stats.insert("is_protected".to_string(), record.protected.into());
                 let missing = missing.into_iter().map(|one| format!("{}/{}", one.pool, one.name).into()).collect();
                 stats.insert("missing".to_string(), Value::List(missing));
+                if disks {
+                    stats.insert(DISK_USE.to_string(), used.into());
+                }
             }
             chosen.push(stats);
         }
@@ -222,7 +237,7 @@ fn info_of(max_memory: i64, memory: i64, vcpus: i64) -> Map {
 }
 
 fn numbers(groups: &[&str]) -> Result<u32> {
-    let names = || GROUPS.iter().map(|(name, _)| *name).chain([ADDRESSES, INFO, LABELS]);
+    let names = || GROUPS.iter().map(|(name, _)| *name).chain([ADDRESSES, DISK_USE, INFO, LABELS]);
     groups.iter().try_fold(0, |all, group| {
         if let Some((_, number)) = GROUPS.iter().find(|(name, _)| name == group) {
             return Ok(all | number);

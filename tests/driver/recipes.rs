@@ -277,6 +277,31 @@ fn a_machine_of_a_playbook_is_compared_by_what_its_file_says() {
 }
 
 #[test]
+fn a_machine_that_crashed_is_not_told_as_running() {
+    let host = Host::new();
+    let file = host.folder().join("host.xml");
+    let text = std::fs::read_to_string(&file).expect("the host");
+    // libvirt's number of the state in which a guest is kept that crashed; such a domain has an id.
+    let crashed = text.replacen("<name>web</name>", "<test:runstate>6</test:runstate><name>web</name>", 1);
+    std::fs::write(&file, crashed).expect("written");
+    let shown = script(
+        &host,
+        "let web = vm::get(\"web\");
+        print([web.state, web.phase, web.interfaces[0].phase]);
+        for one in web.conditions { print(`${one.type} ${one.status} ${one.reason} ${one.message}`); }
+        print(vm::get(\"idle\").phase);",
+    );
+    let wanted = "[\"crashed\", \"Failed\", \"Failed\"]
+StorageReady True VolumesThere no volume that was made for it is missing
+AddressesAssigned True AddressesAssigned each interface has one
+Running False Unknown crashed (unknown)
+Ready False Unknown Running: crashed (unknown)
+Stopped
+";
+    assert_eq!(shown, wanted);
+}
+
+#[test]
 fn an_update_makes_what_is_missing_and_keeps_what_a_card_is_called() {
     let host = Host::new();
     let spec = "name: db\nvcpus: 1\nmemory: 1 GiB\nboot_disk: { size: 1 GiB, empty: true }\nseed: none\n\

@@ -343,3 +343,48 @@ fn several_uploads_of_one_volume_take_turns() {
     assert_eq!(left("turns"), "turns.raw\n");
     prints(r#"connect().pool("default").volume("turns.raw").delete();"#);
 }
+
+#[test]
+fn an_image_that_nothing_can_start_from_makes_no_machine() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_string();
+    for name in ["unbootable.raw", "unbootable.qcow2"] {
+        let file = std::fs::File::create(path(name)).expect("a file");
+        file.set_len(4 << 20).expect("its size");
+    }
+    let pool = "unbootable-images";
+    // Files that lie in a pool already were brought by nobody who looked at them.
+    prints(&format!(
+        "let pool = connect().define_pool(#{{ type: \"dir\", name: \"{pool}\", target: #{{ path: \"{}\" }} }}); pool.start();",
+        folder.path().display()
+    ));
+    let create = |image: &str, more: &str, options: &[&str]| {
+        let spec = format!(
+            "name: unbootable\nvcpus: 1\nmemory: 128 MiB\nseed: none\n{more}boot_disk: {{ size: 1 GiB, image: \"{pool}:{image}\" }}\n"
+        );
+        std::fs::write(path("spec.yaml"), spec).expect("a spec");
+        let file = path("spec.yaml");
+        let fixed = ["vm", "create", &file, "--start=false"];
+        let output = program(folder.path()).args(fixed).args(options).output().expect("the program starts");
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, told) = create("unbootable.raw", "", &["--dry-run"]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("error: image `unbootable.raw` is raw without anything to start from\n --> "), "{told}");
+    assert!(told.contains("hint: say `--bootable=false` if the machine starts from something else"), "{told}");
+    let (code, told) = create("unbootable.qcow2", "", &["--bootable=false"]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("image `unbootable.qcow2` is raw, which its name denies"), "{told}");
+    for (more, options) in [
+        ("", &["--bootable=false", "--dry-run"][..]),
+        ("interfaces: [ { network: lab, pxe: true } ]\n", &["--dry-run"][..]),
+        ("", &["--bootable=false"][..]),
+    ] {
+        let (code, told) = create("unbootable.raw", more, options);
+        assert_eq!(code, Some(0), "{told}");
+    }
+    prints(&format!(
+        "let host = connect(); host.domain(\"unbootable\").remove(); let pool = host.pool(\"{pool}\"); pool.destroy(); pool.undefine();"
+    ));
+    assert_eq!(left("unbootable"), "");
+}

@@ -47,6 +47,54 @@ fn the_second_setup_of_a_hypervisor_changes_nothing() {
     assert!(told.contains("✓ this host: forwarding\n"), "{told}");
 }
 
+const TAKEN_BACK: &str = r#"
+mount --make-rprivate /
+mount -t tmpfs tmpfs /mnt
+cp -a /etc /mnt/etc
+mount --bind /mnt/etc /etc
+rm -rf /etc/sysctl.d/* /etc/sysctl.conf
+setup() { "$VMSCRIPT" hypervisor setup --packages=false -o csv --columns name,result "$@"; echo "rc $?"; }
+setup
+printf '# no\n net/ipv4/ip_forward = 0\n' > /etc/sysctl.d/99-zz.conf
+setup
+setup --dry-run
+"$VMSCRIPT" hypervisor check -o csv --columns name,ok | grep forwarding
+echo net.ipv4.ip_forward=1 >> /etc/sysctl.d/99-zz.conf
+setup
+echo net.ipv4.ip_forward=0 > /etc/sysctl.d/10-first.conf
+setup
+"$VMSCRIPT" hypervisor check -o csv --columns name,ok | grep forwarding
+"#;
+
+#[test]
+fn a_setting_that_another_file_takes_back_is_not_so() {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--net", "sh", "-c", TAKEN_BACK]).env("VMSCRIPT", env!("CARGO_BIN_EXE_vmscript"));
+    let output = command.output().expect("unshare runs");
+    let (shown, told) = (text(&output.stdout), text(&output.stderr));
+    let lines: Vec<&str> = shown
+        .lines()
+        .filter(|line| !line.starts_with("socket,") && *line != "name,result")
+        .map(str::trim_end)
+        .collect();
+    let wanted = [
+        "forwarding,changed",
+        "rc 0",
+        "rc 4",
+        "forwarding,would change",
+        "rc 0",
+        "forwarding,no",
+        "forwarding,is so",
+        "rc 0",
+        "forwarding,is so",
+        "rc 0",
+        "forwarding,yes",
+    ];
+    assert_eq!(lines, wanted, "{told}");
+    let words = "/etc/sysctl.d/99-zz.conf: net/ipv4/ip_forward = 0: this takes it back whenever the host starts";
+    assert!(told.contains(words), "{told}");
+}
+
 const SERVERS: &str = r#"
 set -e
 mount --make-rprivate /

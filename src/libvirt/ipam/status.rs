@@ -42,6 +42,8 @@ impl Domain {
         let phase = match record.as_ref().map(|record| record.phase) {
             // It was made, and now it waits to be started.
             Some(Phase::Running) if !running => Phase::Pending,
+            // A guest that crashed may be kept for who looks at it.
+            None | Some(Phase::Running) if running && self.state()?.word() == "crashed" => Phase::Failed,
             None if running => Phase::Running,
             kept => kept.unwrap_or_default(),
         };

@@ -6,8 +6,10 @@ mod metadata;
 mod missing;
 mod record;
 mod remove;
+mod taken;
 
 pub use left::Left;
 pub(super) use missing::{Held, missing};
 pub use record::{MachineRecord, Owned};
 pub use remove::{Remove, Removed};
+pub(super) use taken::disk_use;

@@ -47,7 +47,7 @@ impl Element {
     fn field(&self, key: &str) -> Result<Field<'static>> {
         let ty = self.ty();
         map::resolve(ty, key).ok_or_else(|| {
-            let message = format!("{} has no field `{key}`", ty.name());
+            let message = format!("{} has no field `{key}`", map::called(ty.name()));
             let error = Error::new(Code::InvalidDefinition, Area::Script, message);
             match did_you_mean(key, ty.keys()) {
                 Some(hint) => error.hint(hint),

@@ -11,7 +11,7 @@ pub(crate) use expected::expected;
 pub(crate) use fields::{Field, entry, resolve};
 pub(crate) use read::to_value;
 pub(crate) use scalar::{to_text, to_value as scalar_value};
-pub(crate) use write::{children, known_fields, sequence, to_xml};
+pub(crate) use write::{called, children, known_fields, sequence, to_xml};
 
 /// The key of raw XML that is added to an element as it is.
 pub(crate) const RAW: &str = "_xml";

@@ -19,7 +19,7 @@ pub(crate) fn to_xml(table: &Table, root: &str, ty: TypeId, value: &Value) -> (E
     match value {
         Value::Map(map) => writer.map(&table.types[ty], &mut elem, map, ""),
         other => {
-            let message = format!("{root} must be a map, not {}", other.show());
+            let message = format!("{} must be a map, not {}", called(root), other.show());
             writer.findings.push(Finding { message, ..Finding::default() });
         }
     }
@@ -218,7 +218,7 @@ impl Writer<'_> {
                 let near = nearest(key, ty.keys());
                 meant.extend(near.map(str::to_string));
                 let hint = near.map_or_else(|| known_fields(ty), |near| format!("did you mean `{near}`?"));
-                self.find(join(path, key), true, format!("{} has no field `{key}`", elem.local()), Some(hint));
+                self.find(join(path, key), true, format!("{} has no field `{key}`", called(elem.local())), Some(hint));
                 continue;
             };
             if let Some(before) = found.iter().find(|before| before.field.is(field)) {
@@ -287,6 +287,14 @@ pub(crate) fn known_fields(ty: &Type) -> String {
 
 fn entries(ty: &Type) -> impl Iterator<Item = &str> {
     ty.children.iter().filter(|child| ty.in_sequence(child)).map(|child| child.name.as_str())
+}
+
+/// What scripts call a document whose element is called so.
+pub(crate) fn called(root: &str) -> &str {
+    match root {
+        "domainbackup" | "domaincheckpoint" | "domainsnapshot" => root.trim_start_matches("domain"),
+        other => other,
+    }
 }
 
 fn names(ty: &Type) -> String {

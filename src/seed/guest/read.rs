@@ -26,8 +26,10 @@ impl Reader {
     pub(in crate::seed) fn known(&mut self, path: &str, fields: &Map, keys: &[&str]) {
         for key in fields.keys().filter(|key| !keys.contains(&key.as_str())) {
             let of = if path.is_empty() { "a guest" } else { path };
-            let hint =
-                did_you_mean(key, keys.iter().copied()).unwrap_or_else(|| format!("fields: {}", keys.join(", ")));
+            let hint = did_you_mean(key, keys.iter().copied()).unwrap_or_else(|| {
+                let others = if path.is_empty() { "; cloud-config's own keys stand under `cloud_config`" } else { "" };
+                format!("fields: {}{others}", keys.join(", "))
+            });
             self.findings.push(Finding {
                 path: join(path, key),
                 on_key: true,
