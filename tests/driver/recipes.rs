@@ -649,16 +649,17 @@ fn what_is_set_in_a_file_of_another_tool_goes_by_its_words_or_ours() {
     }
     // What these files have no word for is that of the machine that comes out.
     for (file, set, columns, row) in [
-        ("homestead.yaml", "type=qemu", "name,type", "old_one,qemu\r\nshop,qemu"),
-        ("homestead.yaml", "Shop.firmware=efi", "name,firmware", "shop,efi"),
-        ("homestead.yaml", "pool=fast", "name,pool", "shop,fast"),
+        ("homestead.yaml", "type=qemu", "name,type", "old_one,qemu\r\nShop,qemu"),
+        ("homestead.yaml", "Shop.firmware=efi", "name,firmware", "Shop,efi"),
+        ("homestead.yaml", "pool=fast", "name,pool", "Shop,fast"),
         ("foundry.yaml", "type=qemu", "name,type", "my-vm,qemu"),
     ] {
         let hash = format!("cloudinit_root_password_hash=$6$saltsalt${}", "a".repeat(86));
         let set = ["--set", set, "--set", &hash, "--set", "vcpus_of_old=3"];
         let vars = [self::file(file), "--vars".to_string(), self::file("images.yaml")];
         let mut command = host.command(["spec", "load", "--columns", columns, "-o", "csv"]);
-        let output = command.args(vars).args(set).output().expect("started");
+        let output =
+            command.args(vars).args(if file == "foundry.yaml" { &set[..2] } else { &set }).output().expect("started");
         let shown = text(&output.stdout);
         assert!(shown.contains(row), "{file} {set:?}: {shown}{}", text(&output.stderr));
     }
