@@ -153,6 +153,40 @@ fn nonsense_is_refused_by_validation() {
 }
 
 #[test]
+fn what_is_gone_or_there_already_is_told_with_its_place() {
+    let (_dir, host) = host();
+    let vm = host.define_domain(&domain("web")).expect("defined");
+    let snapshot = || vm.create_snapshot("<domainsnapshot><name>s</name></domainsnapshot>", Snap::default());
+    snapshot().expect("made");
+    let error = snapshot().expect_err("it is there");
+    assert_eq!(error.code, Code::AlreadyExists);
+    assert_eq!(error.message, "cannot create snapshot `s`: domain `web` has one already");
+    assert_eq!(error.hints, ["`host.domain(\"web\").snapshots()` lists what is there"]);
+    let pool = host.pool("images").expect("it is there");
+    pool.create_volume(&volume("a")).expect("made");
+    let made = pool.volume("a").expect("there");
+    let error = pool.create_volume(&volume("a")).expect_err("it is there");
+    assert_eq!(error.hints, ["`host.pool(\"images\").volume(\"a\")` gets hold of it"]);
+    // Another hand takes both away.
+    pool.volume("a").expect("there").delete().expect("deleted");
+    let (held, snapshot) = (host.domain("web").expect("there"), vm.snapshot("s").expect("there"));
+    snapshot.delete(vmscript::libvirt::DeleteSnapshot::default()).expect("deleted");
+    held.undefine().expect("undefined");
+    for (error, message, listing) in [
+        (vm.info().expect_err("gone"), "cannot ask for the sizes of domain `web`: it is gone", "host.domains()"),
+        (
+            made.info().expect_err("gone"),
+            "cannot ask for the size of volume `a`: it is gone",
+            "host.pool(\"images\").volumes()",
+        ),
+        (vm.snapshots().expect_err("gone"), "cannot list the snapshots of domain `web`: it is gone", "host.domains()"),
+    ] {
+        assert_eq!((error.code, error.message.as_str()), (Code::NotFound, message));
+        assert!(error.hints[0].ends_with(&format!("`{listing}` lists what is there")), "{:?}", error.hints);
+    }
+}
+
+#[test]
 fn a_missing_name_is_corrected() {
     let (_dir, host) = host();
     host.define_domain(&domain("webserver")).expect("defined");

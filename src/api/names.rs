@@ -6,7 +6,8 @@ use crate::libvirt::{Domain, Host};
 use std::collections::BTreeSet;
 
 /// The names of what a host has: of its domains, networks and pools, the volumes of its started pools, the snapshots of its
-/// domains, or their labels (`role` and `role=web`). Where `words` name pools or domains, volumes and snapshots are of those alone.
+/// domains, their disks (`vda`) or labels (`role` and `role=web`), or the addresses that its networks keep. Where `words` name
+/// networks, pools or domains, what is part of such is of those alone.
 /// A host that does not answer has none.
 pub fn names(uri: Option<&str>, kind: &str, words: &[String]) -> Vec<String> {
     Host::connect_read_only(uri).and_then(|host| of(&host, kind, words)).unwrap_or_default()
@@ -23,6 +24,16 @@ fn of(host: &Host, kind: &str, words: &[String]) -> Result<Vec<String>> {
     let mut names = BTreeSet::new();
     match kind {
         "network" => names.extend(host.networks()?.iter().map(|one| one.name().to_string())),
+        "reservation" => {
+            for network in named(host.networks()?, words, |network| network.name()) {
+                names.extend(network.reservations()?.into_iter().map(|kept| kept.ip.to_string()));
+            }
+        }
+        "disk" => {
+            for vm in named(host.domains()?, words, Domain::name) {
+                names.extend(vm.disk_names()?);
+            }
+        }
         "pool" => names.extend(host.pools()?.iter().map(|one| one.name().to_string())),
         "volume" => {
             let pools = host.pools()?.into_iter().filter(|pool| pool.is_active().unwrap_or(false)).collect();

@@ -72,8 +72,13 @@ pub(super) fn named(arg: Arg, field: &Field) -> Arg {
     match field.kind.as_str() {
         "path" => arg.add(ArgValueCompleter::new(PathCompleter::any())),
         "image" => arg.add(ArgValueCompleter::new(images)),
+        // As `vda=40GiB`.
+        "names" if field.name == "disk" => {
+            let devices = || names("disk").into_iter().map(|device| format!("{device}=")).collect();
+            arg.add(ArgValueCandidates::new(move || candidates(devices())))
+        }
         "names" if field.name == "machine" => arg.add(ArgValueCandidates::new(|| candidates(machines()))),
-        kind @ ("domain" | "domains" | "network" | "pool" | "snapshot" | "volume") => {
+        kind @ ("domain" | "domains" | "network" | "pool" | "reservation" | "snapshot" | "volume") => {
             let kind = kind.to_string();
             arg.add(ArgValueCandidates::new(move || candidates(names(&kind))))
         }
@@ -131,9 +136,11 @@ fn machines() -> Vec<String> {
     let mut session = Session::new(&Settings::default());
     let recipes = session.recipes("spec", &["std/spec".to_string()]).unwrap_or_default();
     let Some(load) = recipes.into_iter().find(|recipe| recipe.name == "load") else { return Vec::new() };
+    // What only Ansible knows does not matter here.
+    let how = || Map::from([("open".to_string(), true.into())]);
     let files = Line::get().before().iter().filter(|word| Path::new(word).is_file());
     let mut found =
-        files.filter_map(|file| match session.call_recipe(&load, vec![file.as_str().into(), Map::new().into()]) {
+        files.filter_map(|file| match session.call_recipe(&load, vec![file.as_str().into(), how().into()]) {
             Ok(Given::All(Value::List(machines))) => Some(machines),
             _ => None,
         });

@@ -1,7 +1,7 @@
 //! Configuration in layers: option, environment, `./vmscript.toml`, the user's file, the system's file, default.
 
 use super::output::Form;
-use crate::floor::{Error, Map, Result, Value, config_folder, did_you_mean, duration, libvirts_host};
+use crate::floor::{Area, Code, Error, Map, Result, Value, config_folder, did_you_mean, duration, libvirts_host};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 use std::collections::BTreeMap;
@@ -128,7 +128,6 @@ impl Config {
     }
 
     fn add(&mut self, file: &str, text: &str) -> Result<()> {
-        let wrong = |message: String| Error::argument(message);
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
             wrong(format!("`{file}` is not TOML: line {line}: {}", error.message()))
@@ -215,7 +214,9 @@ impl Config {
             (Some(ValueSource::EnvVariable), _) | (_, None) => "the variable `VMSCRIPT_RECIPES` names it".to_string(),
             (_, Some((_, file))) => format!("`recipes` in `{file}` names it"),
         };
-        Err(Error::argument(format!("there is no folder of recipes `{}`", missing.display())).hint(from))
+        let message = format!("there is no folder of recipes `{}`", missing.display());
+        let is_typed = given.value_source("recipes") == Some(ValueSource::CommandLine);
+        Err(if is_typed { Error::argument(message) } else { wrong(message) }.hint(from))
     }
 
     /// The default host, if a file names one.
@@ -281,7 +282,7 @@ impl Setting {
             Kind::Words(words) if !words.contains(&value.as_str()) => one_of(words),
             _ => return Ok(()),
         };
-        let error = Error::argument(format!("the variable `{variable}` must be {must}, not `{value}`"));
+        let error = wrong(format!("the variable `{variable}` must be {must}, not `{value}`"));
         Err(self.near(&value).into_iter().fold(error, Error::hint))
     }
 
@@ -314,6 +315,11 @@ impl Setting {
             (Kind::Words(words), _) => Err(one_of(words)),
         }
     }
+}
+
+/// What a file or a variable says and cannot be: a configuration that is refused, and not a wrong word of a command.
+fn wrong(message: String) -> Error {
+    Error::new(Code::InvalidDefinition, Area::Script, message)
 }
 
 /// What a folder of the host must be.

@@ -53,8 +53,9 @@ fn in_other_words(error: &clap::Error, recipes: &[Recipe], words: &[String]) -> 
 }
 
 /// What is meant by an option that a recipe does not take: one of its own, or one of the program.
-fn wrong_option(error: &clap::Error, recipes: &[Recipe], words: &[String]) -> Option<String> {
+fn wrong_option(error: &mut clap::Error, recipes: &[Recipe], words: &[String]) -> Option<String> {
     let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg) else { return None };
+    let option = option.clone();
     if error.kind() != ErrorKind::UnknownArgument {
         return None;
     }
@@ -62,16 +63,28 @@ fn wrong_option(error: &clap::Error, recipes: &[Recipe], words: &[String]) -> Op
     // Which of the long ones is similar, clap says.
     let letter = option.strip_prefix('-').filter(|letter| letter.chars().count() == 1);
     let recipe = words.get(1).and_then(|name| recipes.iter().find(|recipe| recipe.command_name() == *name));
+    if recipe.is_some_and(|recipe| recipe.parameters.iter().all(|field| field.kind != "list")) {
+        // That it may be a value, clap says of each.
+        error.remove(ContextKind::Suggested);
+    }
     let own = recipe.iter().flat_map(|recipe| &recipe.options);
     let own: Vec<_> =
         own.filter(|field| letter.is_some_and(|letter| field.name.starts_with(letter))).map(flag).collect();
     if !own.is_empty() {
         return Some(format!("`{command}` has `{}`", own.join("` and `")));
     }
-    let short = |arg: &Arg| arg.get_short().is_some_and(|short| *option == format!("-{short}"));
-    let long = |arg: &Arg| arg.get_long().is_some_and(|long| *option == format!("--{long}"));
+    let short = |arg: &Arg| arg.get_short().is_some_and(|short| option == format!("-{short}"));
+    let is_similar = error.get(ContextKind::SuggestedArg).is_some();
+    let takes_fields = recipe.is_some_and(|recipe| {
+        recipe.parameters.iter().any(|field| field.name == "file")
+            && recipe.options.iter().any(|field| field.name == "set")
+    });
+    let long = |arg: &Arg| arg.get_long().is_some_and(|long| option == format!("--{long}"));
     let program = Arguments::command();
-    let known = program.get_arguments().find(|arg| short(arg) || long(arg))?;
+    let Some(known) = program.get_arguments().find(|arg| short(arg) || long(arg)) else {
+        let field = option.strip_prefix("--").filter(|_| takes_fields && !is_similar)?.replace('-', "_");
+        return Some(format!("a field of the file is set with `--set {field}=VALUE`"));
+    };
     let goes_along = !OTHER_RUNS.contains(&known.get_id().as_str());
     goes_along.then(|| format!("this option stands in front of the recipe: `vmscript {option} ... {command} ...`"))
 }

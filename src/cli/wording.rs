@@ -13,7 +13,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("images()", "vmscript image list"),
     ("ipam(network)", "vmscript network ipam"),
     ("pool.refresh()", "vmscript pool refresh"),
-    ("vm.shutdown(#{ timeout: \"1m\", force: true })", "vmscript vm stop NAME"),
+    ("vm.block_resize(disk, size)", "vmscript vm resize NAME --disk DISK=SIZE"),
 ];
 
 /// The same for a named object: how it begins, how it goes on behind the name, and the command that the name follows.
@@ -21,7 +21,7 @@ const NAMED: &[(&str, &str, &str)] = &[
     ("host.domain(\"", "\").is_protected = false", "vmscript vm unprotect"),
     ("host.domain(\"", "\").start()", "vmscript vm start"),
     ("host.domain(\"", "\").destroy()", "vmscript vm stop --force"),
-    ("host.domain(\"", "\").snapshots()", "vmscript vm snapshots"),
+    ("host.domain(\"", "\").shutdown(#{ timeout: \"1m\", force: true })", "vmscript vm stop"),
     ("host.domain(\"", "\")", "vmscript vm get"),
     ("host.domain(\"", "\").snapshots()", "vmscript vm snapshots"),
     ("virsh console ", "", "vmscript vm console"),
@@ -108,9 +108,18 @@ fn command(code: &str) -> Option<String> {
     if let Some(command) = NAMED.iter().find_map(named) {
         return Some(command);
     }
+    if let Some((pool, volume)) = volume(code) {
+        return Some(format!("vmscript volume info {} {}", shell_word(pool), shell_word(volume)));
+    }
     let is_whole = code.contains('(') && !code.contains('\'') && !code.contains("...");
     let (object, rest) = OBJECTS.iter().find_map(|(name, object)| Some((object, code.strip_prefix(name)?)))?;
     is_whole.then(|| format!("vmscript -e '{object}.{rest}'"))
+}
+
+/// The names of `host.pool("a").volume("b")`.
+fn volume(code: &str) -> Option<(&str, &str)> {
+    let names = code.strip_prefix("host.pool(\"")?.strip_suffix("\")")?.split_once("\").volume(\"")?;
+    (!names.0.contains('"') && !names.1.contains('"')).then_some(names)
 }
 
 #[cfg(test)]
@@ -177,6 +186,8 @@ mod tests {
             ("`virsh console web` shows how far it came", "`vmscript vm console web` shows how far it came"),
             ("`host.domain(\"a\").snapshots()`", "`vmscript vm snapshots a`"),
             ("`host.pool(\"a\").volumes()`", "`vmscript volume list a`"),
+            ("`host.pool(\"a\").volume(\"b c\")`", "`vmscript volume info a 'b c'`"),
+            ("`host.domain(\"a\").shutdown(#{ timeout: \"1m\", force: true })`", "`vmscript vm stop a`"),
             ("`host.define_network(...)`", "`host.define_network(...)`"),
             ("`web`", "`web`"),
         ] {

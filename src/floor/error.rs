@@ -2,7 +2,7 @@
 //!
 //! Places in a script are not known here; the script room adds them.
 
-use super::{Map, Place};
+use super::{Map, Place, did_you_mean};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
@@ -22,7 +22,7 @@ pub enum Code {
     Declined,
     /// libvirt or the system refused the operation for a reason that fits no other code.
     Failed,
-    /// The guest stopped, crashed or vanished while it was waited for.
+    /// The guest stopped, crashed or vanished while it was waited for or worked on.
     GuestStopped,
     /// Ctrl-C or SIGTERM.
     Interrupted,
@@ -196,6 +196,8 @@ impl Error {
         let folder =
             path.parent().filter(|folder| doing == "write" && !folder.as_os_str().is_empty() && !folder.exists());
         let hint = folder.map(|folder| format!("there is no folder `{}`", folder.display()));
+        let is_missed = doing == "read" && cause.kind() == std::io::ErrorKind::NotFound;
+        let hint = hint.or_else(|| is_missed.then(|| beside(path)).flatten());
         hint.into_iter().fold(error.caused_by(cause.to_string()), Self::hint)
     }
 
@@ -280,6 +282,14 @@ impl Error {
             (_, Area::Domain | Area::Host | Area::Network) => 4,
         }
     }
+}
+
+/// What is in the folder of a file that is not there, and was meant instead.
+fn beside(path: &std::path::Path) -> Option<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
+    let Ok(entries) = folder.read_dir() else { return Some(format!("there is no folder `{}`", folder.display())) };
+    let names: Vec<String> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    did_you_mean(path.file_name()?.to_str()?, names.iter().map(String::as_str))
 }
 
 impl Deref for Error {

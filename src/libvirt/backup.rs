@@ -29,7 +29,7 @@ impl Domain {
         let (name, xml) = name_or_new(Kind::Checkpoint, xml)?;
         let made = Made::Checkpoint { domain: self.name().to_string(), uuid: self.uuid()?, name: name.clone() };
         undo::record(self.host(), made, || {
-            let object = Object::new(Kind::Checkpoint, &name);
+            let object = Object::new(Kind::Checkpoint, &name).within(self.name());
             Ok(Checkpoint::new(self, RawCheckpoint::create(&self.raw()?, &xml).explain("create", &object)?))
         })
     }
@@ -46,9 +46,9 @@ impl Domain {
         if let Some(found) = all.iter().find(|one| one.name() == name) {
             return Ok(found.clone());
         }
-        let object = Object::new(Kind::Checkpoint, name);
+        let object = Object::new(Kind::Checkpoint, name).within(self.name());
         let hint = did_you_mean(name, all.iter().map(Checkpoint::name))
-            .unwrap_or_else(|| "`vm.checkpoints()` lists what is there".to_string());
+            .unwrap_or_else(|| format!("`{}.checkpoints()` lists what is there", self.object().expression()));
         let message = format!("{} has no {object}", self.object());
         Err(Error::new(Code::NotFound, Area::Domain, message).about(object.plain()).hint(hint))
     }
@@ -132,7 +132,7 @@ impl Domain {
 
 impl Checkpoint {
     fn new(domain: &Domain, raw: RawCheckpoint) -> Self {
-        let object = Object::new(Kind::Checkpoint, &raw.name());
+        let object = Object::new(Kind::Checkpoint, &raw.name()).within(domain.name());
         Self { domain: domain.clone(), raw: Live::new(domain.host().link(), Arc::new(raw)), object }
     }
 

@@ -35,11 +35,78 @@ fn explain(doing: &str, object: &Object, error: &VirtError) -> Error {
     let code = code(error);
     let area = if code == Code::NoConnection { Area::Connection } else { object.kind.area() };
     tracing::debug!(doing, object = object.plain(), code = code.name(), libvirt = words, "call failed");
-    let mut ours = Error::new(code, area, format!("cannot {doing} {object}: {}", fact(words)))
-        .about(object.plain())
-        .told_by_libvirt(words);
-    ours.hints = hints(code, object, words);
+    let told = Vanished::of(doing, object, words).map(|vanished| (vanished.fact(object), vanished.hints()));
+    let (fact, hints) = told.unwrap_or_else(|| (by_object(object, words), hints(code, object, words)));
+    let mut ours =
+        Error::new(code, area, format!("cannot {doing} {object}: {fact}")).about(object.plain()).told_by_libvirt(words);
+    ours.hints = hints;
     ours
+}
+
+/// The fact in libvirt's words where they say less, or other things, than the object does.
+fn by_object(object: &Object, words: &str) -> String {
+    if has_qemu_ended(words) {
+        return "QEMU has ended meanwhile".to_string();
+    }
+    match object.whole() {
+        // Snapshots and checkpoints.
+        Some(whole) if words.contains("domain moment") && words.contains("already exists") => {
+            format!("{whole} has one already")
+        }
+        _ => fact(words),
+    }
+}
+
+/// What was there when it was looked up and is not any more, of which libvirt says that it knows none of that number.
+struct Vanished(Object);
+
+impl Vanished {
+    /// How libvirt says it, and of what.
+    const WORDS: &[(&str, Kind)] = &[
+        ("no domain snapshot with matching", Kind::Snapshot),
+        ("no domain with matching", Kind::Domain),
+        ("no network with matching", Kind::Network),
+        ("no storage pool with matching", Kind::Pool),
+        ("no storage vol with matching", Kind::Volume),
+    ];
+
+    fn of(doing: &str, object: &Object, words: &str) -> Option<Self> {
+        // Who looks something up does not know yet whether it is there.
+        if doing.starts_with("look up") {
+            return None;
+        }
+        let (rest, kind) = Self::WORDS.iter().find_map(|(said, kind)| Some((words.split_once(said)?.1, *kind)))?;
+        let is_named =
+            [format!("'{}'", object.name), format!("({})", object.name)].iter().any(|name| words.contains(name));
+        let is_numbered = !rest.trim_start().starts_with("name") && !rest.contains(['(', ')']);
+        if kind == object.kind && (is_named || is_numbered) {
+            return Some(Self(object.clone()));
+        }
+        // A number is known of nothing but what was looked up; its name stands behind it.
+        let name = rest.trim_start().strip_prefix("uuid")?.split(['(', ')']).nth(1)?;
+        Some(Self(Object::new(kind, name)))
+    }
+
+    fn fact(&self, object: &Object) -> String {
+        if self.0 == *object { "it is gone".to_string() } else { format!("{} is gone", self.0) }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        let listed = self.0.listing().map(|listing| format!(": `{listing}` lists what is there"));
+        vec![format!(
+            "it was removed or renamed since it was looked up, here or by another run{}",
+            listed.unwrap_or_default()
+        )]
+    }
+}
+
+/// What libvirt says of a QEMU that ends while it is asked for something. The reasons behind it are those of a socket, which is
+/// not the connection to libvirt.
+const QEMU_ENDED: &[&str] =
+    &["Unable to read from monitor", "Unable to write to monitor", "End of file from qemu monitor"];
+
+fn has_qemu_ended(words: &str) -> bool {
+    QEMU_ENDED.iter().any(|ended| words.contains(ended))
 }
 
 /// Turns a failed connection into ours.
@@ -59,6 +126,10 @@ pub(super) fn connect_error(uri: Option<&str>, error: &VirtError) -> Error {
     }
     let remote = uri.is_some_and(|uri| uri.split("://").nth(1).is_some_and(|rest| !rest.starts_with('/')));
     ours.hints = connect_hints(words, remote);
+    let scheme = uri.and_then(|uri| uri.split(['+', ':']).next()).filter(|scheme| !["qemu", "test"].contains(scheme));
+    if let Some(scheme) = scheme.filter(|_| words.contains("No such file or directory")) {
+        ours.hints.push(format!("few daemons have a driver for `{scheme}`: QEMU's machines are at `qemu:///system`"));
+    }
     ours
 }
 
@@ -118,6 +189,9 @@ const TELLING: &[(&str, Code)] = &[
 ];
 
 fn code(error: &VirtError) -> Code {
+    if has_qemu_ended(error.message()) {
+        return Code::GuestStopped;
+    }
     if let Some((_, code)) = TELLING.iter().find(|(words, _)| error.message().contains(words)) {
         return *code;
     }
@@ -200,7 +274,8 @@ fn hints(code: Code, object: &Object, words: &str) -> Vec<String> {
     } else if words.contains("is not running") && object.kind == Kind::Domain {
         format!("start it with `{}.start()`", object.expression())
     } else if let Some(hint) = by_words(words) {
-        hint
+        // The pool is known here.
+        if object.kind == Kind::Pool { hint.replace("`pool.", &format!("`{}.", object.expression())) } else { hint }
     } else {
         return by_code(code, object, words);
     };
@@ -222,8 +297,16 @@ fn by_code(code: Code, object: &Object, words: &str) -> Vec<String> {
             "free space on the host, or use another pool: `host.pools()` shows what is available".to_string()
         }
         Code::NoConnection => "connect again: the host's libvirt daemon went away or cannot be reached".to_string(),
-        Code::AlreadyExists => match object.kind {
-            Kind::Host => return Vec::new(),
+        Code::GuestStopped => {
+            let domain = object.whole().unwrap_or_else(|| object.clone());
+            format!(
+                "it was stopped, here or by another run, or QEMU failed: `/var/log/libvirt/qemu/{}.log` on the host tells",
+                domain.name
+            )
+        }
+        Code::AlreadyExists => match (object.kind, object.listing()) {
+            (Kind::Host, _) => return Vec::new(),
+            (Kind::Checkpoint | Kind::Snapshot, Some(listing)) => format!("`{listing}` lists what is there"),
             _ => format!("`{}` gets hold of the one that is there", object.expression()),
         },
         _ => return Vec::new(),
@@ -312,5 +395,60 @@ mod tests {
             assert_eq!(hints(code, &web, words), [expected], "{words}");
         }
         assert!(hints(Code::Failed, &web, "internal error: something").is_empty());
+    }
+
+    #[test]
+    fn what_was_taken_away_meanwhile_is_told_as_such() {
+        let before = Object::new(Kind::Snapshot, "before").within("web");
+        let disk = Object::new(Kind::Volume, "web_boot").within("default");
+        let (domain, is_gone) = ("no domain with matching uuid '6a0a921b-0000-0000-0000-000000000000'", "it is gone");
+        let listed = |listing: &str| Some(format!("`{listing}` lists what is there"));
+        for (doing, object, words, fact, listing) in [
+            (
+                "start",
+                &Object::new(Kind::Domain, "web"),
+                format!("Domain not found: {domain} (web)"),
+                is_gone,
+                listed("host.domains()"),
+            ),
+            ("start", &Object::new(Kind::Domain, "web"), domain.to_string(), is_gone, listed("host.domains()")),
+            ("create", &before, format!("{domain} (web)"), "domain `web` is gone", listed("host.domains()")),
+            (
+                "delete",
+                &before,
+                "no domain snapshot with matching name 'before'".to_string(),
+                is_gone,
+                listed("host.domain(\"web\").snapshots()"),
+            ),
+            (
+                "resize",
+                &disk,
+                "no storage vol with matching name 'web_boot'".to_string(),
+                is_gone,
+                listed("host.pool(\"default\").volumes()"),
+            ),
+        ] {
+            let vanished = Vanished::of(doing, object, &words).expect("it is gone");
+            assert_eq!(vanished.fact(object), fact, "{words}");
+            assert!(listing.is_some_and(|listing| vanished.hints()[0].ends_with(&listing)), "{:?}", vanished.hints());
+        }
+        let web = Object::new(Kind::Domain, "web");
+        for (doing, words) in [
+            ("look up", "no domain with matching name 'web'"),
+            ("start", "no network with matching name 'lab'"),
+            ("start", "no storage vol with matching name 'web_boot'"),
+        ] {
+            assert!(Vanished::of(doing, &web, words).is_none(), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_qemu_that_ends_is_no_lost_connection() {
+        let words = "Unable to read from monitor: Connection reset by peer";
+        let web = Object::new(Kind::Domain, "web");
+        assert!(has_qemu_ended(words) && !has_qemu_ended("Cannot recv data: Connection reset by peer"));
+        assert_eq!(by_object(&web, words), "QEMU has ended meanwhile");
+        let before = Object::new(Kind::Snapshot, "before").within("web");
+        assert!(hints(Code::GuestStopped, &before, words)[0].contains("/qemu/web.log"));
     }
 }

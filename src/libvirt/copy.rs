@@ -30,7 +30,7 @@ impl Pool {
     /// Creates a volume of this XML as a full copy of another one, then grows it. A failure leaves no volume.
     /// A thick one takes all of its space at once.
     pub fn copy_volume(&self, xml: &str, base: &Volume, grow: Option<u64>, thick: bool) -> Result<Volume> {
-        let object = Object::new(Kind::Volume, &name_of(Kind::Volume, xml)?);
+        let object = Object::new(Kind::Volume, &name_of(Kind::Volume, xml)?).within(self.name());
         if self.find_volume(&object.name)?.is_some() {
             return Err(super::define::already(&object));
         }

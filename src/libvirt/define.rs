@@ -133,7 +133,7 @@ impl Pool {
     }
 
     fn new_volume(&self, xml: &str, made: &Made) -> Result<Volume> {
-        let object = Object::new(Kind::Volume, &name_of(Kind::Volume, xml)?);
+        let object = Object::new(Kind::Volume, &name_of(Kind::Volume, xml)?).within(self.name());
         if self.find_volume(&object.name)?.is_some() {
             return Err(already(&object));
         }

@@ -79,6 +79,13 @@ impl Domain {
         self.find_device(&devices(&xml::parse(&self.xml()?)?), device)
     }
 
+    /// What its disks are called in it, such as `vda`.
+    pub fn disk_names(&self) -> Result<Vec<String>> {
+        let root = xml::parse(&self.xml()?)?;
+        let targets = root.find_all("devices/disk/target");
+        Ok(targets.iter().filter_map(|target| target.attr("dev")).map(str::to_string).collect())
+    }
+
     /// The file that a disk of the running domain stands on, if it is an overlay.
     pub fn backing_file(&self, disk: &str) -> Result<Option<String>> {
         let disk = xml::parse(&self.device(disk)?)?;

@@ -6,6 +6,10 @@ const BY_WORDS: &[(&[&str], &str)] = &[
         &["read only access prevents"],
         "this connection may only read: leave out `read_only`, or name the socket without `-ro`",
     ),
+    (
+        &["cannot open directory", "Not a directory"],
+        "the pool's path is that of a file: a pool of this type is a folder of the host, which is made if it is not there",
+    ),
     (&["mount point does not exist"], "`pool.build()` makes the folder on which it is mounted"),
     (
         &["unknown filesystem type"],

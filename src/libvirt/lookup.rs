@@ -77,14 +77,15 @@ impl Pool {
     /// All volumes, by name.
     pub fn volumes(&self) -> Result<Vec<Volume>> {
         let found = self.raw()?.list_all_volumes(0).explain("list the volumes of", self.object())?;
-        let all: Result<Vec<_>> = found.into_iter().map(|raw| Volume::new(self.host(), raw)).collect();
+        let volume = |raw| Volume::new(self.host(), raw).map(|volume| volume.within(self));
+        let all: Result<Vec<_>> = found.into_iter().map(volume).collect();
         all.map(|all| sorted(all, Volume::name))
     }
 
     /// The volume of that name, if there is one.
     pub fn find_volume(&self, name: &str) -> Result<Option<Volume>> {
         let found = maybe(self.raw()?.lookup_storage_vol_by_name(name), Kind::Volume, name)?;
-        found.map(|raw| Volume::new(self.host(), raw)).transpose()
+        found.map(|raw| Volume::new(self.host(), raw).map(|volume| volume.within(self))).transpose()
     }
 
     /// The volume of that name; an error if there is none.

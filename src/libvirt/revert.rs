@@ -77,7 +77,10 @@ impl Snapshot {
             let why = format!("{} runs, and this libvirt cannot do it by itself", domain.object());
             let mut refusal = self.refusal(&why);
             refusal.code = Code::Busy;
-            return Err(refusal.hint("stop it first: `vm.shutdown(#{ timeout: \"1m\", force: true })`"));
+            return Err(refusal.hint(format!(
+                "stop it first: `{}.shutdown(#{{ timeout: \"1m\", force: true }})`",
+                domain.object().expression()
+            )));
         }
         if root.child("memory").is_some_and(is_external) {
             return Err(self

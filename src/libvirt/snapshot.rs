@@ -77,6 +77,7 @@ impl Domain {
         let xml = if snap.reuse_external { xml } else { self.with_layers(&xml, snap.disk_only)? };
         // Known before it is there: what is broken off leaves none that nobody has.
         let memory = memory_of(&xml::parse(&xml)?).filter(|_| !snap.reuse_external);
+        let object = Object::new(Kind::Snapshot, &name).within(self.name());
         let create = || {
             self.host().attempt("create_snapshot", self.object())?;
             if let Some(file) = &memory {
@@ -85,7 +86,7 @@ impl Domain {
             let domain = self.raw()?;
             let create = |flags| domain.create_snapshot_xml(&xml, flags);
             let raw = validated(|| create(flags | sys::VIR_DOMAIN_SNAPSHOT_CREATE_VALIDATE), || create(flags));
-            let made = Snapshot::new(self, raw.explain("create", &Object::new(Kind::Snapshot, &name))?)?;
+            let made = Snapshot::new(self, raw.explain("create", &object)?)?;
             self.know_layers(&xml);
             Ok(made)
         };
@@ -96,7 +97,7 @@ impl Domain {
         let made = Made::Snapshot { domain: self.name().to_string(), uuid: self.uuid()?, name: name.clone() };
         let ran = self.state()?.word() == "running";
         undo::record(self.host(), made, create).map_err(|error| match error.code {
-            Code::NoConnection if ran => self.go_on(error),
+            Code::NoConnection | Code::GuestStopped if ran => self.go_on(error),
             _ => error,
         })
     }
@@ -152,7 +153,7 @@ impl Domain {
 
     /// The snapshot of that name; an error if there is none.
     pub fn snapshot(&self, name: &str) -> Result<Snapshot> {
-        let object = Object::new(Kind::Snapshot, name);
+        let object = Object::new(Kind::Snapshot, name).within(self.name());
         let error = match Raw::lookup_snapshot_by_name(&self.raw()?, name, 0) {
             Ok(raw) => return Snapshot::new(self, raw),
             Err(error) if error.code().is_known_and(|code| code == ErrorNumber::NoDomainSnapshot) => error,
@@ -182,7 +183,7 @@ impl Snapshot {
     fn new(domain: &Domain, raw: virt::domain_snapshot::DomainSnapshot) -> Result<Self> {
         let name = raw.name().explain("ask for a snapshot's name of", domain.object())?;
         let raw = Live::new(domain.host().link(), raw);
-        Ok(Self { domain: domain.clone(), raw, object: Object::new(Kind::Snapshot, &name) })
+        Ok(Self { domain: domain.clone(), raw, object: Object::new(Kind::Snapshot, &name).within(domain.name()) })
     }
 
     /// Its name.

@@ -34,6 +34,11 @@ impl Volume {
         Ok(Self { host: host.clone(), raw: Live::new(host.link(), raw), object: Object::new(Kind::Volume, &name) })
     }
 
+    /// The same, with the pool in which it was found.
+    pub(super) fn within(self, pool: &Pool) -> Self {
+        Self { object: self.object.within(pool.name()), ..self }
+    }
+
     /// The host it is on.
     pub fn host(&self) -> &Host {
         &self.host

@@ -25,6 +25,8 @@ pub(super) fn parse_error(source: &str, error: &ParseError, sources: &Sources) -
             let shown = Diagnostic::error(format!("`{word}` is a reserved word"));
             shown.hint(format!("as a key of a map it must be quoted: `\"{word}\": ...`"))
         }
+        ParseErrorType::UnknownOperator(operator) if operator == "?" => Diagnostic::error("unknown operator: `?`")
+            .hint("a choice is `if condition { a } else { b }`, and gives a value"),
         ParseErrorType::MismatchedType(expected, found) => {
             Diagnostic::error(format!("expected {expected}, found {found}"))
         }

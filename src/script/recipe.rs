@@ -49,8 +49,28 @@ pub struct Recipe {
 /// comma, so that commas may part it on the command line. Of `image`, `snapshot` and the like
 /// the shell knows the names. `function`, `map`, `host` and `object` are for scripts only.
 pub const KINDS: &[&str] = &[
-    "count", "domain", "domains", "duration", "flag", "float", "function", "host", "image", "int", "list", "map",
-    "names", "network", "object", "path", "pool", "size", "snapshot", "string", "volume",
+    "count",
+    "domain",
+    "domains",
+    "duration",
+    "flag",
+    "float",
+    "function",
+    "host",
+    "image",
+    "int",
+    "list",
+    "map",
+    "names",
+    "network",
+    "object",
+    "path",
+    "pool",
+    "reservation",
+    "size",
+    "snapshot",
+    "string",
+    "volume",
 ];
 
 /// A parameter or an option.

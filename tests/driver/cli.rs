@@ -467,7 +467,7 @@ fn settings_come_in_layers_and_hosts_have_aliases() {
     assert!(shown.lines().any(|line| line.starts_with("log_level") && line.ends_with("--log-level")), "{shown}");
     std::fs::write(host.folder().join("vmscript.toml"), "log_levl = \"error\"\n").expect("written");
     let (_, told, code) = run(&["config"]);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(2));
     assert!(told.contains("unknown setting `log_levl`") && told.contains("did you mean `log_level`?"), "{told}");
 }
 
@@ -492,7 +492,7 @@ fn each_option_and_variable_is_a_setting() {
     assert!(shown == "/srv\n" && told.starts_with('['), "{shown}{told}");
     assert_eq!(run(&["say", "where"], &[("VMSCRIPT_BASE_PATH", "/data")]).0, "/data\n");
     assert_eq!(run(&["say", "where", "--base-path", "/mine"], &[("VMSCRIPT_BASE_PATH", "/data")]).0, "/mine\n");
-    assert_eq!(run(&["say", "where"], &[("VMSCRIPT_RECIPES", "none:nowhere")]).2, Some(1));
+    assert_eq!(run(&["say", "where"], &[("VMSCRIPT_RECIPES", "none:nowhere")]).2, Some(2));
     // What is run before the first prompt.
     assert!(run(&[], &[]).0.starts_with("first\n"));
     assert!(!run(&["--no-init"], &[]).0.contains("first"));
@@ -528,7 +528,7 @@ fn each_option_and_variable_is_a_setting() {
     ] {
         std::fs::write(host.folder().join("vmscript.toml"), wrong).expect("written");
         let (_, told, code) = run(&["config"], &[]);
-        assert!(code == Some(1) && told.contains(expected), "{told}");
+        assert!(code == Some(2) && told.contains(expected), "{told}");
     }
 }
 

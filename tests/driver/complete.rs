@@ -21,7 +21,12 @@ fn host() -> Host {
         &format!("{snapshot}<name>web</name>"),
         1,
     );
-    std::fs::write(&file, with_snapshot).expect("written");
+    let range = "<range start='192.168.122.2' end='192.168.122.254'/>";
+    let kept = format!("{range}<host mac='52:54:00:00:00:07' ip='192.168.122.7'/>");
+    let disk =
+        "<devices><disk type='file' device='disk'><source file='/web.qcow2'/><target dev='vda' bus='virtio'/></disk>";
+    let with_more = with_snapshot.replacen(range, &kept, 1).replacen("<devices>", disk, 1);
+    std::fs::write(&file, with_more).expect("written");
     let other = xml.replace("<name>idle</name>", "<name>sleeper</name>");
     std::fs::write(host.folder().join("other.xml"), other).expect("written");
     let config = format!("[hosts]\nlab = \"test://{}/other.xml\"\nhv1 = \"qemu:///system\"\n", host.folder().display());
@@ -53,6 +58,9 @@ fn commands_options_and_their_words_are_completed() {
         |name: &str| format!("name: {name}\nvcpus: 1\nmemory: 1 GiB\nboot_disk: {{ empty: true, size: 1 GiB }}\n");
     let two = [machine("db"), machine("web-1")].join("---\n");
     std::fs::write(host.folder().join("two.yaml"), two).expect("written");
+    // What only Ansible knows keeps no name back.
+    std::fs::write(host.folder().join("open.yaml"), machine("open-1").replace("1 GiB", "'{{ size }}'"))
+        .expect("written");
     for (words, expected) in [
         (&["vm", "cre"][..], &["create"][..]),
         (&["vm", "stop", "--time"], &["--timeout"]),
@@ -71,6 +79,7 @@ fn commands_options_and_their_words_are_completed() {
         (&["vm", "create", "two.yaml", "--machine", ""], &["db", "web-1"]),
         (&["vm", "create", "two.yaml", "--machine", "db,w"], &["db,web-1"]),
         (&["vm", "create", "nothing.yaml", "--machine", ""], &[]),
+        (&["vm", "create", "open.yaml", "--machine", ""], &["open-1"]),
     ] {
         assert_eq!(complete(&host, words), expected, "{words:?}");
     }
@@ -91,6 +100,9 @@ fn names_are_those_of_the_host_of_the_line() {
         (&["vm", "revert", "web", "b"], &["before"]),
         (&["vm", "revert", "-l", "role=web", "b"], &["before"]),
         (&["vm", "revert", "b"], &[]),
+        (&["vm", "delete-snapshot", "web", "b"], &["before"]),
+        (&["network", "release", "default", "192"], &["192.168.122.7"]),
+        (&["vm", "resize", "web", "--disk", "v"], &["vda="]),
         (&["vm", "list", "-l", "env,role="], &["env,role=web"]),
         (&["vm", "list", "-c", "lab", "-l", ""], &[]),
     ] {

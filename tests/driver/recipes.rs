@@ -119,7 +119,10 @@ fn a_file_holds_several_documents_and_their_places() {
     let expected = "error: there is nothing to set that is called `vcpsu`\n = hint: did you mean `vcpus`?\n";
     assert!(told.contains(expected) && !told.contains("unknown_to_all"), "{told}");
     std::fs::write(host.folder().join("both.yaml"), "---\n---\n").expect("written");
-    assert_eq!(run(&["vm", "create", "both.yaml"]).1, "error: both.yaml is empty\n");
+    assert_eq!(
+        run(&["vm", "create", "both.yaml"]).1,
+        "error: both.yaml is empty\n = hint: a machine has `name`, `vcpus`, `memory` and `boot_disk`; `vmscript inventory export` writes those that are there\n"
+    );
 }
 
 #[test]
@@ -669,6 +672,22 @@ fn what_is_set_in_a_file_of_another_tool_goes_by_its_words_or_ours() {
     ] {
         assert_eq!(load("foundry.yaml", set), (format!("vcpus,memory,pool\r\n{row}\r\n"), String::new()), "{set}");
     }
+    // What these files have no word for is that of the machine that comes out.
+    for (file, set, columns, row) in [
+        ("homestead.yaml", "type=qemu", "name,type", "old_one,qemu\r\nShop,qemu"),
+        ("homestead.yaml", "Shop.firmware=efi", "name,firmware", "Shop,efi"),
+        ("homestead.yaml", "pool=fast", "name,pool", "Shop,fast"),
+        ("foundry.yaml", "type=qemu", "name,type", "my-vm,qemu"),
+    ] {
+        let hash = format!("cloudinit_root_password_hash=$6$saltsalt${}", "a".repeat(86));
+        let set = ["--set", set, "--set", &hash, "--set", "vcpus_of_old=3"];
+        let vars = [self::file(file), "--vars".to_string(), self::file("images.yaml")];
+        let mut command = host.command(["spec", "load", "--columns", columns, "-o", "csv"]);
+        let output =
+            command.args(vars).args(if file == "foundry.yaml" { &set[..2] } else { &set }).output().expect("started");
+        let shown = text(&output.stdout);
+        assert!(shown.contains(row), "{file} {set:?}: {shown}{}", text(&output.stderr));
+    }
     for (name, set, hint) in [
         ("foundry.yaml", "memory=2GiB", "did you mean `spec.memoryGiB`?"),
         ("foundry.yaml", "my-vm.boot_disk.size=2GiB", "did you mean `spec.bootDisk`?"),
@@ -676,6 +695,13 @@ fn what_is_set_in_a_file_of_another_tool_goes_by_its_words_or_ours() {
         ("foundry.yaml", "cpuMode=fast", "cpuMode`"),
         ("homestead.yaml", "boot_disk.size=2GiB", "did you mean `boot_disk_size_gb`?"),
         ("homestead.yaml", "cpu_mode=fast", "`fast` is no `cpu_mode`"),
+        ("homestead.yaml", "firmware=uefi", "homestead.yaml:38:5"),
+        ("homestead.yaml", "firmware=uefi", "`uefi` is no `firmware`"),
+        (
+            "homestead.yaml",
+            "cloudinit_root_password_hash=$6$abc$def",
+            "`cloudinit_root_password_hash` is no password hash",
+        ),
     ] {
         let (_, told) = load(name, set);
         assert!(told.contains(hint), "{name} {set}: {told}");

@@ -18,7 +18,7 @@ fn help_is_shown_whatever_the_folders_file_says() {
         assert_eq!(told(&host, &[option], &[]), (String::new(), Some(0)), "{option}");
     }
     let (told, code) = told(&host, &["vm", "list"], &[]);
-    assert!(code == Some(1) && told.contains("`vmscript.toml:1`: `output` must be one of"), "{told}");
+    assert!(code == Some(2) && told.contains("`vmscript.toml:1`: `output` must be one of"), "{told}");
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn mistakes_in_variables_are_told_by_the_name_of_the_variable() {
     ] {
         let (told, code) = told(&host, &["vm", "list"], &[(variable, value)]);
         let expected = format!("error: the variable `{variable}` {expected}");
-        assert!(code == Some(1) && told.starts_with(&expected), "{told}");
+        assert!(code == Some(2) && told.starts_with(&expected), "{told}");
     }
     let empty = ["COLOR", "LOG", "LOG_FORMAT", "TIMINGS", "OUTPUT", "QUIET", "RECIPES", "INIT", "BASE_PATH"];
     for name in empty {

@@ -265,6 +265,15 @@ fn tests_are_chosen_listed_and_missed() {
 }
 
 #[test]
+fn a_recipe_that_does_not_parse_is_told_once() {
+    let host = project("import \"broken\" as broken;\nfn test_one() { }\nfn test_two() { }\n");
+    write(&host, "tests/broken.rhai", "fn deed(count) { count > 1 ? 2 : 1 }\n");
+    let shown = text(&run(&host, &[]).stdout);
+    assert_eq!(shown.matches("hint: a choice is `if condition").count(), 2, "beside its own:\n{shown}");
+    assert!(shown.contains("---- web::test_two ----\nthe same as web::test_one\n"), "{shown}");
+}
+
+#[test]
 fn what_does_not_parse_or_does_not_fit_is_a_failure_with_its_place() {
     let host = project(
         "fn test_one() { }\nfn test_two(a, b) { }\nfn test_exit() { exit(0); }

@@ -465,6 +465,37 @@ fn a_frozen_qemu_ends_in_a_timeout_and_is_removed() {
     assert_eq!((left("frozen"), journals(folder.path())), (String::new(), 0));
 }
 
+#[test]
+fn a_qemu_that_ends_at_work_is_no_lost_connection() {
+    let folder = tempfile::tempdir().expect("a folder");
+    prints(
+        r#"
+connect().provision(#{
+    type: "qemu", name: "ends", memory: "32 MiB", vcpu: 1, os: #{ type: "hvm", boot: "hd" },
+    devices: #{ disks: [ #{ type: "volume", device: "disk", driver: #{ name: "qemu", type: "qcow2" },
+        source: #{ pool: "default", volume: "ends.qcow2" }, target: #{ dev: "vda", bus: "virtio" } } ] },
+}, #{ storage: [ #{ volume: #{ name: "ends.qcow2", capacity: "16 MiB", target: #{ format: "qcow2" } } } ] });
+"#,
+    );
+    inside("kill -STOP $(cat /run/libvirt/qemu/ends.pid)");
+    let child = program(folder.path())
+        .args(["vm", "snapshot", "ends", "one"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    // It has to wait for QEMU's answer; there is no event for that.
+    std::thread::sleep(Duration::from_secs(4));
+    inside("kill -KILL $(cat /run/libvirt/qemu/ends.pid)");
+    let output = child.wait_with_output().expect("ended");
+    let shown = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{shown}");
+    assert!(shown.contains("cannot create snapshot `one`: QEMU has ended meanwhile"), "{shown}");
+    assert!(!shown.contains("connect again") && !shown.contains("done again"), "{shown}");
+    prints("connect().domain(\"ends\").remove()");
+    assert_eq!(left("ends"), "");
+}
+
 /// Lets the daemon go on, however the test ends.
 struct Hanging;
 

@@ -661,6 +661,27 @@ fn volumes_and_images_come_and_go() {
     let data: Vec<u8> = (0..1 << 20).map(|at: u32| at.to_le_bytes()[1]).collect();
     std::fs::write(folder.path().join("sent.raw"), &data).expect("written");
     run(&["volume", "upload", "default", "sent.raw", "--name", "goes-round.raw"]);
+    // Who comes second finds what the first has made.
+    let upload = [
+        "volume",
+        "upload",
+        "default",
+        "sent.raw",
+        "--name",
+        "at-once.raw",
+        "--force",
+        "--columns",
+        "result",
+        "-o",
+        "csv",
+    ];
+    let mut results: Vec<String> = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..3).map(|_| scope.spawn(|| run(&upload))).collect();
+        runs.into_iter().map(|one| one.join().expect("ended")).collect()
+    });
+    results.sort();
+    assert_eq!(results.concat(), "result\r\ncreated\r\nresult\r\nunchanged\r\nresult\r\nunchanged\r\n");
+    run(&["volume", "delete", "default", "at-once.raw", "--yes"]);
     run(&["volume", "resize", "default", "goes-round.raw", "2MiB"]);
     run(&["volume", "download", "default", "goes-round.raw", "back.raw"]);
     let back = std::fs::read(folder.path().join("back.raw")).expect("read");

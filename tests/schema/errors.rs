@@ -91,7 +91,7 @@ fn a_volume_with_both_spellings() {
     assert_eq!(
         found,
         [
-            "backing_store (key): `backingStore` and `backing_store` are the same field",
+            "backing_store (key): `backingStore` and `backing_store` are the same field; write it once, as `backingStore`",
             "capacity: `capacity` must be a non-negative integer, not 20.5",
             "target.format: `format` must be \"unknown\", \"raw\", \"dir\", \"bochs\", \"cloop\", \"dmg\", \"iso\", \"vpc\", \
              \"vdi\", \"fat\", \"vhd\", \"ploop\", ... (40 values), not \"qcow3\"; did you mean \"qcow\"?",

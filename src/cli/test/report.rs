@@ -48,12 +48,18 @@ impl Looks {
 /// The failures with all that is known of them.
 pub(super) fn failures(done: &[Done]) -> String {
     let mut text = String::new();
-    for (case, outcome) in done {
+    for (at, (case, outcome)) in done.iter().enumerate() {
         let Some(failure) = &outcome.failure else { continue };
         if text.is_empty() {
             text.push_str("\nfailures:\n");
         }
         text.push_str(&format!("\n---- {} ----\n", case.name));
+        // A recipe that does not parse fails all tests that import it.
+        let same = |(_, other): &&Done| other.failure.as_ref() == Some(failure);
+        if let Some((first, _)) = done[..at].iter().find(same).filter(|_| outcome.printed.is_empty()) {
+            text.push_str(&format!("the same as {}\n", first.name));
+            continue;
+        }
         if !outcome.printed.is_empty() {
             text.push_str(&format!("{}\n", outcome.printed));
         }

@@ -43,7 +43,10 @@ impl Guest {
                 error.facts.insert("state".to_string(), state.word().into());
                 error.facts.insert("reason".to_string(), state.reason().into());
                 if state.is_stuck() && state.reason() == "I/O error" {
-                    error = error.hint("free space for its disk, then `vm.resume()`");
+                    error = error.hint(format!(
+                        "free space for its disk, then `{}.resume()`",
+                        self.domain.object().expression()
+                    ));
                 }
                 Err(autopsy::with_log(error, &self.domain))
             }

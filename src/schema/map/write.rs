@@ -223,7 +223,8 @@ impl Writer<'_> {
             };
             if let Some(before) = found.iter().find(|before| before.field.is(field)) {
                 let message = format!("`{}` and `{key}` are the same field", before.key);
-                self.find(join(path, key), true, message, None);
+                let hint = format!("write it once, as `{}`", before.key);
+                self.find(join(path, key), true, message, Some(hint));
             } else {
                 found.push(Given { field, key, value });
             }
