@@ -186,14 +186,16 @@ const BEGINNING: u64 = 64 << 10;
 
 /// Checks the image at a path or a URL.
 pub(super) fn check_file(source: &str, given: &Map) -> Result<(Description, Option<Compression>)> {
+    let options = check_options(given)?;
     let found = image::inspect(source)?;
     let name = image::unpacked_name(source.rsplit('/').next().unwrap_or(source));
-    checked(name, &found.0, given)?;
+    checked(name, &found.0, &options)?;
     Ok(found)
 }
 
 /// Checks the image in a volume. What the pool knows of it takes one call. What cannot be read is not refused.
 pub(super) fn check_volume(volume: &Volume, given: &Map) -> Result<(Description, Option<Compression>)> {
+    let options = check_options(given)?;
     let (format, capacity) = volume.looks()?;
     let known = format.as_deref().and_then(|name| Format::ALL.iter().copied().find(|one| one.driver() == name));
     let mut found = match known {
@@ -206,7 +208,7 @@ pub(super) fn check_volume(volume: &Volume, given: &Map) -> Result<(Description,
         found = beginning(volume)?;
     }
     found.virtual_size = found.virtual_size.or(Some(capacity));
-    checked(volume.name(), &Description { backing_file: None, ..found.clone() }, given)?;
+    checked(volume.name(), &Description { backing_file: None, ..found.clone() }, &options)?;
     Ok((found, None))
 }
 
@@ -219,8 +221,11 @@ fn beginning(volume: &Volume) -> Result<Description> {
     }
 }
 
-fn checked(name: &str, found: &Description, given: &Map) -> Result<()> {
-    let options = Options::from_value("check_image", value(&given.clone().into(), "")?, CHECK)?;
+fn check_options(given: &Map) -> Result<Options> {
+    Options::from_value("check_image", value(&given.clone().into(), "")?, CHECK)
+}
+
+fn checked(name: &str, found: &Description, options: &Options) -> Result<()> {
     let wanted = options.one_of("format", FORMATS)?.and_then(Format::from_name);
     check(options.str("name")?.unwrap_or(name), found, wanted, options.bool("bootable")?.unwrap_or(true))
 }
