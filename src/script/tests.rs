@@ -59,11 +59,18 @@ impl Session {
         let mut calls = Vec::new();
         for function in [SETUP, test] {
             let call = |given: &str| format!("{function}({given})");
+            let all = tree.iter_functions().filter(|known| known.name == function).count();
+            if all > 1 {
+                let place = self.begin_of(&name, function);
+                let shown =
+                    Diagnostic::error(format!("there are {all} functions `{function}`, and only one would run"));
+                return Err((vec![shown.hint("give each a name of its own").at(Some(place))], 1));
+            }
             if has(&tree, function, 1) {
                 calls.push(call("host"));
             } else if has(&tree, function, 0) {
                 calls.push(call(""));
-            } else if tree.iter_functions().any(|known| known.name == function) {
+            } else if all > 0 {
                 let place = self.begin_of(&name, function);
                 let shown = Diagnostic::error(format!("`{function}` takes too many arguments for a test"));
                 return Err((vec![shown.hint("it takes the host, or nothing").at(Some(place))], 1));

@@ -353,6 +353,19 @@ fn reports_are_junit_and_json() {
 }
 
 #[test]
+fn a_report_that_cannot_be_written_and_a_test_that_is_there_twice_are_told() {
+    let host = project("fn test_one() { }\nfn test_two() { }\nfn test_two(host) { }\n");
+    let output = run(&host, &["--junit", "no/such/folder.xml"]);
+    let (told, shown) = (text(&output.stdout), text(&output.stderr));
+    assert!(
+        told.contains("there are 2 functions `test_two`, and only one would run\n --> tests/web.rhai:3:1"),
+        "{told}"
+    );
+    assert!(told.contains("test result: FAILED. 1 passed; 1 failed"), "{told}");
+    assert!(shown.contains("cannot write `no/such/folder.xml`") && output.status.code() == Some(1), "{shown}");
+}
+
+#[test]
 fn scripts_that_are_called_alike_have_their_folders_in_the_names_of_their_tests() {
     let host = project("");
     for folder in ["x", "y"] {

@@ -61,9 +61,6 @@ fn run_all(settings: &Settings, test: &Test, looks: Looks) -> Result<u8> {
         }
     });
     let took = started.elapsed();
-    if let Some(file) = &test.junit {
-        std::fs::write(file, report::to_junit(&done, took)).map_err(|cause| Error::io(file, "write", &cause))?;
-    }
     if told {
         let not_run = cases.len() - done.len();
         print(&report::failures(&done));
@@ -71,6 +68,9 @@ fn run_all(settings: &Settings, test: &Test, looks: Looks) -> Result<u8> {
         print(&looks.summary(&done, count - cases.len(), not_run, took));
     } else {
         print(&report::to_json(&done));
+    }
+    if let Some(file) = &test.junit {
+        std::fs::write(file, report::to_junit(&done, took)).map_err(|cause| Error::io(file, "write", &cause))?;
     }
     // What cannot be written stopped the rest as somebody would, and has a code of its own.
     let is_unwritten = matches!(lost(), Some(Some(_)));
