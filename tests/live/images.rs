@@ -306,7 +306,7 @@ fn a_raw_boot_disk_is_a_copy_of_its_image() {
     let disk = "let disk = connect().pool(\"default\").volume(\"rawly_boot\").definition.to_map();";
     let told =
         prints(&format!("{disk} print(`${{disk.target.format.type}} ${{disk.backing_store}} ${{disk.capacity}}`);"));
-    assert_eq!(told, "raw  67108864\n");
+    assert_eq!(told, "raw  67108864 bytes\n");
     // A boot sector, and not the head of a qcow2 file.
     let head = inside(&["head", "-c", "512", "/var/lib/libvirt/images/rawly_boot"]).stdout;
     assert_eq!(head.get(510..512), Some(&[0x55, 0xaa][..]));

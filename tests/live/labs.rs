@@ -261,7 +261,7 @@ fn a_new_address_comes_with_an_update() {
     let told = run(&["vm", "create", "image.yaml", "-o", "json"]);
     assert!(told.contains("boot_disk.image") && told.contains("mover-other.qcow2"), "{told}");
     let refused = output(folder.path(), &["vm", "create", "image.yaml", "--update"]);
-    assert!(text(&refused.stderr).contains("`vm repave` gives it one that stands on"), "{}", text(&refused.stderr));
+    assert!(text(&refused.stderr).contains("`vm repave` gives it a new one"), "{}", text(&refused.stderr));
     run(&["vm", "repave", "image.yaml", "--yes"]);
     assert_eq!(results(&["vm", "create", "image.yaml"]), ["unchanged"]);
     run(&["vm", "destroy", "mover", "--yes"]);

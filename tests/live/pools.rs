@@ -62,7 +62,7 @@ pool.undefine();
     );
     let lines: Vec<&str> = shown.lines().collect();
     let [hint, volumes, _, anew] = lines.as_slice() else { panic!("{shown}") };
-    assert!(hint.contains("pool.build(#{ overwrite: true })"), "{shown}");
+    assert!(hint.contains("host.pool(\"on-fs\").build(#{ overwrite: true })"), "{shown}");
     assert!(volumes.contains("one.raw") && volumes.contains("two.qcow2"), "{shown}");
     assert!(!anew.contains("one.raw"), "{shown}");
 }
