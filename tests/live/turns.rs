@@ -77,7 +77,7 @@ fn what_users_with_states_of_their_own_note_of_a_machine_is_all_kept() {
 }
 
 #[test]
-fn of_several_runs_that_make_one_network_one_makes_it() {
+fn of_several_runs_that_make_one_network_or_pool_one_makes_it() {
     let folder = tempfile::tempdir().expect("a folder");
     for _ in 0..3 {
         let create =
@@ -92,5 +92,10 @@ fn of_several_runs_that_make_one_network_one_makes_it() {
         let told = at_once(folder.path(), &[release; 4].map(words));
         assert_eq!(told.iter().filter(|told| told.contains("not reserved")).count(), 3, "{told:?}");
         run(folder.path(), &["network", "delete", "turns", "--yes"]);
+        let add = "pool add turns /var/lib/libvirt/turns-pool -o csv --columns result";
+        let told = at_once(folder.path(), &[add; 4].map(words));
+        let count = |result: &str| told.iter().filter(|told| told.contains(result)).count();
+        assert_eq!((count("created"), count("unchanged")), (1, 3), "{told:?}");
+        run(folder.path(), &["pool", "delete", "turns", "--yes"]);
     }
 }
