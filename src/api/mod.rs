@@ -100,6 +100,8 @@ pub struct Context {
     handlers: Handlers,
     /// The default host, while it is being connected to.
     coming: Arc<Mutex<Option<Coming>>>,
+    /// The failures that a test has planned.
+    failures: Arc<Mutex<Vec<testing::PlannedFailure>>>,
     /// What `exit` gave beside a code.
     left: Arc<Mutex<Option<Dynamic>>>,
 }

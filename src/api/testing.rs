@@ -4,9 +4,10 @@ use super::assertions::code;
 use super::{Context, RhaiResultOf, value};
 use crate::floor::planned::When;
 use crate::floor::{Code, Error, Options, Result, clock as run_clock, duration as time_of};
-use crate::libvirt::{Answer, Domain, End, Source, Turn};
+use crate::libvirt::{Answer, Domain, End, Host, Source, Turn};
 use rhai::plugin::*;
 use rhai::{Dynamic, Map, Module};
+use std::sync::PoisonError;
 
 pub(super) fn fill(module: &mut Module) {
     combine_with_exported_module!(module, "functions", functions);
@@ -49,13 +50,44 @@ fn sources(what: &str) -> Result<&'static [Source]> {
     }
 }
 
+/// A failure that a script has planned.
+#[derive(Debug, Clone)]
+pub(super) struct PlannedFailure {
+    /// What is to fail: ``upload` of `web``.
+    shown: String,
+    place: Option<ScriptPlace>,
+    host: Host,
+    number: usize,
+}
+
+/// A place in a script: its source, the line and the column.
+pub type ScriptPlace = (String, usize, usize);
+
+fn place(call: &NativeCallContext) -> Option<ScriptPlace> {
+    let position = call.call_position();
+    Some((call.call_source().unwrap_or_default().to_string(), position.line()?, position.position().unwrap_or(1)))
+}
+
+impl Context {
+    fn note_failure(&self, planned: PlannedFailure) {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(planned);
+    }
+
+    /// The first failure that was planned and has not come to pass, in words, and where it was planned.
+    pub fn unmet_failure(&self) -> Option<(String, Option<ScriptPlace>)> {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let unmet = failures.iter().find(|one| !one.host.has_come_to_pass(one.number))?;
+        Some((unmet.shown.clone(), unmet.place.clone()))
+    }
+}
+
 #[export_module]
 mod functions {
     /// From now on calls of this name fail on the default host, as if libvirt refused them: whoever makes them, the script
     /// or what it calls. For hosts of libvirt's test driver, such as `vmscript test` gives.
     ///
     /// The calls are those of the reference that change something, such as `define_domain`, `create_volume`, `start` and
-    /// `upload`; an unknown one is refused with a list.
+    /// `upload`; an unknown one is refused with a list. A test fails if no such call came until its end: it would prove nothing.
     ///
     /// # Example
     ///
@@ -94,7 +126,12 @@ mod functions {
         let options = read("fail", options, &["after", "code", "message", "object", "times"])?;
         let code = options.str("code")?.map(code).transpose()?.unwrap_or(Code::Failed);
         let words = options.str("message")?.unwrap_or("the test planned it to fail").to_string();
-        Ok(Context::of(&call).connect(None, false)?.plan_call(verb, Turn::Fail { code, words }, when(&options)?)?)
+        let (context, when) = (Context::of(&call), when(&options)?);
+        let host = context.connect(None, false)?;
+        let shown = if when.object == "*" { verb.to_string() } else { format!("{verb}` of `{}", when.object) };
+        let number = host.plan_call(verb, Turn::Fail { code, words }, when)?;
+        context.note_failure(PlannedFailure { shown, place: place(&call), host, number });
+        Ok(())
     }
 
     /// From now on calls of this name are not made on the default host, and count as done: for what libvirt's test driver
@@ -126,7 +163,8 @@ mod functions {
     #[rhai_fn(name = "skip", return_raw)]
     pub fn skip_with(call: NativeCallContext, verb: &str, options: Map) -> RhaiResultOf<()> {
         let options = read("skip", options, &["after", "object", "times"])?;
-        Ok(Context::of(&call).connect(None, false)?.plan_call(verb, Turn::Skip, when(&options)?)?)
+        Context::of(&call).connect(None, false)?.plan_call(verb, Turn::Skip, when(&options)?)?;
+        Ok(())
     }
 
     /// From now on calls of this name take so much longer on the default host.
@@ -159,7 +197,8 @@ mod functions {
     pub fn slow_with(call: NativeCallContext, verb: &str, time: Dynamic, options: Map) -> RhaiResultOf<()> {
         let options = read("slow", options, &["after", "object", "times"])?;
         let time = time_of(&value(&time, "time")?)?;
-        Ok(Context::of(&call).connect(None, false)?.plan_call(verb, Turn::Slow(time), when(&options)?)?)
+        Context::of(&call).connect(None, false)?.plan_call(verb, Turn::Slow(time), when(&options)?)?;
+        Ok(())
     }
 
     /// From now on this is the address of a domain, which is given or named; the name may be that of one to come.

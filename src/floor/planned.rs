@@ -36,6 +36,11 @@ impl<T> Counted<T> {
         Self { when, seen: 0, what }
     }
 
+    /// Whether it has come to pass.
+    pub fn has_come(&self) -> bool {
+        self.seen > self.when.after
+    }
+
     /// Counts; whether it comes to pass this time.
     pub fn is_due(&mut self) -> bool {
         self.seen += 1;

@@ -87,7 +87,17 @@ impl Session {
             (shown, code)
         })?;
         // What happened until now is still handled; a handler that failed fails the test.
-        self.context().end_handlers().or_else(|error| self.came_to_its_end(&name, *error))
+        self.context().end_handlers().or_else(|error| self.came_to_its_end(&name, *error))?;
+        self.met_what_was_planned()
+    }
+
+    /// Fails if a failure that was planned has not come to pass: a test that seems to prove something about it does not.
+    fn met_what_was_planned(&self) -> Result<(), Failure> {
+        let Some((what, place)) = self.context().unmet_failure() else { return Ok(()) };
+        let shown = Diagnostic::error(format!("the planned failure of `{what}` has not come to pass"));
+        let shown = shown.hint("no call that it fits came since: look at its name, `object` and `after`");
+        let place = place.map(|(source, line, column)| Place { source, line, column });
+        Err((vec![Diagnostic { place, ..shown }], 1))
     }
 
     pub(super) fn begin_of(&self, source: &str, function: &str) -> Place {

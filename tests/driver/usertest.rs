@@ -366,6 +366,29 @@ fn a_report_that_cannot_be_written_and_a_test_that_is_there_twice_are_told() {
 }
 
 #[test]
+fn a_planned_failure_that_never_comes_fails_the_test() {
+    let host = project(concat!(
+        "fn plan() { fail(\"start\", #{ object: \"wbe\" }); }\n",
+        "fn test_none(host) {\n    plan();\n    host.domain(\"idle\").start();\n}\n",
+        "fn test_late(host) {\n    fail(\"start\", #{ after: 1 });\n    host.domain(\"idle\").start();\n}\n",
+        "fn test_met(host) { fail(\"start\", #{ times: 2 }); assert_error(|| host.domain(\"idle\").start()); }\n",
+        "fn test_wrong(host) { fail(\"start\"); throw \"its own\"; }\n",
+    ));
+    let output = run(&host, &["--host", "host.xml"]);
+    let told = text(&output.stdout);
+    for part in [
+        "the planned failure of `start` of `wbe` has not come to pass\n --> tests/web.rhai:2:13",
+        "the planned failure of `start` has not come to pass\n --> tests/web.rhai:8:5",
+        "= hint: no call that it fits came since: look at its name, `object` and `after`",
+        "error: its own",
+        "test result: FAILED. 1 passed; 3 failed",
+    ] {
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
 fn scripts_that_are_called_alike_have_their_folders_in_the_names_of_their_tests() {
     let host = project("");
     for folder in ["x", "y"] {

@@ -66,11 +66,17 @@ pub enum Turn {
 }
 
 impl Host {
-    /// Plans what becomes of the calls of a verb, such as `define_domain`.
-    pub fn plan_call(&self, verb: &str, turn: Turn, when: When) -> Result<()> {
+    /// Plans what becomes of the calls of a verb, such as `define_domain`; gives its number in the plan.
+    pub fn plan_call(&self, verb: &str, turn: Turn, when: When) -> Result<usize> {
         let verb = if turn == Turn::Skip { verbs::skipped(verb)? } else { verbs::named(verb)? };
-        self.planned_anew()?.lock().calls.push(Counted::new(when, (verb, turn)));
-        Ok(())
+        let calls = &mut self.planned_anew()?.lock().calls;
+        calls.push(Counted::new(when, (verb, turn)));
+        Ok(calls.len() - 1)
+    }
+
+    /// Whether what has this number in the plan of calls has come to pass.
+    pub fn has_come_to_pass(&self, number: usize) -> bool {
+        self.plan().is_some_and(|plan| plan.lock().calls.get(number).is_some_and(Counted::has_come))
     }
 
     /// Whether it has a plan.
