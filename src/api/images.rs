@@ -139,6 +139,10 @@ impl Wish<'_> {
                     return Ok(Ensured { outdated: true, ..unchanged() });
                 }
                 if !is_own {
+                    // Somebody else may be bringing the very same.
+                    if !self.dry_run && volume.wait_while_written()? {
+                        return self.put(Some(volume), false);
+                    }
                     let message =
                         format!("volume `{name}` is there and has other content, which is not known to be from there");
                     return Err(Error::new(Code::AlreadyExists, Area::Storage, message)

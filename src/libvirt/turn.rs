@@ -4,6 +4,7 @@ use super::replace::beside;
 use super::{Domain, Pool, Volume, undo};
 use crate::floor::progress::Progress;
 use crate::floor::{Error, Result, interrupt, state_folder};
+use crate::schema::xml;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File, TryLockError};
@@ -13,6 +14,9 @@ use std::time::Duration;
 
 /// How often it is looked whether the other run is done: a look reads the journals of this machine.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How long a file that is being written may stay as it is.
+const WRITE: Duration = Duration::from_millis(700);
 
 /// How often it is looked whether others are done with what takes moments.
 const GLANCE: Duration = Duration::from_millis(5);
@@ -188,5 +192,27 @@ impl Volume {
             self.pool()?.wait_for_maker(self.name())?;
         }
         Ok(())
+    }
+
+    /// Waits while somebody writes it whose journal is not here, another user or another workstation; whether anybody did.
+    /// Its file's times and size tell.
+    pub fn wait_while_written(&self) -> Result<bool> {
+        let look = || {
+            let root = xml::parse(&self.xml()?)?;
+            Ok::<_, Error>((root.find_text("target/timestamps/mtime"), root.find_text("allocation")))
+        };
+        let (mut known, mut waiting) = (look()?, None);
+        loop {
+            interrupt::sleep(WRITE)?;
+            let now = look()?;
+            if now == known {
+                return Ok(waiting.is_some());
+            }
+            known = now;
+            waiting.get_or_insert_with(|| {
+                tracing::warn!("somebody else is writing volume `{}`, who is waited for", self.name());
+                Progress::begin(&format!("wait for who writes {}", self.name()), None)
+            });
+        }
     }
 }

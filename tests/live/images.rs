@@ -248,6 +248,39 @@ fn until_it_is_made(journals: &Path) {
 }
 
 #[test]
+fn users_that_bring_one_image_at_once_wait_for_who_is_bringing_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut image = vec![5; 64 << 20];
+    image[510..512].copy_from_slice(&[0x55, 0xaa]);
+    std::fs::write(folder.path().join("one.raw"), image).expect("written");
+    let import = ["image", "import", "default", "one.raw", "--name", "users.raw", "-o", "csv", "--columns", "result"];
+    for _ in 0..3 {
+        let users: Vec<_> = (0..3)
+            .map(|user| {
+                let mut run = program(folder.path());
+                run.env("XDG_STATE_HOME", folder.path().join(format!("state-{user}"))).args(import);
+                run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started")
+            })
+            .collect();
+        let mut results = Vec::new();
+        for user in users {
+            let output = user.wait_with_output().expect("waited for");
+            assert!(output.status.success(), "{}", text(&output.stderr));
+            results.push(text(&output.stdout).lines().last().unwrap_or_default().to_string());
+        }
+        results.sort();
+        assert_eq!(results, ["created", "unchanged", "unchanged"]);
+        prints("connect().pool(\"default\").volume(\"users.raw\").delete();");
+    }
+    // What is there and stays as it is is somebody's.
+    prints("connect().pool(\"default\").create_volume(#{ name: \"users.raw\", capacity: \"1 MiB\", target: #{ format: \"raw\" } });");
+    let refused = program(folder.path()).args(import).output().expect("started");
+    assert!(text(&refused.stderr).contains("has other content, which is not known to be from there"), "{refused:?}");
+    prints("connect().pool(\"default\").volume(\"users.raw\").delete();");
+    assert_eq!(left("users"), "");
+}
+
+#[test]
 fn what_somebody_needs_is_not_written_behind_his_back() {
     let images = std::env::var("VMSCRIPT_LAB_IMAGES").expect("VMSCRIPT_LAB_IMAGES is the tiny guest's folder");
     let out = prints(&format!(
