@@ -39,7 +39,7 @@ fn claim(host: &Host, guest: &Definition) -> Result<Claim> {
 }
 
 fn make(host: &Host, guest: &Definition) -> Result<()> {
-    let stopped = Provision { start: false, ..Provision::default() };
+    let stopped = Provision { start: None, ..Provision::default() };
     claim(host, guest).and_then(|claim| host.provision_claimed(claim, &stopped)).map(drop)
 }
 
@@ -179,7 +179,7 @@ fn hosts_that_share_a_bridge_share_its_addresses() {
     let claim = |host: &Host, other: &Host, name: &str, ip: Value| {
         let guest = guest(name, ("bridge", "virbr9"), ip);
         let (wishes, _) = static_ips(&guest.root(), &guest.extras());
-        let stopped = Provision { start: false, ..Provision::default() };
+        let stopped = Provision { start: None, ..Provision::default() };
         let claim = host.claim(&guest.root(), &wishes, None, std::slice::from_ref(other))?;
         host.provision_claimed(claim, &stopped)
     };

@@ -537,6 +537,7 @@ mod functions {
     /// * `lab`: the name of the lab that it is part of.
     /// * `shared_with`: other hosts whose bridge of the same name is the same network; their addresses count too.
     /// * `start`: whether to start it, default `true`.
+    /// * `paused`: whether its processors stay stopped until `resume`, default `false`; nothing is waited for then.
     /// * `wait`: whether to wait as the interfaces ask, default `true`.
     /// * `autostart`: whether the host starts it at boot, default `false`.
     /// * `keep`: leave everything in place when a wait fails, for a look at the guest; default `false`.

@@ -6,7 +6,7 @@ use super::machine::{labels, texts};
 use super::{definition, images, seed, shown};
 use crate::floor::{self, Error, Map as Plain, Options, Result, Value};
 use crate::libvirt::{
-    self, Content, Family, Host, MachineRecord, Provision, Provisioned, SeedDisk, Source, Storage, WaitIp,
+    self, Content, Family, Host, MachineRecord, Provision, Provisioned, SeedDisk, Source, Start, Storage, WaitIp,
 };
 use crate::schema::{Definition, Kind, xml};
 use crate::seed::{Guest, Seed, cloud_init};
@@ -20,6 +20,7 @@ const OPTIONS: &[&str] = &[
     "keep",
     "lab",
     "labels",
+    "paused",
     "protect",
     "seed",
     "shared_with",
@@ -129,7 +130,9 @@ fn options(
     let options = Options::from_value("provision", shown(&plain.into())?, OPTIONS)?;
     let wishes = definition.extras().into_iter().filter(|extra| extra.key == "wait_for_ip");
     let mut waits = Vec::new();
-    if options.bool("wait")?.unwrap_or(true) && options.bool("start")?.unwrap_or(true) {
+    let how = Start { paused: options.bool("paused")?.unwrap_or(false), ..Start::default() };
+    let start = options.bool("start")?.unwrap_or(true).then_some(how);
+    if options.bool("wait")?.unwrap_or(true) && start.is_some_and(|start| !start.paused) {
         for wish in wishes {
             if let Some(one) = wish_of(&wish.value)? {
                 waits.push((index(&wish.path), one));
@@ -142,7 +145,7 @@ fn options(
     }
     Ok(Provision {
         storage,
-        start: options.bool("start")?.unwrap_or(true),
+        start,
         autostart: options.bool("autostart")?.unwrap_or(false),
         wait: waits,
         keep: options.bool("keep")?.unwrap_or(false),

@@ -152,6 +152,12 @@ impl Sources {
             for path in always.iter().chain(&perhaps) {
                 own.read_bare(&engine, path);
             }
+            // Then what their functions import, while the run connects: it would parse that when it comes to it.
+            for path in &always {
+                for path in own.parse_bare(&engine, path).iter().flat_map(inner_imports) {
+                    own.read_bare(&engine, &path);
+                }
+            }
         };
         // Without a thread, each is parsed where it is imported.
         drop(std::thread::Builder::new().name("imports".to_string()).stack_size(STACK).spawn(work));
@@ -354,6 +360,21 @@ fn imports(tree: &AST, function: &str) -> (Vec<String>, Vec<String>) {
         true
     });
     (always, perhaps)
+}
+
+/// What a module imports anywhere, in its order.
+fn inner_imports(tree: &AST) -> Vec<String> {
+    let mut found = Vec::new();
+    tree.walk(&mut |path: &[ASTNode]| {
+        if let Some(ASTNode::Stmt(Stmt::Import(import, position))) = path.last()
+            && let Expr::StringConstant(path, _) = &import.0
+        {
+            found.push((position.line(), path.to_string()));
+        }
+        true
+    });
+    found.sort();
+    found.into_iter().map(|(_, path)| path).collect()
 }
 
 /// The text of a module of the stdlib without its comments, which are half of it; every place in it stays where it is.

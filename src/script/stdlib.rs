@@ -22,6 +22,7 @@ pub(super) const MODULES: &[(&str, &str)] = &[
     ("std/many", include_str!("../../stdlib/many.rhai")),
     ("std/moves", include_str!("../../stdlib/moves.rhai")),
     ("std/network", include_str!("../../stdlib/network.rhai")),
+    ("std/notes", include_str!("../../stdlib/notes.rhai")),
     ("std/pool", include_str!("../../stdlib/pool.rhai")),
     ("std/routing", include_str!("../../stdlib/routing.rhai")),
     ("std/spec", include_str!("../../stdlib/spec.rhai")),

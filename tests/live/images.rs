@@ -273,7 +273,9 @@ fn users_that_bring_one_image_at_once_wait_for_who_is_bringing_it() {
         prints("connect().pool(\"default\").volume(\"users.raw\").delete();");
     }
     // What is there and stays as it is is somebody's.
-    prints("connect().pool(\"default\").create_volume(#{ name: \"users.raw\", capacity: \"1 MiB\", target: #{ format: \"raw\" } });");
+    prints(
+        "connect().pool(\"default\").create_volume(#{ name: \"users.raw\", capacity: \"1 MiB\", target: #{ format: \"raw\" } });",
+    );
     let refused = program(folder.path()).args(import).output().expect("started");
     assert!(text(&refused.stderr).contains("has other content, which is not known to be from there"), "{refused:?}");
     prints("connect().pool(\"default\").volume(\"users.raw\").delete();");

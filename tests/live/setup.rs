@@ -95,6 +95,66 @@ fn a_setting_that_another_file_takes_back_is_not_so() {
     assert!(told.contains(words), "{told}");
 }
 
+const QUICK: &str = r#"
+mount --make-rprivate /
+mount -t tmpfs tmpfs /mnt
+cp -a /etc /mnt/etc
+mount --bind /mnt/etc /etc
+# A daemon of this machine would not read the copy.
+test ! -d /run/systemd || mount -t tmpfs tmpfs /run/systemd
+conf=/etc/libvirt/qemu.conf
+setup() { "$VMSCRIPT" hypervisor setup --packages=false --forwarding=false -o csv --columns name,result "$@"; echo "rc $?"; }
+md5sum < $conf
+setup --quick-start --dry-run; md5sum < $conf
+setup --quick-start; tail -n 1 $conf
+setup --quick-start
+setup --quick-start=false; md5sum < $conf
+setup --quick-start=false
+echo 'capability_filters = [ "vnc" ]' >> $conf
+setup --quick-start
+echo 'capability_filters = [ "vnc", "cpu-unavailable-features" ]' >> $conf
+setup --quick-start
+setup --quick-start=false; tail -n 1 $conf
+"#;
+
+#[test]
+fn quick_starts_come_and_go_and_leave_other_settings_alone() {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--net", "sh", "-c", QUICK]).env("VMSCRIPT", env!("CARGO_BIN_EXE_vmscript"));
+    let output = command.output().expect("unshare runs");
+    let (shown, told) = (text(&output.stdout), text(&output.stderr));
+    let lines: Vec<&str> = shown
+        .lines()
+        .filter(|line| !line.starts_with("socket,") && *line != "name,result")
+        .map(str::trim_end)
+        .collect();
+    let before = lines[0];
+    let wanted = [
+        before,
+        "quick start,would change",
+        "rc 0",
+        before,
+        "quick start,changed",
+        "rc 0",
+        "capability_filters = [ \"cpu-unavailable-features\" ]",
+        "quick start,is so",
+        "rc 0",
+        "quick start,changed",
+        "rc 0",
+        before,
+        "quick start,is so",
+        "rc 0",
+        "rc 4",
+        "quick start,is so",
+        "rc 0",
+        "rc 4",
+        "capability_filters = [ \"vnc\", \"cpu-unavailable-features\" ]",
+    ];
+    assert_eq!(lines, wanted, "{told}");
+    let words = "/etc/libvirt/qemu.conf: it filters other capabilities, too: edit the line yourself";
+    assert_eq!(told.matches(words).count(), 2, "{told}");
+}
+
 const SERVERS: &str = r#"
 set -e
 mount --make-rprivate /

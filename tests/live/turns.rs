@@ -99,3 +99,26 @@ fn of_several_runs_that_make_one_network_or_pool_one_makes_it() {
         run(folder.path(), &["pool", "delete", "turns", "--yes"]);
     }
 }
+
+#[test]
+fn machines_that_are_made_together_run_when_all_of_them_are_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let named = |name: &str| format!("  - {}", SPEC.replace("turns", name).trim_end().replace('\n', "\n    "));
+    let two = format!("machines:\n{}\n{}\n", named("turns-a"), named("turns-b"));
+    std::fs::write(folder.path().join("two.yaml"), &two).expect("written");
+    std::fs::write(folder.path().join("one.yaml"), SPEC).expect("written");
+    assert_eq!(column(folder.path(), &["vm", "create", "two.yaml"], "result"), ["created", "created"]);
+    run(folder.path(), &["vm", "create", "one.yaml"]);
+    let how = prints(
+        "for name in [\"turns-a\", \"turns-b\", \"turns\"] { let vm = connect().domain(name); print(`${vm.state} ${vm.reason}`); }",
+    );
+    assert_eq!(how, "running unpaused\nrunning unpaused\nrunning booted\n");
+    // Who is there already is no part of it, and one that cannot start takes the other one along.
+    assert_eq!(column(folder.path(), &["vm", "create", "two.yaml"], "result"), ["unchanged", "unchanged"]);
+    run(folder.path(), &["vm", "destroy", "turns-a", "turns-b", "turns", "--yes"]);
+    let broken = format!("{two}    domain: {{ os: {{ kernel: /nonexistent }} }}\n");
+    std::fs::write(folder.path().join("two.yaml"), broken).expect("written");
+    let failed = program(folder.path()).args(["vm", "create", "two.yaml"]).output().expect("the program starts");
+    assert!(!failed.status.success() && text(&failed.stderr).contains("cannot start domain `turns-b`"), "{failed:?}");
+    assert_eq!(left("turns"), "");
+}
