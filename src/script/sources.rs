@@ -152,10 +152,9 @@ impl Sources {
             for path in always.iter().chain(&perhaps) {
                 own.read_bare(&engine, path);
             }
-            // Then what their functions import, while the run connects: it would parse that when it comes to it.
-            for path in &always {
-                for path in own.parse_bare(&engine, path).iter().flat_map(inner_imports) {
-                    own.read_bare(&engine, &path);
+            if always.iter().any(|path| path == "std/machine") {
+                for path in BEHIND {
+                    own.read_bare(&engine, path);
                 }
             }
         };
@@ -270,6 +269,9 @@ impl Sources {
     }
 }
 
+/// What making and comparing machines comes to behind its first look at the host: parsed while that is connected to.
+const BEHIND: [&str; 4] = ["std/ahead", "std/made", "std/compare", "std/view"];
+
 /// Whether what a recipe needs of its module, or a module that it imports in any case, asks for the default host.
 fn may_connect(part: &str) -> bool {
     let asks = |text: &str| text.contains("connect(");
@@ -360,21 +362,6 @@ fn imports(tree: &AST, function: &str) -> (Vec<String>, Vec<String>) {
         true
     });
     (always, perhaps)
-}
-
-/// What a module imports anywhere, in its order.
-fn inner_imports(tree: &AST) -> Vec<String> {
-    let mut found = Vec::new();
-    tree.walk(&mut |path: &[ASTNode]| {
-        if let Some(ASTNode::Stmt(Stmt::Import(import, position))) = path.last()
-            && let Expr::StringConstant(path, _) = &import.0
-        {
-            found.push((position.line(), path.to_string()));
-        }
-        true
-    });
-    found.sort();
-    found.into_iter().map(|(_, path)| path).collect()
 }
 
 /// The text of a module of the stdlib without its comments, which are half of it; every place in it stays where it is.
