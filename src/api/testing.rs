@@ -53,7 +53,7 @@ fn sources(what: &str) -> Result<&'static [Source]> {
 /// A failure that a script has planned.
 #[derive(Debug, Clone)]
 pub(super) struct PlannedFailure {
-    /// What is to fail: ``upload` of `web``.
+    /// What is to fail, in words: the call, and what of.
     shown: String,
     place: Option<ScriptPlace>,
     host: Host,
@@ -128,7 +128,7 @@ mod functions {
         let words = options.str("message")?.unwrap_or("the test planned it to fail").to_string();
         let (context, when) = (Context::of(&call), when(&options)?);
         let host = context.connect(None, false)?;
-        let shown = if when.object == "*" { verb.to_string() } else { format!("{verb}` of `{}", when.object) };
+        let shown = if when.object == "*" { format!("`{verb}`") } else { format!("`{verb}` of `{}`", when.object) };
         let number = host.plan_call(verb, Turn::Fail { code, words }, when)?;
         context.note_failure(PlannedFailure { shown, place: place(&call), host, number });
         Ok(())

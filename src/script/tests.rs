@@ -94,7 +94,7 @@ impl Session {
     /// Fails if a failure that was planned has not come to pass: a test that seems to prove something about it does not.
     fn met_what_was_planned(&self) -> Result<(), Failure> {
         let Some((what, place)) = self.context().unmet_failure() else { return Ok(()) };
-        let shown = Diagnostic::error(format!("the planned failure of `{what}` has not come to pass"));
+        let shown = Diagnostic::error(format!("the planned failure of {what} has not come to pass"));
         let shown = shown.hint("no call that it fits came since: look at its name, `object` and `after`");
         let place = place.map(|(source, line, column)| Place { source, line, column });
         Err((vec![Diagnostic { place, ..shown }], 1))

@@ -47,6 +47,16 @@ fn the_second_setup_of_a_hypervisor_changes_nothing() {
     assert!(told.contains("✓ this host: forwarding\n"), "{told}");
 }
 
+/// Runs a script on a machine that nobody else sees: the rows of its setups without that of the socket, and what it told.
+fn rows(script: &str) -> (Vec<String>, String) {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--net", "sh", "-c", script]).env("VMSCRIPT", env!("CARGO_BIN_EXE_vmscript"));
+    let output = command.output().expect("unshare runs");
+    let shown = text(&output.stdout);
+    let rows = shown.lines().filter(|line| !line.starts_with("socket,") && *line != "name,result");
+    (rows.map(|line| line.trim_end().to_string()).collect(), text(&output.stderr))
+}
+
 const TAKEN_BACK: &str = r#"
 mount --make-rprivate /
 mount -t tmpfs tmpfs /mnt
@@ -68,15 +78,7 @@ setup
 
 #[test]
 fn a_setting_that_another_file_takes_back_is_not_so() {
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--net", "sh", "-c", TAKEN_BACK]).env("VMSCRIPT", env!("CARGO_BIN_EXE_vmscript"));
-    let output = command.output().expect("unshare runs");
-    let (shown, told) = (text(&output.stdout), text(&output.stderr));
-    let lines: Vec<&str> = shown
-        .lines()
-        .filter(|line| !line.starts_with("socket,") && *line != "name,result")
-        .map(str::trim_end)
-        .collect();
+    let (lines, told) = rows(TAKEN_BACK);
     let wanted = [
         "forwarding,changed",
         "rc 0",
@@ -119,16 +121,8 @@ setup --quick-start=false; tail -n 1 $conf
 
 #[test]
 fn quick_starts_come_and_go_and_leave_other_settings_alone() {
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--net", "sh", "-c", QUICK]).env("VMSCRIPT", env!("CARGO_BIN_EXE_vmscript"));
-    let output = command.output().expect("unshare runs");
-    let (shown, told) = (text(&output.stdout), text(&output.stderr));
-    let lines: Vec<&str> = shown
-        .lines()
-        .filter(|line| !line.starts_with("socket,") && *line != "name,result")
-        .map(str::trim_end)
-        .collect();
-    let before = lines[0];
+    let (lines, told) = rows(QUICK);
+    let before = lines[0].as_str();
     let wanted = [
         before,
         "quick start,would change",
