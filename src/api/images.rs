@@ -147,7 +147,8 @@ impl Wish<'_> {
                         format!("volume `{name}` is there and has other content, which is not known to be from there");
                     return Err(Error::new(Code::AlreadyExists, Area::Storage, message)
                         .about(format!("volume `{name}`"))
-                        .hint("take another name, or pass `force: true`, which replaces it"));
+                        .hint("take another name, or pass `force: true`, which replaces it")
+                        .hint("if another user has been bringing it, and was broken off, `vmscript recover` of that user removes it"));
                 }
             }
             volume.check_unused()?;

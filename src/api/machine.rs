@@ -373,6 +373,22 @@ mod functions {
         Ok(vm.record()?.lab.map_or(Dynamic::UNIT, Into::into))
     }
 
+    /// The parts of its definition that it does not run with before it was stopped and started, as paths: those that `update`
+    /// gave as `needs_restart`, and its memory and processors whoever changed them. None for one that is off.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// let vm = connect().domain("web");
+    /// assert_eq(vm.needs_restart, []);
+    /// vm.update(|d| { d.vcpu = 3; });
+    /// assert_eq(vm.needs_restart, ["vcpu.value"]);
+    /// ```
+    #[rhai_fn(get = "needs_restart", pure, return_raw)]
+    pub fn needs_restart(vm: &mut Domain) -> RhaiResultOf<Array> {
+        Ok(vm.waiting()?.into_iter().map(Dynamic::from).collect())
+    }
+
     /// Whether a run that was killed made it and did not come to its end: `vmscript recover` would remove it.
     ///
     /// # Example

@@ -19,16 +19,21 @@ use virt::sys;
 impl Host {
     /// Defines a domain, which stays when it stops.
     pub fn define_domain(&self, xml: &str) -> Result<Domain> {
-        let object = self.absent(Kind::Domain, xml)?;
+        self.define_absent_domain(&self.absent(Kind::Domain, xml)?, xml)
+    }
+
+    /// The same for one that was looked for, and is not there. What comes into being at this very moment libvirt refuses to
+    /// define anew, as it has another UUID.
+    pub(super) fn define_absent_domain(&self, object: &Object, xml: &str) -> Result<Domain> {
         let xml = &self.with_own_variables(xml)?;
-        self.making(&object, xml, Self::domain_of_uuid, |xml| {
-            self.attempt("define_domain", &object)?;
+        self.making(object, xml, Self::domain_of_uuid, |xml| {
+            self.attempt("define_domain", object)?;
             let host = self.raw()?;
             let raw = validated(
                 || host.define_domain_xml_flags(xml, sys::VIR_DOMAIN_DEFINE_VALIDATE),
                 || host.define_domain_xml(xml),
             );
-            Domain::new(self, raw.explain("define", &object)?)
+            Domain::new(self, raw.explain("define", object)?)
         })
     }
 

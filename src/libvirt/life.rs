@@ -2,7 +2,7 @@
 
 use super::cause::{Explain, flag_refused};
 use super::define::already;
-use super::ipam::Belongings;
+use super::ipam::{Belongings, is_unfinished};
 use super::object::{Kind, Object};
 use super::retry::{despite_loss, repeatedly, while_busy};
 use super::undo::{self, Made, Transaction};
@@ -86,11 +86,31 @@ impl Domain {
         self.start_with(Start::default())
     }
 
-    /// Starts it in a special way.
+    /// Starts it in a special way. One that another run is still making is left to that run.
     pub fn start_with(&self, start: Start) -> Result<()> {
-        // A lease that is there already says nothing about this start.
-        let before = Wiring::read(&self.inactive_xml()?)?.leases(self.host());
+        let text = self.inactive_xml()?;
+        if is_unfinished(&xml::parse(&text)?) {
+            return Err(Error::new(Code::Busy, Area::Domain, format!("{} is still being made", self.object()))
+                .about(self.object().plain())
+                .hint("the run that makes it starts it; what a killed one has left `vmscript recover` of its user removes"));
+        }
+        self.keep_leases(&text)?;
+        self.start_now(start)
+    }
+
+    /// Keeps its leases before it starts: one that is there already says nothing about that start.
+    pub(super) fn remember_leases(&self) -> Result<()> {
+        self.keep_leases(&self.inactive_xml()?)
+    }
+
+    fn keep_leases(&self, text: &str) -> Result<()> {
+        let before = Wiring::read(text)?.leases(self.host());
         self.host().remember(self.uuid()?, before);
+        Ok(())
+    }
+
+    /// Starts it when its leases are remembered.
+    pub(super) fn start_now(&self, start: Start) -> Result<()> {
         let flags = flag(start.paused, sys::VIR_DOMAIN_START_PAUSED)
             | flag(start.autodestroy, sys::VIR_DOMAIN_START_AUTODESTROY)
             | flag(start.bypass_cache, sys::VIR_DOMAIN_START_BYPASS_CACHE)

@@ -10,6 +10,7 @@ use crate::floor::{Area, Code, Error, Result, interrupt};
 use crate::schema::xml;
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use virt::error::Error as VirtError;
@@ -169,7 +170,8 @@ impl Volume {
         }
     }
 
-    /// Whether it holds the same as a file of this machine: the same length and beginning, or all of it.
+    /// Whether it holds the same as a file of this machine: the same length, beginning and last data, or all of it. A raw
+    /// volume has its length from the first byte on, and its last data only when it is whole.
     pub fn holds(&self, path: &Path, whole: bool) -> Result<bool> {
         let unreadable = |error: io::Error| Error::io(path, "read", &error);
         if let Some(noted) = self.holds_upload(path) {
@@ -182,13 +184,24 @@ impl Volume {
         if own.allocation != size {
             return Ok(false);
         }
-        let end = if whole { size } else { size.min(HEAD) };
-        let progress = Progress::begin(&format!("compare {}", self.name()), Some(end));
+        let head = if whole { size } else { size.min(HEAD) };
+        if !self.holds_part(&file, path, 0..head)? {
+            return Ok(false);
+        }
+        let last = if whole { None } else { last_data(&file).map_err(unreadable)? };
+        match last.filter(|last| last.end > head) {
+            Some(last) => self.holds_part(&file, path, last.start.max(head)..last.end),
+            None => Ok(true),
+        }
+    }
+
+    fn holds_part(&self, file: &File, path: &Path, part: Range<u64>) -> Result<bool> {
+        let progress = Progress::begin(&format!("compare {}", self.name()), Some(part.end));
         let sparse = sys::VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM;
         let raw = self.raw()?;
-        let stream = self.stream(|stream| raw.download(stream, 0, end, sparse))?;
+        let stream = self.stream(|stream| raw.download(stream, part.start, part.end - part.start, sparse))?;
         let _downloading = Downloading::begin();
-        let same = compare(&stream, &file, path, self.object(), &progress)?;
+        let same = compare(&stream, file, path, part.start, self.object(), &progress)?;
         if same {
             stream.finish().explain("download", self.object())?;
         } else {
@@ -279,9 +292,39 @@ fn send(stream: &Stream, mut data: &[u8], object: &Object) -> Result<()> {
     Ok(())
 }
 
-fn compare(stream: &Stream, file: &File, path: &Path, object: &Object, progress: &Progress) -> Result<bool> {
-    let (mut theirs, mut ours) = (vec![0; CHUNK], vec![0; CHUNK]);
+/// The last data of a file, at most as much as is looked at: what is only zeros does not count. Nothing if there is no data.
+fn last_data(file: &File) -> io::Result<Option<Range<u64>>> {
+    let mut pieces = Vec::new();
     let mut at = 0;
+    while let Some((start, end)) = ffi::next_data(file, at)? {
+        pieces.push(start..end);
+        at = end;
+    }
+    let mut buffer = vec![0; CHUNK];
+    for piece in pieces.into_iter().rev() {
+        let mut end = piece.end;
+        while end > piece.start {
+            let start = end.saturating_sub(CHUNK as u64).max(piece.start);
+            let data = &mut buffer[..usize::try_from(end - start).unwrap_or(CHUNK)];
+            file.read_exact_at(data, start)?;
+            if data.iter().any(|byte| *byte != 0) {
+                return Ok(Some(start..end));
+            }
+            end = start;
+        }
+    }
+    Ok(None)
+}
+
+fn compare(
+    stream: &Stream,
+    file: &File,
+    path: &Path,
+    mut at: u64,
+    object: &Object,
+    progress: &Progress,
+) -> Result<bool> {
+    let (mut theirs, mut ours) = (vec![0; CHUNK], vec![0; CHUNK]);
     loop {
         interrupt::check()?;
         let mut hole = match ffi::receive(stream, &mut theirs).explain("download", object)? {

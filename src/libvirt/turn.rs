@@ -10,13 +10,17 @@ use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// How often it is looked whether the other run is done: a look reads the journals of this machine.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How long a file that is being written may stay as it is.
+/// How long a file that is being written may stay as it is, if nobody has written it lately or if somebody has: uploads over a
+/// long line pause for seconds.
 const WRITE: Duration = Duration::from_millis(700);
+const STALL: Duration = Duration::from_secs(5);
+/// What lately is.
+const LATELY: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether others are done with what takes moments.
 const GLANCE: Duration = Duration::from_millis(5);
@@ -201,18 +205,32 @@ impl Volume {
             let root = xml::parse(&self.xml()?)?;
             Ok::<_, Error>((root.find_text("target/timestamps/mtime"), root.find_text("allocation")))
         };
-        let (mut known, mut waiting) = (look()?, None);
+        let (mut known, mut waiting, mut doubting) = (look()?, None, None);
+        let mut since = Instant::now();
         loop {
             interrupt::sleep(WRITE)?;
             let now = look()?;
             if now == known {
+                if since.elapsed() < STALL && known.0.as_deref().is_some_and(is_late) {
+                    let doing = || Progress::begin(&format!("see whether somebody writes {}", self.name()), None);
+                    doubting.get_or_insert_with(doing);
+                    continue;
+                }
                 return Ok(waiting.is_some());
             }
-            known = now;
+            (known, since) = (now, Instant::now());
             waiting.get_or_insert_with(|| {
                 tracing::warn!("somebody else is writing volume `{}`, who is waited for", self.name());
                 Progress::begin(&format!("wait for who writes {}", self.name()), None)
             });
         }
     }
+}
+
+/// Whether a time in seconds since 1970, as libvirt tells that of a file, is of late by this machine's clock.
+fn is_late(mtime: &str) -> bool {
+    let Some(time) = mtime.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) else {
+        return false;
+    };
+    UNIX_EPOCH.elapsed().is_ok_and(|now| now.abs_diff(time) < LATELY)
 }

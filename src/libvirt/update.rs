@@ -89,6 +89,9 @@ impl Domain {
                 }
             }
         }
+        let (waiting, settled) = self.note_waiting(updated.needs_restart)?;
+        updated.needs_restart = waiting;
+        updated.live.extend(settled);
         Ok(updated)
     }
 

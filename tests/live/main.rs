@@ -29,6 +29,7 @@ mod setup;
 mod storage;
 mod turns;
 mod undoing;
+mod unfinished;
 mod update;
 mod variables;
 mod waits;

@@ -116,7 +116,17 @@ echo 'capability_filters = [ "vnc" ]' >> $conf
 setup --quick-start
 echo 'capability_filters = [ "vnc", "cpu-unavailable-features" ]' >> $conf
 setup --quick-start
+setup --quick-start=false --dry-run
 setup --quick-start=false; tail -n 1 $conf
+printf 'security_driver = "none"' > $conf
+setup --quick-start; cat $conf
+echo 'capability_filters=["cpu-unavailable-features"] # mine' > $conf
+setup --quick-start=false; cat $conf
+printf 'capability_filters = [\n "cpu-unavailable-features"\n]\n' > $conf
+setup --quick-start
+setup --quick-start=false
+echo 'capability_filters = [ ] # no "cpu-unavailable-features"' > $conf
+setup --quick-start --dry-run
 "#;
 
 #[test]
@@ -142,11 +152,23 @@ fn quick_starts_come_and_go_and_leave_other_settings_alone() {
         "quick start,is so",
         "rc 0",
         "rc 4",
+        "rc 4",
         "capability_filters = [ \"vnc\", \"cpu-unavailable-features\" ]",
+        "quick start,changed",
+        "rc 0",
+        "security_driver = \"none\"",
+        "capability_filters = [ \"cpu-unavailable-features\" ]",
+        "quick start,changed",
+        "rc 0",
+        "quick start,is so",
+        "rc 0",
+        "rc 4",
+        "rc 4",
     ];
     assert_eq!(lines, wanted, "{told}");
-    let words = "/etc/libvirt/qemu.conf: it filters other capabilities, too: edit the line yourself";
-    assert_eq!(told.matches(words).count(), 2, "{told}");
+    let count = |words: &str| told.matches(words).count();
+    assert_eq!(count("/etc/libvirt/qemu.conf: it filters other capabilities: edit it yourself"), 2, "{told}");
+    assert_eq!(count("name others, too, or go over several lines: edit it yourself"), 3, "{told}");
 }
 
 const SERVERS: &str = r#"

@@ -26,7 +26,7 @@ pub use claim::{Claim, SeedDisk};
 pub use condition::{NetworkCondition, Phase};
 pub use foresee::Planned;
 pub(super) use parting::Parting;
-pub(super) use record::{SPACE, declared, is_pending};
+pub(super) use record::{SPACE, declared, is_pending, is_unfinished};
 pub use reserve::Reservation;
 pub use status::NetworkStatus;
 pub use wishes::static_ips;

@@ -95,6 +95,11 @@ pub(in crate::libvirt) fn declared(domain: &Elem) -> Vec<(Mac, IpAddr)> {
     kept.into_iter().map(|one| (one.mac, one.net.addr())).collect()
 }
 
+/// Whether the run that makes the domain of this document is not done with it, or was killed at it: its disks may be half full.
+pub(in crate::libvirt) fn is_unfinished(domain: &Elem) -> bool {
+    Record::read(domain).is_some_and(|record| matches!(record.phase, Phase::Validating | Phase::Creating))
+}
+
 /// Whether a running domain's document tells that its next start has other addresses.
 pub(in crate::libvirt) fn is_pending(domain: &Elem) -> bool {
     domain.child("metadata").is_some_and(|metadata| metadata.children().any(|child| &*child.name.space == PENDING))

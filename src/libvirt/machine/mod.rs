@@ -7,6 +7,7 @@ mod missing;
 mod record;
 mod remove;
 mod taken;
+mod waiting;
 
 pub use left::Left;
 pub(super) use missing::{Held, missing};
