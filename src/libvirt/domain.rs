@@ -4,7 +4,7 @@ use super::address::{Interface, Source, merge};
 use super::cause::Explain;
 use super::link::Live;
 use super::object::{Kind, Object};
-use super::retry::repeatedly;
+use super::retry::{ask, repeatedly};
 use super::{Host, State, ffi};
 use crate::floor::{Code, Error, Result};
 use crate::schema::xml;
@@ -49,7 +49,7 @@ impl Domain {
 
     /// Its UUID.
     pub fn uuid(&self) -> Result<String> {
-        self.raw()?.uuid_string().explain("ask for the UUID of", &self.object)
+        ask(&self.host, || self.raw()?.uuid_string().explain("ask for the UUID of", &self.object))
     }
 
     /// Its number while it runs.
@@ -59,29 +59,30 @@ impl Domain {
 
     /// What libvirt has to say of it as it runs.
     pub fn messages(&self) -> Result<Vec<String>> {
-        ffi::domain_messages(&self.raw()?).explain("ask what libvirt says of", &self.object)
+        ask(&self.host, || ffi::domain_messages(&self.raw()?).explain("ask what libvirt says of", &self.object))
     }
 
     /// Its state and how it came to it.
     pub fn state(&self) -> Result<State> {
         self.planned_end()?;
-        let (number, reason) = ffi::domain_state(&self.raw()?).explain("ask for the state of", &self.object)?;
+        let (number, reason) =
+            ask(&self.host, || ffi::domain_state(&self.raw()?).explain("ask for the state of", &self.object))?;
         Ok(State::new(number, reason))
     }
 
     /// Whether it runs, be it paused.
     pub fn is_active(&self) -> Result<bool> {
-        self.raw()?.is_active().explain("ask for the state of", &self.object)
+        ask(&self.host, || self.raw()?.is_active().explain("ask for the state of", &self.object))
     }
 
     /// Whether it stays when it stops.
     pub fn is_persistent(&self) -> Result<bool> {
-        self.raw()?.is_persistent().explain("ask for the state of", &self.object)
+        ask(&self.host, || self.raw()?.is_persistent().explain("ask for the state of", &self.object))
     }
 
     /// Whether it starts with the host.
     pub fn autostart(&self) -> Result<bool> {
-        self.raw()?.autostart().explain("ask for the autostart of", &self.object)
+        ask(&self.host, || self.raw()?.autostart().explain("ask for the autostart of", &self.object))
     }
 
     /// Sets whether it starts with the host.
@@ -94,7 +95,7 @@ impl Domain {
 
     /// Its sizes.
     pub fn info(&self) -> Result<DomainInfo> {
-        let info = self.raw()?.info().explain("ask for the sizes of", &self.object)?;
+        let info = ask(&self.host, || self.raw()?.info().explain("ask for the sizes of", &self.object))?;
         Ok(DomainInfo {
             max_memory: info.max_mem.saturating_mul(1024),
             memory: info.memory.saturating_mul(1024),
@@ -105,12 +106,12 @@ impl Domain {
 
     /// Its XML: the running domain's if it runs, else the definition's.
     pub fn xml(&self) -> Result<String> {
-        self.raw()?.xml_desc(0).explain("read the XML of", &self.object)
+        ask(&self.host, || self.raw()?.xml_desc(0).explain("read the XML of", &self.object))
     }
 
     /// The XML that its next start will use.
     pub fn inactive_xml(&self) -> Result<String> {
-        self.raw()?.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE).explain("read the XML of", &self.object)
+        ask(&self.host, || self.raw()?.xml_desc(sys::VIR_DOMAIN_XML_INACTIVE).explain("read the XML of", &self.object))
     }
 
     /// Stops and undefines it, and is content if it is gone already.

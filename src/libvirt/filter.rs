@@ -2,6 +2,7 @@
 
 use super::cause::Explain;
 use super::lookup::sorted;
+use super::retry::ask;
 use super::{Domain, Host, Network, Pool, Selector};
 use crate::floor::Result;
 use virt::sys;
@@ -55,7 +56,7 @@ impl Host {
                 sys::VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE,
                 sys::VIR_CONNECT_LIST_DOMAINS_NO_MANAGEDSAVE,
             );
-        let found = self.raw()?.list_all_domains(flags).explain("list the domains of", self.object())?;
+        let found = ask(self, || self.raw()?.list_all_domains(flags).explain("list the domains of", self.object()))?;
         let mut all = found.into_iter().map(|raw| Domain::new(self, raw)).collect::<Result<Vec<_>>>()?;
         all.retain(|one| filter.matches(one.name()));
         if !filter.labels.is_empty() {
@@ -84,7 +85,7 @@ impl Host {
                     sys::VIR_CONNECT_LIST_NETWORKS_AUTOSTART,
                     sys::VIR_CONNECT_LIST_NETWORKS_NO_AUTOSTART,
                 );
-        let found = self.raw()?.list_all_networks(flags).explain("list the networks of", self.object())?;
+        let found = ask(self, || self.raw()?.list_all_networks(flags).explain("list the networks of", self.object()))?;
         let mut all = found.into_iter().map(|raw| Network::new(self, raw)).collect::<Result<Vec<_>>>()?;
         all.retain(|one| filter.matches(one.name()));
         Ok(sorted(all, Network::name))
@@ -105,7 +106,8 @@ impl Host {
             sys::VIR_CONNECT_LIST_STORAGE_POOLS_AUTOSTART,
             sys::VIR_CONNECT_LIST_STORAGE_POOLS_NO_AUTOSTART,
         );
-        let found = self.raw()?.list_all_storage_pools(flags).explain("list the pools of", self.object())?;
+        let found =
+            ask(self, || self.raw()?.list_all_storage_pools(flags).explain("list the pools of", self.object()))?;
         let mut all = found.into_iter().map(|raw| Pool::new(self, raw)).collect::<Result<Vec<_>>>()?;
         all.retain(|one| filter.matches(one.name()));
         Ok(sorted(all, Pool::name))

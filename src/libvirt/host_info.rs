@@ -1,6 +1,7 @@
 //! What a host is made of, and what it has left.
 
 use super::cause::Explain;
+use super::retry::ask;
 use super::words::without_nul;
 use super::{Host, ffi};
 use crate::floor::{Map, Result, Value};
@@ -42,7 +43,7 @@ pub struct GuestKind {
 impl Host {
     /// Its processors and memory.
     pub fn node_info(&self) -> Result<NodeInfo> {
-        let info = self.raw()?.node_info().explain("ask for the hardware of", self.object())?;
+        let info = ask(self, || self.raw()?.node_info().explain("ask for the hardware of", self.object()))?;
         Ok(NodeInfo {
             model: info.model,
             memory: info.memory.saturating_mul(1024),
@@ -57,7 +58,7 @@ impl Host {
 
     /// Its memory in bytes by libvirt's names (`total`, `free`, `buffers`, `cached`), of one NUMA cell or of all.
     pub fn memory_stats(&self, cell: Option<u32>) -> Result<Map> {
-        let found = ffi::node_memory(&self.raw()?, cell).explain("ask for the memory of", self.object())?;
+        let found = ask(self, || ffi::node_memory(&self.raw()?, cell).explain("ask for the memory of", self.object()))?;
         Ok(found.into_iter().map(|(name, kib)| (name, kib.saturating_mul(1024).into())).collect())
     }
 
@@ -65,19 +66,19 @@ impl Host {
     /// one processor or of all.
     #[allow(clippy::cast_precision_loss, reason = "nanoseconds become seconds")]
     pub fn cpu_stats(&self, cpu: Option<u32>) -> Result<Map> {
-        let found = ffi::node_cpu(&self.raw()?, cpu).explain("ask for the processors of", self.object())?;
+        let found = ask(self, || ffi::node_cpu(&self.raw()?, cpu).explain("ask for the processors of", self.object()))?;
         Ok(found.into_iter().map(|(name, nanoseconds)| (name, Value::Float(nanoseconds as f64 / 1e9))).collect())
     }
 
     /// The free memory of each NUMA cell in bytes.
     pub fn cells_free_memory(&self) -> Result<Vec<u64>> {
         let cells = i32::try_from(self.node_info()?.nodes).unwrap_or(i32::MAX);
-        self.raw()?.cells_free_memory(0, cells).explain("ask for the free memory of", self.object())
+        ask(self, || self.raw()?.cells_free_memory(0, cells).explain("ask for the free memory of", self.object()))
     }
 
     /// What it can do, as XML.
     pub fn capabilities(&self) -> Result<String> {
-        self.raw()?.capabilities().explain("ask for the capabilities of", self.object())
+        ask(self, || self.raw()?.capabilities().explain("ask for the capabilities of", self.object()))
     }
 
     /// What its guests can have, as XML.
@@ -85,14 +86,18 @@ impl Host {
         let given = [&guest.emulator, &guest.arch, &guest.machine, &guest.virt_type].map(Option::as_deref);
         without_nul("a kind of guest", &given)?;
         let [emulator, arch, machine, virt_type] = given;
-        self.raw()?
-            .domain_capabilities(emulator, arch, machine, virt_type, 0)
-            .explain("ask for the domain capabilities of", self.object())
+        ask(self, || {
+            self.raw()?
+                .domain_capabilities(emulator, arch, machine, virt_type, 0)
+                .explain("ask for the domain capabilities of", self.object())
+        })
     }
 
     /// Looks for what a storage pool of a type could stand on, as XML; `from` says where to look, if the type needs it.
     pub fn find_pool_sources(&self, kind: &str, from: Option<&str>) -> Result<String> {
         without_nul("a source", &[from])?;
-        self.raw()?.find_storage_pool_sources(kind, from, 0).explain("look up pool sources of", self.object())
+        ask(self, || {
+            self.raw()?.find_storage_pool_sources(kind, from, 0).explain("look up pool sources of", self.object())
+        })
     }
 }

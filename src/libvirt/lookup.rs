@@ -3,6 +3,7 @@
 use super::cause::Explain;
 use super::filter::Filter;
 use super::object::{Kind, Object};
+use super::retry::ask;
 use super::{Domain, Host, Network, Pool, Volume};
 use crate::floor::{Code, Error, Result, did_you_mean};
 use virt::error::Error as VirtError;
@@ -42,25 +43,25 @@ impl Host {
 
     /// The domain of that name, if there is one.
     pub fn find_domain(&self, name: &str) -> Result<Option<Domain>> {
-        let found = maybe(self.raw()?.lookup_domain_by_name(name), Kind::Domain, name)?;
+        let found = ask(self, || maybe(self.raw()?.lookup_domain_by_name(name), Kind::Domain, name))?;
         found.map(|raw| Domain::new(self, raw)).transpose()
     }
 
     /// The network of that name, if there is one.
     pub fn find_network(&self, name: &str) -> Result<Option<Network>> {
-        let found = maybe(self.raw()?.lookup_network_by_name(name), Kind::Network, name)?;
+        let found = ask(self, || maybe(self.raw()?.lookup_network_by_name(name), Kind::Network, name))?;
         found.map(|raw| Network::new(self, raw)).transpose()
     }
 
     /// The pool of that name, if there is one.
     pub fn find_pool(&self, name: &str) -> Result<Option<Pool>> {
-        let found = maybe(self.raw()?.lookup_storage_pool_by_name(name), Kind::Pool, name)?;
+        let found = ask(self, || maybe(self.raw()?.lookup_storage_pool_by_name(name), Kind::Pool, name))?;
         found.map(|raw| Pool::new(self, raw)).transpose()
     }
 
     /// The volume at that path on the host, if a pool knows it.
     pub fn find_volume_by_path(&self, path: &str) -> Result<Option<Volume>> {
-        let found = maybe(self.raw()?.lookup_storage_vol_by_path(path), Kind::Volume, path)?;
+        let found = ask(self, || maybe(self.raw()?.lookup_storage_vol_by_path(path), Kind::Volume, path))?;
         found.map(|raw| Volume::new(self, raw)).transpose()
     }
 
@@ -76,7 +77,7 @@ impl Host {
 impl Pool {
     /// All volumes, by name.
     pub fn volumes(&self) -> Result<Vec<Volume>> {
-        let found = self.raw()?.list_all_volumes(0).explain("list the volumes of", self.object())?;
+        let found = ask(self.host(), || self.raw()?.list_all_volumes(0).explain("list the volumes of", self.object()))?;
         let volume = |raw| Volume::new(self.host(), raw).map(|volume| volume.within(self));
         let all: Result<Vec<_>> = found.into_iter().map(volume).collect();
         all.map(|all| sorted(all, Volume::name))
@@ -84,7 +85,7 @@ impl Pool {
 
     /// The volume of that name, if there is one.
     pub fn find_volume(&self, name: &str) -> Result<Option<Volume>> {
-        let found = maybe(self.raw()?.lookup_storage_vol_by_name(name), Kind::Volume, name)?;
+        let found = ask(self.host(), || maybe(self.raw()?.lookup_storage_vol_by_name(name), Kind::Volume, name))?;
         found.map(|raw| Volume::new(self.host(), raw).map(|volume| volume.within(self))).transpose()
     }
 

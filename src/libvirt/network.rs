@@ -4,6 +4,7 @@ use super::address::Family;
 use super::cause::{Explain, flag_refused};
 use super::link::Live;
 use super::object::{Kind, Object};
+use super::retry::ask;
 use super::undo::{self, Made, Named};
 use super::{Host, ffi};
 use crate::floor::Result;
@@ -60,7 +61,7 @@ impl Network {
 
     /// Its UUID.
     pub fn uuid(&self) -> Result<String> {
-        self.raw()?.uuid_string().explain("ask for the UUID of", &self.object)
+        ask(&self.host, || self.raw()?.uuid_string().explain("ask for the UUID of", &self.object))
     }
 
     /// What tells it from all networks.
@@ -75,17 +76,17 @@ impl Network {
 
     /// Whether it is started.
     pub fn is_active(&self) -> Result<bool> {
-        self.raw()?.is_active().explain("ask for the state of", &self.object)
+        ask(&self.host, || self.raw()?.is_active().explain("ask for the state of", &self.object))
     }
 
     /// Whether it stays when it is destroyed.
     pub fn is_persistent(&self) -> Result<bool> {
-        self.raw()?.is_persistent().explain("ask for the state of", &self.object)
+        ask(&self.host, || self.raw()?.is_persistent().explain("ask for the state of", &self.object))
     }
 
     /// Whether it starts with the host.
     pub fn autostart(&self) -> Result<bool> {
-        self.raw()?.autostart().explain("ask for the autostart of", &self.object)
+        ask(&self.host, || self.raw()?.autostart().explain("ask for the autostart of", &self.object))
     }
 
     /// Sets whether it starts with the host.
@@ -127,7 +128,7 @@ impl Network {
 
     /// Its XML.
     pub fn xml(&self) -> Result<String> {
-        self.raw()?.xml_desc(0).explain("read the XML of", &self.object)
+        ask(&self.host, || self.raw()?.xml_desc(0).explain("read the XML of", &self.object))
     }
 
     /// The XML that its next start will use; the one of now if it has no definition.
@@ -147,7 +148,7 @@ impl Network {
 
     /// The leases that the driver knows.
     pub(super) fn own_leases(&self) -> Result<Vec<Lease>> {
-        ffi::dhcp_leases(&self.raw()?).explain("list the leases of", &self.object)
+        ask(&self.host, || ffi::dhcp_leases(&self.raw()?).explain("list the leases of", &self.object))
     }
 
     pub(super) fn raw(&self) -> Result<virt::network::Network> {

@@ -4,7 +4,7 @@ use super::Host;
 use super::cause::Explain;
 use super::link::Live;
 use super::object::{Kind, Object};
-use super::retry::while_busy;
+use super::retry::{ask, while_busy};
 use super::undo::{self, Made, Named};
 use crate::floor::{Area, Code, Error, Result, clock};
 use crate::schema::xml;
@@ -49,12 +49,12 @@ impl Pool {
 
     /// Its UUID.
     pub fn uuid(&self) -> Result<String> {
-        self.raw()?.uuid_string().explain("ask for the UUID of", &self.object)
+        ask(&self.host, || self.raw()?.uuid_string().explain("ask for the UUID of", &self.object))
     }
 
     /// Its state and sizes.
     pub fn info(&self) -> Result<PoolInfo> {
-        let info = self.raw()?.info().explain("ask for the state of", &self.object)?;
+        let info = ask(&self.host, || self.raw()?.info().explain("ask for the state of", &self.object))?;
         let state = match info.state {
             sys::VIR_STORAGE_POOL_BUILDING => "building",
             sys::VIR_STORAGE_POOL_RUNNING => "running",
@@ -72,17 +72,17 @@ impl Pool {
 
     /// Whether it is started.
     pub fn is_active(&self) -> Result<bool> {
-        self.raw()?.is_active().explain("ask for the state of", &self.object)
+        ask(&self.host, || self.raw()?.is_active().explain("ask for the state of", &self.object))
     }
 
     /// Whether it stays when it is destroyed.
     pub fn is_persistent(&self) -> Result<bool> {
-        self.raw()?.is_persistent().explain("ask for the state of", &self.object)
+        ask(&self.host, || self.raw()?.is_persistent().explain("ask for the state of", &self.object))
     }
 
     /// Whether it starts with the host.
     pub fn autostart(&self) -> Result<bool> {
-        self.raw()?.autostart().explain("ask for the autostart of", &self.object)
+        ask(&self.host, || self.raw()?.autostart().explain("ask for the autostart of", &self.object))
     }
 
     /// Sets whether it starts with the host.
@@ -204,7 +204,7 @@ impl Pool {
 
     /// Its XML.
     pub fn xml(&self) -> Result<String> {
-        self.raw()?.xml_desc(0).explain("read the XML of", &self.object)
+        ask(&self.host, || self.raw()?.xml_desc(0).explain("read the XML of", &self.object))
     }
 
     pub(super) fn raw(&self) -> Result<virt::storage_pool::StoragePool> {

@@ -106,6 +106,17 @@ pub(super) fn repeatedly<T>(host: &Host, mut call: impl FnMut() -> Result<T>) ->
     despite_loss(host, "a change", || while_busy(host, &mut call), || Ok(None))
 }
 
+/// Asks what changes nothing, and asks again over a new connection if that is lost meanwhile.
+pub(super) fn ask<T>(host: &Host, call: impl Fn() -> Result<T>) -> Result<T> {
+    match call() {
+        Err(error) if error.code == Code::NoConnection => {
+            drop(host.link().get());
+            if host.is_alive() { call() } else { Err(error) }
+        }
+        answer => answer,
+    }
+}
+
 /// Calls; if the connection is lost meanwhile, looks over a new one whether it was done after all. If it was not, it is
 /// called once more.
 pub(super) fn despite_loss<T>(

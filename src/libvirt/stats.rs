@@ -3,6 +3,7 @@
 use super::cause::Explain;
 use super::filter::Filter;
 use super::machine::{Held, disk_use, missing};
+use super::retry::ask;
 use super::{Domain, Host, MachineRecord, Selector, State, ffi};
 use crate::floor::{Code, Error, Map, Result, Value, did_you_mean};
 use crate::schema::xml;
@@ -94,17 +95,19 @@ impl Host {
     }
 
     fn flat_stats(&self, groups: u32, flags: u32) -> Result<Vec<(String, Map)>> {
-        let host = self.raw()?;
-        let ask = |flags| ffi::domain_stats(&host, &[], groups, flags);
-        let found = ask(flags).or_else(|error| {
-            // The test driver does not know `nowait`.
-            if super::cause::flag_refused(&error) {
-                ask(flags & !sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
-            } else {
-                Err(error)
-            }
-        });
-        found.explain("ask for the statistics of", self.object())
+        ask(self, || {
+            let host = self.raw()?;
+            let of = |flags| ffi::domain_stats(&host, &[], groups, flags);
+            let found = of(flags).or_else(|error| {
+                // The test driver does not know `nowait`.
+                if super::cause::flag_refused(&error) {
+                    of(flags & !sys::VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
+                } else {
+                    Err(error)
+                }
+            });
+            found.explain("ask for the statistics of", self.object())
+        })
     }
 
     /// Adds memory and vCPUs: of those that are off with one call, of the others with one each.

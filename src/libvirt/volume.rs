@@ -3,7 +3,7 @@
 use super::cause::Explain;
 use super::link::Live;
 use super::object::{Kind, Object};
-use super::retry::while_busy;
+use super::retry::{ask, while_busy};
 use super::undo::{self, Made};
 use super::{Host, Pool, verify};
 use crate::floor::Result;
@@ -51,22 +51,25 @@ impl Volume {
 
     /// What tells it from all volumes of the host.
     pub fn key(&self) -> Result<String> {
-        self.raw()?.key().explain("ask for the key of", &self.object)
+        ask(&self.host, || self.raw()?.key().explain("ask for the key of", &self.object))
     }
 
     /// Its path on the host.
     pub fn path(&self) -> Result<String> {
-        self.raw()?.path().explain("ask for the path of", &self.object)
+        ask(&self.host, || self.raw()?.path().explain("ask for the path of", &self.object))
     }
 
     /// The pool it is in.
     pub fn pool(&self) -> Result<Pool> {
-        Pool::new(&self.host, self.raw()?.lookup_storage_pool().explain("ask for the pool of", &self.object)?)
+        Pool::new(
+            &self.host,
+            ask(&self.host, || self.raw()?.lookup_storage_pool().explain("ask for the pool of", &self.object))?,
+        )
     }
 
     /// Its kind and sizes.
     pub fn info(&self) -> Result<VolumeInfo> {
-        let info = self.raw()?.info().explain("ask for the size of", &self.object)?;
+        let info = ask(&self.host, || self.raw()?.info().explain("ask for the size of", &self.object))?;
         let kind = match info.kind {
             sys::VIR_STORAGE_VOL_BLOCK => "block",
             sys::VIR_STORAGE_VOL_DIR => "dir",
@@ -80,7 +83,7 @@ impl Volume {
 
     /// Its XML.
     pub fn xml(&self) -> Result<String> {
-        self.raw()?.xml_desc(0).explain("read the XML of", &self.object)
+        ask(&self.host, || self.raw()?.xml_desc(0).explain("read the XML of", &self.object))
     }
 
     /// Sets its capacity in bytes; making it smaller must be asked for, as data may be lost.
