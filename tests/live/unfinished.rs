@@ -82,6 +82,30 @@ fn a_machine_that_ends_before_all_are_made_is_no_success() {
 }
 
 #[test]
+fn a_machine_that_somebody_removes_meanwhile_takes_no_other_with_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let one = |number| {
+        format!(
+            "  - {{ name: goes-{number}, vcpus: 1, memory: 64 MiB, firmware: bios, seed: none, boot_disk: {{ size: 64 MiB, empty: true }} }}\n"
+        )
+    };
+    let spec = format!("machines:\n{}", (1..=5).map(one).collect::<String>());
+    std::fs::write(folder.path().join("goes.yaml"), spec).expect("written");
+    let other = "let host = connect(); let end = now() + 30; while host.find_domain(\"goes-2\") == () && now() < end { } host.domain(\"goes-1\").remove();";
+    let other = begun(folder.path(), "other", other);
+    let vm = |args: &[&str]| program(folder.path()).arg("vm").args(args).output().expect("started");
+    let output = vm(&["create", "goes.yaml", "--parallel", "1", "-o", "csv", "--columns", "result"]);
+    printed(other);
+    let results: Vec<_> = text(&output.stdout).lines().map(str::to_string).collect();
+    assert_eq!(results, ["result", "gone", "created", "created", "created", "created"], "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("somebody has removed goes-1 meanwhile"), "{}", text(&output.stderr));
+    let states = prints("for vm in connect().domains(#{ name: \"goes-*\" }) { print(vm.state); }");
+    assert_eq!(states, "running\n".repeat(4));
+    assert!(vm(&["destroy", "goes-*", "--yes"]).status.success());
+    assert_eq!(left("goes"), "");
+}
+
+#[test]
 fn half_an_image_is_not_taken_for_a_whole_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut image = vec![5; 32 << 20];
