@@ -79,6 +79,19 @@ pub(super) fn place_of(value: &Dynamic, on_key: bool) -> Option<Place> {
     find(value, "", on_key)
 }
 
+/// A number or a truth value in the words of the file that it was read from; nothing if they are not where it was found, as
+/// with YAML's aliases.
+pub(super) fn written(value: &Dynamic) -> Option<String> {
+    let place = place_of(value, false)?;
+    let line = place.file.text.lines().nth(place.line.checked_sub(1)?)?;
+    let rest: String = line.chars().skip(place.column.checked_sub(1)?).collect();
+    // A plain scalar ends at a comment, and between brackets at what follows it.
+    let text = rest.split([',', ']', '}']).next()?.split(" #").next()?.trim();
+    let again = yaml("", text.to_string()).ok()?;
+    let is_same = again.type_id() == value.type_id() && again.to_string() == value.to_string();
+    is_same.then(|| text.to_string())
+}
+
 /// A value with the place of another.
 pub(super) fn with_place(value: Dynamic, other: &Dynamic) -> Dynamic {
     let mut value = value.flatten();

@@ -154,6 +154,20 @@ mod functions {
         data::place_of(&value, false).as_ref().map_or(Dynamic::UNIT, data::shown)
     }
 
+    /// A value as text, in the words of the file that it was read from: YAML takes `1.10` for a number, and `yes` for a truth value.
+    ///
+    /// # Example
+    ///
+    /// ```rhai
+    /// write_file("web.yaml", "version: 1.10\nold: yes\n");
+    /// let read = read_yaml("web.yaml");
+    /// assert_eq([`${read.version}`, as_written(read.version), as_written(read.old)], ["1.1", "1.10", "yes"]);
+    /// assert_eq(as_written(2), "2");
+    /// ```
+    pub fn as_written(value: Dynamic) -> String {
+        data::written(&value).unwrap_or_else(|| value.to_string())
+    }
+
     /// A value with the place of another: for what was worked out from something in a file.
     ///
     /// # Example

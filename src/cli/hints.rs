@@ -2,6 +2,7 @@
 
 use super::arguments::Arguments;
 use super::recipe::{flag, is_list};
+use crate::floor::shell_word;
 use crate::script::{Field, Recipe};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, CommandFactory};
@@ -24,10 +25,21 @@ const OTHER_WORDS: &[(&[&str], &[&str])] = &[
     (&["addr", "address", "addresses", "domifaddr"], &["ip"]),
     (&["checkpoint"], &["snapshot"]),
     (&["restore", "rollback"], &["revert"]),
-    (&["dumpxml", "template", "xml"], &["render"]),
+    (&["template"], &["render"]),
     (&["rebuild", "reinstall"], &["repave"]),
     (&["grow"], &["resize"]),
     (&["download", "fetch", "get"], &["pull", "download"]),
+];
+
+/// What other tools have commands for, and scripts a line; `VM` is the machine.
+const IN_SCRIPTS: &[(&[&str], &str)] = &[
+    (&["pause", "suspend"], "VM.suspend()"),
+    (&["managedsave", "save"], "VM.managed_save()"),
+    (&["migrate"], "VM.migrate(connect(\"qemu+ssh://OTHER/system\"))"),
+    (&["dumpxml", "xml"], "print(VM.xml)"),
+    (&["domstats", "stats", "top"], "print(VM.stats())"),
+    (&["autostart"], "let vm = VM; vm.autostart = true"),
+    (&["edit"], "VM.update(|d| { d.title = \"what is changed\"; })"),
 ];
 
 /// Options of the program that say what is run instead of a recipe.
@@ -46,10 +58,20 @@ pub(super) fn of(error: &mut clap::Error, recipes: &[Recipe], words: &[String]) 
 /// The recipe that other tools call so.
 fn in_other_words(error: &clap::Error, recipes: &[Recipe], words: &[String]) -> Option<String> {
     let (module, word) = (words.first()?, words.get(1)?);
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        return None;
+    }
+    if module == "vm"
+        && let Some((_, line)) = IN_SCRIPTS.iter().find(|(said, _)| said.contains(&word.as_str()))
+    {
+        let name = words.get(2).filter(|name| !name.starts_with('-')).map_or("NAME", String::as_str);
+        let line = shell_word(&line.replace("VM", &format!("connect().domain(\"{name}\")")));
+        return Some(format!("a line of script does it: `vmscript -e {line}`"));
+    }
     let is_known = |name: &&&str| recipes.iter().any(|recipe| recipe.is_command() && recipe.command_name() == ***name);
     let mut meant = OTHER_WORDS.iter().filter(|(said, _)| said.contains(&word.as_str())).map(|(_, meant)| meant);
     let name = meant.find_map(|meant| meant.iter().find(is_known))?;
-    (error.kind() == ErrorKind::InvalidSubcommand).then(|| format!("here that is `vmscript {module} {name}`"))
+    Some(format!("here that is `vmscript {module} {name}`"))
 }
 
 /// What is meant by an option that a recipe does not take: one of its own, or one of the program.

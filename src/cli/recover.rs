@@ -2,7 +2,7 @@
 
 use super::fail;
 use crate::api;
-use crate::floor::{Code, Error, ask, give, hide, tell};
+use crate::floor::{Code, Error, ask, give, hide, shell_word, tell};
 use std::collections::BTreeSet;
 
 /// Undoes what killed runs left behind, or lists it. On a terminal it asks first, with the list; where nobody can be asked it has
@@ -53,6 +53,7 @@ pub(super) fn run(act: bool, yes: bool) -> u8 {
         say(&format!("{}: {}: {how}", one.uri, one.what));
     }
     for uri in away {
+        let uri = shell_word(&uri);
         tell(&hide(&format!("  = hint: `vmscript recover --forget {uri}` gives up on a host that is gone for good")));
     }
     code

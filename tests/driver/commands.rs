@@ -72,6 +72,16 @@ fn a_wrong_command_or_option_is_told_the_right_one() {
         let is_misled = told.contains("similar") || told.contains("tip:") && args[1] == "create";
         assert!(!is_misled, "{told}");
     }
+    // What a line of script does is told with that line, which does it.
+    for word in ["save", "pause", "dumpxml", "stats", "autostart", "edit"] {
+        let (told, _) = run(&host, &["vm", word, "web"]);
+        let line = told.split("`vmscript -e '").nth(1).and_then(|rest| rest.split("'`\n").next());
+        let line = line.unwrap_or_else(|| panic!("{word}: {told}"));
+        assert!(!told.contains("similar"), "{told}");
+        let (told, code) = run(&host, &["-e", line]);
+        assert!(code == Some(0), "{line}: {told}");
+        run(&host, &["vm", "start", "web"]);
+    }
     // What runs something else stands in front of no recipe; what clap thinks similar stays where nothing else is meant.
     for (args, told_too) in [(&["vm", "list", "-i", "x"][..], "argument '-i'"), (&["vm", "creat", "x"], "'create'")] {
         let (told, _) = run(&host, args);
