@@ -121,7 +121,7 @@ fn a_file_holds_several_documents_and_their_places() {
     std::fs::write(host.folder().join("both.yaml"), "---\n---\n").expect("written");
     assert_eq!(
         run(&["vm", "create", "both.yaml"]).1,
-        "error: both.yaml is empty\n = hint: a machine has `name`, `vcpus`, `memory` and `boot_disk`; `vmscript inventory export` writes those that are there\n"
+        "error: both.yaml is empty\n = hint: a machine has `name`, `vcpus`, `memory` and `boot_disk`\n"
     );
 }
 
