@@ -151,9 +151,9 @@ impl Context {
     }
 
     /// Begins to connect to the default host, for a run that is going to ask for it: its scripts are read meanwhile. Then
-    /// reads the schema of domains, for one that is going to look into them. Elsewhere than here it does so only where a connection
+    /// reads the schemas of what it is going to look into. Elsewhere than here it does so only where a connection
     /// over ssh is open: a run that fails before it asks would leave an `ssh` behind, which goes on trying.
-    pub fn connect_ahead(&self, domains: bool) {
+    pub fn connect_ahead(&self, reads: &'static [crate::schema::Kind]) {
         let uri = self.default_uri().map_or_else(libvirts_host, |uri| Some(uri.to_string()));
         let is_quick = |uri: &str| uri.contains(":///") && !uri.contains("+ext:") || crate::libvirt::is_ssh_open(uri);
         if uri.is_some_and(|uri| !is_quick(&uri)) {
@@ -164,8 +164,8 @@ impl Context {
         let thread = thread::Builder::new().name("connect".to_string()).spawn(move || {
             // The release of the host decides which schema it is.
             drop(sender.send(own.open(None, false)));
-            if domains {
-                crate::schema::prepare(crate::schema::Kind::Domain);
+            for kind in reads {
+                crate::schema::prepare(*kind);
             }
         });
         // Without a thread, who asks connects.

@@ -134,14 +134,22 @@ impl Pool {
     /// Creates a volume. A pool that is busy for a moment is waited for.
     pub fn create_volume(&self, xml: &str) -> Result<Volume> {
         let made = Made::volume(self, xml)?;
+        self.look_for(&self.place_of(xml)?)?;
         self.new_volume(xml, &made).inspect(|_| undo::complete(&made))
     }
 
+    /// What a definition of a volume makes here.
+    fn place_of(&self, xml: &str) -> Result<Object> {
+        Ok(Object::new(Kind::Volume, &name_of(Kind::Volume, xml)?).within(self.name()))
+    }
+
+    /// Fails if there is such a volume.
+    fn look_for(&self, object: &Object) -> Result<()> {
+        if self.find_volume(&object.name)?.is_some() { Err(already(object)) } else { Ok(()) }
+    }
+
     fn new_volume(&self, xml: &str, made: &Made) -> Result<Volume> {
-        let object = Object::new(Kind::Volume, &name_of(Kind::Volume, xml)?).within(self.name());
-        if self.find_volume(&object.name)?.is_some() {
-            return Err(already(&object));
-        }
+        let object = self.place_of(xml)?;
         let base = backing(&xml::parse(xml)?);
         let _others = base.as_ref().map(|_| Side::Used.over(Over::Bases)).transpose()?;
         // libvirt's schema for volumes demands more than libvirt itself, such as a `target`: it is not asked.
@@ -199,6 +207,14 @@ impl Pool {
 
     /// Creates a volume and fills it. A failure leaves no volume.
     pub fn create_filled_volume(&self, xml: &str, content: &Content) -> Result<Volume> {
+        if !matches!(content, Content::Copy { .. }) {
+            self.look_for(&self.place_of(xml)?)?;
+        }
+        self.fill_absent_volume(xml, content)
+    }
+
+    /// The same for one that was looked for just now, and is not there. libvirt makes none that has come into being since.
+    pub(super) fn fill_absent_volume(&self, xml: &str, content: &Content) -> Result<Volume> {
         if let Content::Copy { from, grow, thick } = content {
             return self.copy_volume(xml, from, *grow, *thick);
         }

@@ -221,9 +221,16 @@ impl Host {
 }
 
 pub(super) fn fill(pools: &[Pool], wanted: &[Storage]) -> Result<()> {
+    // They were looked for just now, as long as nothing has taken its time.
+    let mut is_now = true;
     for (pool, storage) in pools.iter().zip(wanted) {
         interrupt::check()?;
-        pool.create_filled_volume(&storage.xml, &storage.content)?;
+        if is_now {
+            pool.fill_absent_volume(&storage.xml, &storage.content)?;
+        } else {
+            pool.create_filled_volume(&storage.xml, &storage.content)?;
+        }
+        is_now &= storage.is_quick();
     }
     interrupt::check()
 }

@@ -105,7 +105,7 @@ impl Session {
             .compile_with_scope(&scope, code)
             .map_err(|error| (vec![super::explain::parse_error(&recipe.import, &error, &self.sources)], 1))?;
         if self.sources.connects(&recipe.import, &recipe.name) {
-            self.context().connect_ahead(self.sources.reads_domains(&recipe.import, &recipe.name));
+            self.context().connect_ahead(self.sources.reads(&recipe.import, &recipe.name));
         }
         match api::in_transaction(|| self.engine.eval_ast_with_scope::<Dynamic>(&mut scope, &tree)) {
             Ok(result) => Ok(Given::All(plain(&result))),

@@ -5,6 +5,7 @@ use super::isolate::{isolated, isolated_by_lines};
 use super::session::{Failure, language, read};
 use super::stdlib;
 use crate::floor::{Area, Code, Error};
+use crate::schema::Kind;
 use rhai::{AST, ASTNode, Dynamic, Engine, EvalAltResult, Expr, Module, ModuleResolver, Position, Scope, Shared, Stmt};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -194,10 +195,15 @@ impl Sources {
         self.parsed(name).is_some_and(|tree| connects(&tree, function))
     }
 
-    /// Whether a function of a module that was parsed is going to look into definitions of domains.
-    pub(super) fn reads_domains(&self, name: &str, function: &str) -> bool {
-        let needs = |path: &String| ["std/deeds", "std/machine"].contains(&path.as_str());
-        self.parsed(name).map(|tree| imports(&tree, function)).is_some_and(|(a, b)| a.iter().chain(&b).any(needs))
+    /// Which definitions a function of a module that was parsed is going to look into.
+    pub(super) fn reads(&self, name: &str, function: &str) -> &'static [Kind] {
+        let (always, perhaps) = self.parsed(name).map(|tree| imports(&tree, function)).unwrap_or_default();
+        let needs = |path: &str| always.iter().chain(&perhaps).any(|other| other == path);
+        match (needs("std/machine"), needs("std/deeds")) {
+            (true, _) => &[Kind::Domain, Kind::Volume, Kind::Pool, Kind::DomainCapabilities],
+            (false, true) => &[Kind::Domain],
+            (false, false) => &[],
+        }
     }
 
     /// What was parsed of a module.
