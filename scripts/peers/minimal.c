@@ -1,8 +1,9 @@
-/* The least that a program has to ask of libvirt to do the benchmark's jobs: what `vmscript` is held against.
+/* A minimal program that makes the same calls of libvirt for the benchmark's jobs: what `vmscript` is held against.
  *
  *   minimal create DOMAIN.xml SEED.iso NAME...    minimal check NAME...    minimal list    minimal destroy NAME...
  *
- * It asks what `vmscript` asks: whether names are free, what the host offers, and whether what was made is what was wanted.
+ * To create a machine it makes the calls that `vmscript vm create` makes (libvirt's client tells them with `LIBVIRT_DEBUG=1`):
+ * what is there, whether there is room and names are free, what the host offers, and whether what was made is what was wanted.
  * @NAME@ in DOMAIN.xml is the machine's name. Machines are shared out among eight threads; the first failure ends it all. */
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
@@ -13,7 +14,7 @@
 
 static virConnectPtr host;
 static virStoragePoolPtr pool;
-static char *action, *document, *seed, *base_path, **names;
+static char *action, *document, *seed, **names;
 static size_t seed_size;
 static int count, next;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -46,31 +47,86 @@ static char *named(const char *text, const char *name) {
     return made;
 }
 
-/* Makes a volume that is not there yet, and looks whether it is as large as it should be. */
-static virStorageVolPtr make(const char *name, const char *xml) {
+/* Makes a volume, and looks whether it is as large as it should be. */
+static virStorageVolPtr make(const char *xml) {
     virStorageVolInfo info;
-    NEED(!virStorageVolLookupByName(pool, name));
     virStorageVolPtr made = virStorageVolCreateXML(pool, xml, 0);
     NEED(made && !virStorageVolGetInfo(made, &info));
     return made;
 }
 
+static void text(char *told) { NEED(told); free(told); }
+
+static void networks(void) {
+    virNetworkPtr *all = NULL;
+    int found = virConnectListAllNetworks(host, &all, 0);
+    NEED(found >= 0);
+    for (int i = 0; i < found; i++) virNetworkFree(all[i]);
+    free(all);
+}
+
+/* What is looked at once, before anything is made. */
+static void look(void) {
+    virDomainPtr *domains = NULL;
+    virStorageVolPtr *volumes = NULL;
+    virStoragePoolInfo room;
+    virNodeInfo node;
+    int found = virConnectListAllDomains(host, &domains, 0);
+    NEED(found >= 0);
+    for (int i = 0; i < found; i++) virDomainFree(domains[i]);
+    free(domains);
+    networks();
+    NEED(virStoragePoolIsActive(pool) == 1);
+    found = virStoragePoolListAllVolumes(pool, &volumes, 0);
+    NEED(found >= 0);
+    for (int i = 0; i < found; i++) {
+        if (!strcmp(virStorageVolGetName(volumes[i]), "base.qcow2")) text(virStorageVolGetXMLDesc(volumes[i], 0));
+        virStorageVolFree(volumes[i]);
+    }
+    free(volumes);
+    NEED(!virStoragePoolGetInfo(pool, &room) && !virNodeGetInfo(host, &node));
+}
+
+/* The pool, looked up anew, as it may be gone. */
+static void look_up_pool(void) {
+    virStoragePoolPtr now = virStoragePoolLookupByName(host, "default");
+    NEED(now);
+    virStoragePoolFree(now);
+}
+
 static void create(const char *name) {
+    const char *ends[] = { "_boot", "_cloudinit", "_console.log" };
     char xml[1024], volume[256];
     virDomainInfo info;
+    virStorageVolInfo size;
     NEED(!virDomainLookupByName(host, name));
-    char *offered = virConnectGetDomainCapabilities(host, NULL, NULL, NULL, NULL, 0);
-    NEED(offered);
-    free(offered);
+    look_up_pool();
+    NEED(virStoragePoolIsActive(pool) == 1);
+    text(virStoragePoolGetXMLDesc(pool, 0));
+    NEED(!virStorageVolLookupByName(pool, "base"));
+    virStorageVolPtr base = virStorageVolLookupByName(pool, "base.qcow2");
+    NEED(base);
+    text(virConnectGetDomainCapabilities(host, NULL, NULL, "q35", NULL, 0));
+    networks();
+    NEED(!virStorageVolGetInfo(base, &size));
+    text(virStorageVolGetXMLDesc(base, 0));
+    char *base_path = virStorageVolGetPath(base);
+    NEED(base_path);
+    virStorageVolFree(base);
+    NEED(!virDomainLookupByName(host, name));
+    look_up_pool();
+    for (int i = 0; i < 3; i++) {
+        snprintf(volume, sizeof volume, "%s%s", name, ends[i]);
+        NEED(!virStorageVolLookupByName(pool, volume));
+    }
     snprintf(xml, sizeof xml,
         "<volume><name>%s_boot</name><capacity>10737418240</capacity><target><format type='qcow2'/><compat>1.1</compat></target>"
         "<backingStore><path>%s</path><format type='qcow2'/></backingStore></volume>", name, base_path);
-    snprintf(volume, sizeof volume, "%s_boot", name);
-    virStorageVolPtr boot = make(volume, xml);
+    free(base_path);
+    virStorageVolPtr boot = make(xml);
     snprintf(xml, sizeof xml, "<volume><name>%s_cloudinit</name><capacity>%zu</capacity><target><format type='raw'/></target></volume>",
         name, seed_size);
-    snprintf(volume, sizeof volume, "%s_cloudinit", name);
-    virStorageVolPtr drive = make(volume, xml);
+    virStorageVolPtr drive = make(xml);
     virStreamPtr stream = virStreamNew(host, 0);
     NEED(stream && !virStorageVolUpload(drive, stream, 0, seed_size, 0));
     for (size_t sent = 0; sent < seed_size;) {
@@ -80,11 +136,20 @@ static void create(const char *name) {
     }
     NEED(!virStreamFinish(stream));
     snprintf(xml, sizeof xml, "<volume><name>%s_console.log</name><capacity>0</capacity><target><format type='raw'/></target></volume>", name);
-    snprintf(volume, sizeof volume, "%s_console.log", name);
-    virStorageVolPtr log = make(volume, xml);
+    virStorageVolPtr log = make(xml);
     char *wanted = named(document, name);
     virDomainPtr domain = virDomainDefineXMLFlags(host, wanted, VIR_DOMAIN_DEFINE_VALIDATE);
-    NEED(domain && !virDomainGetInfo(domain, &info) && !virDomainSetAutostart(domain, 1) && !virDomainCreate(domain));
+    NEED(domain && !virDomainGetInfo(domain, &info) && !virDomainSetAutostart(domain, 1));
+    text(virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE));
+    virNetworkPtr network = virNetworkLookupByName(host, "lab");
+    virNetworkDHCPLeasePtr *leases = NULL;
+    int found = network ? virNetworkGetDHCPLeases(network, NULL, &leases, 0) : -1;
+    NEED(found >= 0);
+    for (int i = 0; i < found; i++) virNetworkDHCPLeaseFree(leases[i]);
+    free(leases);
+    virNetworkFree(network);
+    int state, reason;
+    NEED(!virDomainCreate(domain) && !virDomainGetState(domain, &state, &reason, 0));
     free(wanted);
     virStreamFree(stream);
     virStorageVolFree(boot);
@@ -146,13 +211,17 @@ static void list(void) {
     free(all);
 }
 
+static void lost(virConnectPtr gone, int reason, void *nothing) { (void)gone; (void)reason; (void)nothing; }
+
 static void quiet(void *nothing, virErrorPtr error) { (void)nothing; (void)error; }
 
 int main(int argc, char **argv) {
     NEED(argc > 1);
     action = argv[1];
     virSetErrorFunc(NULL, quiet); /* what is not there yet is asked for, too */
-    NEED((host = virConnectOpen("qemu:///system")));
+    unsigned long version;
+    NEED((host = virConnectOpen("qemu:///system")) && !virConnectGetLibVersion(host, &version));
+    NEED(!virConnectRegisterCloseCallback(host, lost, NULL, NULL));
     if (!strcmp(action, "list")) { list(); return 0; }
     NEED((pool = virStoragePoolLookupByName(host, "default")));
     int first = 2;
@@ -161,8 +230,7 @@ int main(int argc, char **argv) {
         NEED(argc > 4);
         document = slurp(argv[2], &size);
         seed = slurp(argv[3], &seed_size);
-        virStorageVolPtr base = virStorageVolLookupByName(pool, "base.qcow2");
-        NEED(base && (base_path = virStorageVolGetPath(base)));
+        look();
         first = 4;
     }
     names = argv + first;
@@ -171,6 +239,7 @@ int main(int argc, char **argv) {
     int running = count < 8 ? count : 8;
     for (int i = 0; i < running; i++) NEED(!pthread_create(&threads[i], NULL, work, NULL));
     for (int i = 0; i < running; i++) pthread_join(threads[i], NULL);
+    virConnectUnregisterCloseCallback(host, lost);
     virConnectClose(host);
     return 0;
 }
