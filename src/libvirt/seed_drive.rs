@@ -137,7 +137,11 @@ impl Domain {
         let put = pool.create_filled_volume(&xml::to_string(&volume), &Content::Bytes(image)).and_then(|volume| {
             // A run that is killed in between leaves the name of a volume that is not there, and no volume of nobody's.
             let mut record = before.clone();
-            record.volumes.push(Owned { pool: pool.name().to_string(), name: name.to_string() });
+            let owned = Owned { pool: pool.name().to_string(), name: name.to_string() };
+            // A killed run may have left its name.
+            if !record.volumes.contains(&owned) {
+                record.volumes.push(owned);
+            }
             self.set_record(&record)?;
             put_in(&volume).map(|()| volume)
         });

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 const SPACE: &str = "urn:vmscript:restart:1";
 /// Its customary prefix.
 const PREFIX: &str = "restart";
+/// What stands for a value that is not told.
+const HIDDEN: &str = "***";
 
 impl Domain {
     /// The parts of its definition that it does not run with before it was stopped and started: those that changes of this
@@ -42,7 +44,7 @@ impl Domain {
         let mut noted = noted(&xml::parse(&self.xml()?)?);
         for change in changes {
             let after = told(&change.path, &change.after.show());
-            if noted.get(&change.path).is_some_and(|runs_with| *runs_with == after) {
+            if after != HIDDEN && noted.get(&change.path) == Some(&after) {
                 noted.remove(&change.path);
                 settled.push(change);
                 continue;
@@ -70,7 +72,7 @@ fn noted(live: &Elem) -> BTreeMap<String, String> {
     changes.filter_map(|one| Some((one.attr("path")?.to_string(), one.attr("before")?.to_string()))).collect()
 }
 
-/// A value as it is noted. Everybody can read metadata.
+/// A value as it is noted: everybody can read metadata, so no password goes there.
 fn told(path: &str, value: &str) -> String {
-    if path.contains("passw") { "***".to_string() } else { value.to_string() }
+    if path.contains("passw") || value.contains("passw") { HIDDEN.to_string() } else { value.to_string() }
 }
