@@ -1,8 +1,6 @@
 //! Volumes that are copies of other ones.
 
 use super::cause::Explain;
-use super::define::name_of;
-use super::object::{Kind, Object};
 use super::retry::while_busy;
 use super::undo::{Made, Transaction, complete, record};
 use super::{Pool, Volume, verify};
@@ -30,10 +28,7 @@ impl Pool {
     /// Creates a volume of this XML as a full copy of another one, then grows it. A failure leaves no volume.
     /// A thick one takes all of its space at once.
     pub fn copy_volume(&self, xml: &str, base: &Volume, grow: Option<u64>, thick: bool) -> Result<Volume> {
-        let object = Object::new(Kind::Volume, &name_of(Kind::Volume, xml)?).within(self.name());
-        if self.find_volume(&object.name)?.is_some() {
-            return Err(super::define::already(&object));
-        }
+        let object = self.absent(xml)?;
         let found = base.info()?;
         let room = if thick { grow.unwrap_or(found.capacity) } else { found.allocation };
         self.need(room, &object.to_string())?;

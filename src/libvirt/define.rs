@@ -134,22 +134,22 @@ impl Pool {
     /// Creates a volume. A pool that is busy for a moment is waited for.
     pub fn create_volume(&self, xml: &str) -> Result<Volume> {
         let made = Made::volume(self, xml)?;
-        self.look_for(&self.place_of(xml)?)?;
+        self.absent(xml)?;
         self.new_volume(xml, &made).inspect(|_| undo::complete(&made))
     }
 
-    /// What a definition of a volume makes here.
-    fn place_of(&self, xml: &str) -> Result<Object> {
+    /// The volume that a definition names, unless it is there already.
+    pub(super) fn absent(&self, xml: &str) -> Result<Object> {
+        let object = self.named_in(xml)?;
+        if self.find_volume(&object.name)?.is_some() { Err(already(&object)) } else { Ok(object) }
+    }
+
+    fn named_in(&self, xml: &str) -> Result<Object> {
         Ok(Object::new(Kind::Volume, &name_of(Kind::Volume, xml)?).within(self.name()))
     }
 
-    /// Fails if there is such a volume.
-    fn look_for(&self, object: &Object) -> Result<()> {
-        if self.find_volume(&object.name)?.is_some() { Err(already(object)) } else { Ok(()) }
-    }
-
     fn new_volume(&self, xml: &str, made: &Made) -> Result<Volume> {
-        let object = self.place_of(xml)?;
+        let object = self.named_in(xml)?;
         let base = backing(&xml::parse(xml)?);
         let _others = base.as_ref().map(|_| Side::Used.over(Over::Bases)).transpose()?;
         // libvirt's schema for volumes demands more than libvirt itself, such as a `target`: it is not asked.
@@ -208,7 +208,7 @@ impl Pool {
     /// Creates a volume and fills it. A failure leaves no volume.
     pub fn create_filled_volume(&self, xml: &str, content: &Content) -> Result<Volume> {
         if !matches!(content, Content::Copy { .. }) {
-            self.look_for(&self.place_of(xml)?)?;
+            self.absent(xml)?;
         }
         self.fill_absent_volume(xml, content)
     }

@@ -49,7 +49,7 @@ impl Domain {
 
     /// Its UUID.
     pub fn uuid(&self) -> Result<String> {
-        ask(&self.host, || self.raw()?.uuid_string().explain("ask for the UUID of", &self.object))
+        self.raw()?.uuid_string().explain("ask for the UUID of", &self.object)
     }
 
     /// Its number while it runs.

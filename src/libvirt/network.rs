@@ -61,7 +61,7 @@ impl Network {
 
     /// Its UUID.
     pub fn uuid(&self) -> Result<String> {
-        ask(&self.host, || self.raw()?.uuid_string().explain("ask for the UUID of", &self.object))
+        self.raw()?.uuid_string().explain("ask for the UUID of", &self.object)
     }
 
     /// What tells it from all networks.

@@ -49,7 +49,7 @@ impl Pool {
 
     /// Its UUID.
     pub fn uuid(&self) -> Result<String> {
-        ask(&self.host, || self.raw()?.uuid_string().explain("ask for the UUID of", &self.object))
+        self.raw()?.uuid_string().explain("ask for the UUID of", &self.object)
     }
 
     /// Its state and sizes.

@@ -210,10 +210,7 @@ impl Host {
                 Some(pool) => pool.clone(),
                 None => self.pool(&storage.pool)?,
             };
-            let volume = Object::new(Kind::Volume, &name_of(Kind::Volume, &storage.xml)?).within(pool.name());
-            if pool.find_volume(&volume.name)?.is_some() {
-                return Err(already(&volume));
-            }
+            pool.absent(&storage.xml)?;
             pools.push(pool);
         }
         Ok(pools)

@@ -89,7 +89,7 @@ impl Domain {
                 }
             }
         }
-        let (waiting, settled) = self.note_waiting(updated.needs_restart)?;
+        let (waiting, settled) = self.note_waiting(&updated.live, updated.needs_restart)?;
         updated.needs_restart = waiting;
         updated.live.extend(settled);
         Ok(updated)

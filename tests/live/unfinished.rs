@@ -61,18 +61,23 @@ vm.remove();
     }
 }
 
+/// Writes a file of five machines, and begins what does something with the first of them as soon as the second is made.
+fn five_and(folder: &Path, name: &str, deed: &str) -> Child {
+    let rest = "vcpus: 1, memory: 64 MiB, firmware: bios, seed: none, boot_disk: { size: 64 MiB, empty: true }";
+    let one = |number| format!("  - {{ name: {name}-{number}, {rest} }}\n");
+    let spec = format!("machines:\n{}", (1..=5).map(one).collect::<String>());
+    std::fs::write(folder.join(format!("{name}.yaml")), spec).expect("written");
+    let script = format!(
+        "let host = connect(); let end = now() + 30; while host.find_domain(\"{name}-2\") == () && now() < end {{ }}
+        host.domain(\"{name}-1\").{deed}();"
+    );
+    begun(folder, "other", &script)
+}
+
 #[test]
 fn a_machine_that_ends_before_all_are_made_is_no_success() {
     let folder = tempfile::tempdir().expect("a folder");
-    let one = |number| {
-        format!(
-            "  - {{ name: ends-{number}, vcpus: 1, memory: 64 MiB, firmware: bios, seed: none, boot_disk: {{ size: 64 MiB, empty: true }} }}\n"
-        )
-    };
-    let spec = format!("machines:\n{}", (1..=5).map(one).collect::<String>());
-    std::fs::write(folder.path().join("ends.yaml"), spec).expect("written");
-    let killer = "let host = connect(); let end = now() + 30; while host.find_domain(\"ends-2\") == () && now() < end { } host.domain(\"ends-1\").destroy();";
-    let killer = begun(folder.path(), "killer", killer);
+    let killer = five_and(folder.path(), "ends", "destroy");
     let output =
         program(folder.path()).args(["vm", "create", "ends.yaml", "--parallel", "1"]).output().expect("started");
     printed(killer);
@@ -84,15 +89,7 @@ fn a_machine_that_ends_before_all_are_made_is_no_success() {
 #[test]
 fn a_machine_that_somebody_removes_meanwhile_takes_no_other_with_it() {
     let folder = tempfile::tempdir().expect("a folder");
-    let one = |number| {
-        format!(
-            "  - {{ name: goes-{number}, vcpus: 1, memory: 64 MiB, firmware: bios, seed: none, boot_disk: {{ size: 64 MiB, empty: true }} }}\n"
-        )
-    };
-    let spec = format!("machines:\n{}", (1..=5).map(one).collect::<String>());
-    std::fs::write(folder.path().join("goes.yaml"), spec).expect("written");
-    let other = "let host = connect(); let end = now() + 30; while host.find_domain(\"goes-2\") == () && now() < end { } host.domain(\"goes-1\").remove();";
-    let other = begun(folder.path(), "other", other);
+    let other = five_and(folder.path(), "goes", "remove");
     let vm = |args: &[&str]| program(folder.path()).arg("vm").args(args).output().expect("started");
     let output = vm(&["create", "goes.yaml", "--parallel", "1", "-o", "csv", "--columns", "result"]);
     printed(other);

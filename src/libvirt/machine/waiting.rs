@@ -35,13 +35,17 @@ impl Domain {
         Ok(found)
     }
 
-    /// Notes changes that wait for the next start. Gives those of them that do, and those back to what it runs with.
-    pub(in crate::libvirt) fn note_waiting(&self, changes: Vec<Change>) -> Result<(Vec<Change>, Vec<Change>)> {
+    /// Notes changes that wait for the next start, and that those which are live do not any more. Gives those that do, and those
+    /// back to what it runs with.
+    pub(in crate::libvirt) fn note_waiting(
+        &self,
+        live: &[Change],
+        changes: Vec<Change>,
+    ) -> Result<(Vec<Change>, Vec<Change>)> {
+        let before = noted(&xml::parse(&self.xml()?)?);
+        let mut noted = before.clone();
+        noted.retain(|path, _| !live.iter().any(|change| change.path == *path));
         let (mut waiting, mut settled) = (Vec::new(), Vec::new());
-        if changes.is_empty() {
-            return Ok((waiting, settled));
-        }
-        let mut noted = noted(&xml::parse(&self.xml()?)?);
         for change in changes {
             let after = told(&change.path, &change.after.show());
             if after != HIDDEN && noted.get(&change.path) == Some(&after) {
@@ -52,16 +56,21 @@ impl Domain {
             noted.entry(change.path.clone()).or_insert_with(|| told(&change.path, &change.before.show()));
             waiting.push(change);
         }
+        if noted == before {
+            return Ok((waiting, settled));
+        }
         let mut root = Elem::plain("changes", &[]);
         for (path, before) in &noted {
             root.nodes.push(Node::Elem(Elem::plain("change", &[("path", path), ("before", before)])));
         }
         let text = xml::to_string(&root);
-        match self.set_metadata_for(Apply::Live, (!noted.is_empty()).then_some(&text), PREFIX, SPACE) {
-            // It has stopped meanwhile, and has at its start what it is to have.
-            Err(_) if !self.is_active()? => Ok((waiting, settled)),
-            done => done.map(|()| (waiting, settled)),
+        // What was changed is changed all the same, and one that has stopped meanwhile has it at its start.
+        if let Err(error) = self.set_metadata_for(Apply::Live, (!noted.is_empty()).then_some(&text), PREFIX, SPACE)
+            && self.is_active()?
+        {
+            tracing::warn!(%error, "that {} has to be restarted is told once", self.object());
         }
+        Ok((waiting, settled))
     }
 }
 
